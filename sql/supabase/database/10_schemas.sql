@@ -1,0 +1,23 @@
+-- The platform's schemas, who may look into them, and the search path. Leaves out what pg_graphql puts into its two.
+
+create schema extensions;
+create schema auth;
+create schema storage;
+create schema realtime;
+create schema vault;
+create schema cron;
+create schema graphql;
+create schema graphql_public;
+
+grant usage on schema public, extensions, auth, storage, realtime, graphql, graphql_public
+to anon, authenticated, service_role;
+grant usage on schema vault to service_role;
+
+do $$
+begin
+    execute format(
+        'alter database %I set search_path to "$user", public, extensions',
+        current_database()
+    );
+end;
+$$;

@@ -1,0 +1,7 @@
+"""pgassay: a schema test harness for PostgreSQL and Supabase."""
+
+from pgassay.errors import ConfigError, MigrationError, PgassayError, Unavailable
+from pgassay.identity import Session
+from pgassay.templates import Clone
+
+__all__ = ["Clone", "ConfigError", "MigrationError", "PgassayError", "Session", "Unavailable"]

@@ -1,0 +1,253 @@
+"""Configuration: the command line, then ``PGASSAY_…`` variables, then ``[tool.pgassay]`` in pyproject.toml.
+
+The first of the three that names a value wins.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pgassay.errors import ConfigError
+
+BACKENDS = ("auto", "container", "embedded", "system")
+OLDEST_MAJOR = 15
+
+_KEYS = ("migrations", "before", "pg", "pg_version", "pg_image", "relations", "tenancy")
+_TENANCY_KEYS = ("tenant", "member", "column", "public")
+_MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
+_FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
+_SQL_FILE = "*.sql"
+
+
+@dataclass(frozen=True)
+class Tenancy:
+    """The declared rule for who owns which rows (`harness.md`, "Isolation check").
+
+    ``tenant`` is the table of tenants; ``member_table`` joins it with users by the columns ``member_tenant`` and
+    ``member_user``; ``column`` is the column that names the tenant in a relation that has it, other relations belong
+    to the tenant that their foreign keys lead to. Relations are written ``schema.name``.
+    """
+
+    tenant: str
+    member_table: str
+    member_tenant: str
+    member_user: str
+    column: str
+    public: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a run is told, checked.
+
+    ``pg`` is one of `BACKENDS` or the URL of a server. ``pg_version`` is a major version that must be had;
+    ``project_version`` one that the project's ``config.toml`` names: taken where it can be had.
+    ``migrations`` is None when no folder was named and none lies where one is usually found.
+    """
+
+    root: Path
+    migrations: Path | None = None
+    before: tuple[Path, ...] = ()
+    pg: str = "auto"
+    pg_version: int | None = None
+    project_version: int | None = None
+    pg_image: str | None = None
+    relations: tuple[str, ...] = ()
+    tenancy: Tenancy | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the server that is to be used, if one is given."""
+        return None if self.pg in BACKENDS else self.pg
+
+
+def load(
+    directory: str | os.PathLike[str] | None = None,
+    *,
+    pg: str | None = None,
+    pg_version: str | int | None = None,
+    pg_image: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    cwd: Path | None = None,
+) -> Config:
+    """Read the configuration of a run.
+
+    ``directory`` is DIR of the command line; ``pg``, ``pg_version`` and ``pg_image`` its options. The file is the
+    nearest pyproject.toml at or above ``directory`` (else the current directory).
+
+    Raises `ConfigError` for a folder that is not there, an unknown key, or a value of the wrong kind.
+    """
+    here = cwd or Path.cwd()
+    named = None if directory is None else here / directory
+    if named is not None and not named.is_dir():
+        what = "is a file" if named.exists() else "does not exist"
+        raise ConfigError(
+            f"{_shown(named, here)} {what}: a folder of migrations is wanted.",
+            hint="Name a folder of SQL migrations, or one that has migrations/, supabase/migrations/ or "
+            "sql/migrations/ in it.",
+        )
+
+    file = _nearest_pyproject(named or here)
+    table = {} if file is None else _read_table(file)
+    where = f"[tool.pgassay] in {_shown(file, here)}" if file else ""
+    _refuse_unknown(table, _KEYS, where)
+    root = here if file is None else file.parent
+
+    folder = _text(table, "migrations", where)
+    if named is not None:
+        migrations: Path | None = migrations_in(named)
+    elif folder is not None:
+        if not (root / folder).is_dir():
+            raise ConfigError(f"{where} names the folder of migrations {folder!r}, which does not exist.")
+        migrations = migrations_in(root / folder)
+    else:
+        found = migrations_in(here)
+        migrations = found if found != here or any(here.glob(_SQL_FILE)) else None
+
+    before = tuple(root / entry for entry in _texts(table, "before", where))
+    for path in before:
+        if not path.exists():
+            raise ConfigError(f"{where}: before names {_shown(path, here)}, which does not exist.")
+
+    chosen_pg = pg or environ.get("PGASSAY_PG") or _text(table, "pg", where) or "auto"
+    if chosen_pg not in BACKENDS and not chosen_pg.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(
+            f"{chosen_pg!r} is no backend.",
+            hint=f"Backends are {', '.join(BACKENDS)}, or a URL such as postgresql://user@host:5432/postgres.",
+        )
+    image = pg_image or environ.get("PGASSAY_PG_IMAGE") or _text(table, "pg_image", where)
+    if image and chosen_pg not in ("auto", "container"):
+        raise ConfigError(
+            f"An image ({image}) goes with the backend container, but the backend asked for is {chosen_pg}."
+        )
+    version = pg_version or environ.get("PGASSAY_PG_VERSION") or table.get("pg_version")
+    return Config(
+        root=root,
+        migrations=migrations,
+        before=before,
+        pg=chosen_pg,
+        pg_version=None if version is None else _major(version),
+        project_version=_supabase_version(migrations),
+        pg_image=image,
+        relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
+        tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,
+    )
+
+
+def migrations_in(directory: Path) -> Path:
+    """The folder of migrations that ``directory`` stands for: itself, or the usual one in it."""
+    for name in _FOLDERS:
+        if (directory / name).is_dir():
+            return directory / name
+    return directory
+
+
+def _nearest_pyproject(start: Path) -> Path | None:
+    for directory in (start.resolve(), *start.resolve().parents):
+        if (directory / "pyproject.toml").is_file():
+            return directory / "pyproject.toml"
+    return None
+
+
+def _read_table(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    table = content.get("tool", {}).get("pgassay", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"tool.pgassay in {file} must be a table.")
+    return table
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            raise ConfigError(
+                f"{where} has the unknown key {key!r}.",
+                hint=f"Did you mean {near[0]!r}?" if near else f"Known keys are: {', '.join(known)}.",
+            )
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str | None:
+    value = table.get(key)
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{where}: {key} must be a string, not {value!r}.")
+    return value
+
+
+def _texts(table: Mapping[str, Any], key: str, where: str) -> list[str]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise ConfigError(f"{where}: {key} must be a list of strings, not {value!r}.")
+    return value
+
+
+def _relation(name: str, where: str) -> str:
+    if not re.fullmatch(r"[^.]+\.[^.]+", name.strip()):
+        raise ConfigError(f"{where}: {name!r} must be written schema.name.")
+    return name.strip()
+
+
+def _major(value: object) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"\d+", text):
+        raise ConfigError(
+            f"{text!r} is no major version of PostgreSQL.", hint=f"Name one such as {OLDEST_MAJOR}, 17 or 18."
+        )
+    if int(text) < OLDEST_MAJOR:
+        raise ConfigError(f"PostgreSQL {text} is too old: pgassay works with {OLDEST_MAJOR} and later.")
+    return int(text)
+
+
+def _tenancy(table: object, where: str) -> Tenancy:
+    inside = where.replace("tool.pgassay", "tool.pgassay.tenancy")
+    if not isinstance(table, dict):
+        raise ConfigError(f"{inside} must be a table.")
+    _refuse_unknown(table, _TENANCY_KEYS, inside)
+    values = {key: _text(table, key, inside) for key in ("tenant", "member", "column")}
+    missing = [key for key, value in values.items() if value is None]
+    if missing:
+        raise ConfigError(f"{inside} lacks {' and '.join(missing)}.")
+    member = _MEMBER.fullmatch((values["member"] or "").strip())
+    if member is None:
+        raise ConfigError(
+            f"{inside}: member is {values['member']!r}.",
+            hint='Write the table of memberships with its two columns, as "public.members(organization_id, user_id)".',
+        )
+    return Tenancy(
+        tenant=_relation(values["tenant"] or "", inside),
+        member_table=_relation(member["table"], inside),
+        member_tenant=member["tenant"].strip(),
+        member_user=member["user"].strip(),
+        column=values["column"] or "",
+        public=frozenset(_relation(name, inside) for name in _texts(table, "public", inside)),
+    )
+
+
+def _supabase_version(migrations: Path | None) -> int | None:
+    """``[db] major_version`` of the ``config.toml`` beside the folder of migrations, as the Supabase CLI reads it."""
+    file = None if migrations is None else migrations.parent / "config.toml"
+    if file is None or not file.is_file():
+        return None
+    try:
+        version = tomllib.loads(file.read_text(encoding="utf-8")).get("db", {}).get("major_version")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise ConfigError(f"{file} is not a valid config.toml: {error}") from error
+    return None if version is None else _major(version)
+
+
+def _shown(path: Path, cwd: Path) -> str:
+    """``path`` as a person in ``cwd`` would write it."""
+    try:
+        return str(path.relative_to(cwd)) if path != cwd else "."
+    except ValueError:
+        return str(path)

@@ -1,0 +1,118 @@
+"""The environment: the SQL that stands in for Supabase before the first migration.
+
+It lies in ``sql/supabase``: ``cluster.sql`` makes the roles, once a server; ``database/*.sql`` goes into every template.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pgassay.errors import Unavailable
+from pgassay.servers.server import MADE_BY_PGASSAY, Server
+
+API_ROLES = ("anon", "authenticated", "service_role")
+AUTHENTICATOR = "authenticator"
+_OWNER = "postgres"
+_OTHER_OWNER = "pgassay_owner"
+_SETUP_LOCK = 0x70676173736180
+
+Connection = psycopg.Connection[Any]
+
+
+def folder() -> Path:
+    """Where the environment's SQL lies: in the installed package, or in the checkout that it is run from."""
+    packaged = Path(__file__).parent / "sql" / "supabase"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "sql" / "supabase"
+
+
+def database_files() -> list[Path]:
+    """The files that go into every template, in order."""
+    return sorted((folder() / "database").glob("*.sql"))
+
+
+def prepare(server: Server) -> Server:
+    """Make the roles that ``server`` lacks; to be called once a run, before the first template.
+
+    Gives the server back with its owner, the non-superuser that migrations are applied as, and the roles that can log
+    in. Roles that are there are left as they are. On a server that is not ours, those made are marked, so that they are
+    dropped again. Raises `Unavailable` where roles are missing and the admin may not make them.
+    """
+    with server.connect(server.maintenance, kind=psycopg.Connection[Any]) as connection:
+        # One at a time: concurrent changes of one role fail with XX000. The lock ends with the connection.
+        connection.execute("select pg_catalog.pg_advisory_lock(%s)", [_SETUP_LOCK])
+        before = roles(connection)
+        try:
+            connection.execute((folder() / "cluster.sql").read_bytes())
+            owner = _choose_owner(connection, server)
+        except psycopg.errors.InsufficientPrivilege as error:
+            missing = [name for name in (*API_ROLES, AUTHENTICATOR) if name not in before]
+            raise Unavailable(
+                f"The user {server.admin} may not make the roles of Supabase that the server lacks"
+                + (f": {', '.join(missing)}." if missing else f" ({error.diag.message_primary})."),
+                hint="Connect as a superuser, or have a superuser make these roles first.",
+            ) from error
+        mark_made(connection, server, before)
+        return replace(server, owner=owner, logins=_logins(connection, server, before))
+
+
+def apply(connection: Connection, owner: str) -> None:
+    """Put the environment into the database of ``connection``, whose user is the admin, for migrations of ``owner``."""
+    connection.execute("select pg_catalog.set_config('pgassay.owner', %s, false)", [owner])
+    for file in database_files():
+        connection.execute(file.read_bytes())
+
+
+def roles(connection: Connection) -> frozenset[str]:
+    """The names of the roles of the server."""
+    return frozenset(name for (name,) in connection.execute("select rolname from pg_catalog.pg_roles"))
+
+
+def mark_made(connection: Connection, server: Server, before: frozenset[str]) -> None:
+    """Mark the roles that came since ``before``, on a server where they have to be dropped again."""
+    if server.ours:
+        return
+    for name in sorted(roles(connection) - before):
+        connection.execute(
+            sql.SQL("comment on role {} is {}").format(sql.Identifier(name), sql.Literal(MADE_BY_PGASSAY))
+        )
+
+
+def _choose_owner(connection: Connection, server: Server) -> str:
+    """Who migrations are applied as: Supabase's ``postgres``, unless that is a superuser here or cannot be used."""
+    if not server.superuser:
+        return server.admin
+    row = connection.execute(
+        "select rolsuper from pg_catalog.pg_roles where rolname = %s", [_OWNER]
+    ).fetchone()
+    if row is not None and not row[0]:
+        return _OWNER
+    if _OTHER_OWNER not in roles(connection):
+        name = sql.Identifier(_OTHER_OWNER)
+        connection.execute(sql.SQL("create role {} login nosuperuser bypassrls createrole createdb").format(name))
+        for granted in (*API_ROLES, AUTHENTICATOR):
+            connection.execute(
+                sql.SQL("grant {} to {} with admin option").format(sql.Identifier(granted), name)
+            )
+    return _OTHER_OWNER
+
+
+def _logins(connection: Connection, server: Server, before: frozenset[str]) -> Mapping[str, str]:
+    """Passwords of the roles made just now that can log in. Those of others are not ours to know or to change."""
+    made = connection.execute(
+        "select rolname from pg_catalog.pg_roles where rolcanlogin and not rolname = any(%s)", [list(before)]
+    ).fetchall()
+    if server.trusted:
+        return {name: "" for (name,) in made}
+    passwords = {name: secrets.token_urlsafe(16) for (name,) in made}
+    for name, password in passwords.items():
+        connection.execute(
+            sql.SQL("alter role {} password {}").format(sql.Identifier(name), sql.Literal(password))
+        )
+    return passwords

@@ -1,0 +1,149 @@
+"""Identity: run statements as somebody, a role with JWT claims, as PostgREST does for a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow, tuple_row
+
+from pgassay.environment import AUTHENTICATOR
+from pgassay.errors import PgassayError
+
+_CLAIMS = "request.jwt.claims"
+
+# What ALTER ROLE … SET says for the role that logs in and the one that it becomes. Settings of libraries to be loaded
+# are left out: they can only be given at a session's start.
+_ROLE_SETTINGS = """
+select
+    pg_catalog.split_part(entry, '=', 1) as name,
+    pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') + 1) as value
+from pg_catalog.pg_db_role_setting as s
+join pg_catalog.pg_roles as r on s.setrole = r.oid
+cross join lateral pg_catalog.unnest(s.setconfig) as entry
+where
+    r.rolname in (%(login)s, %(role)s)
+    and s.setdatabase in (
+        0, (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+    )
+    and entry not like '%%_preload_libraries=%%'
+order by r.rolname = %(role)s, s.setdatabase <> 0
+"""
+
+
+_SET = """
+select pg_catalog.set_config(s.name, s.value, true)
+from (
+    select w.name, w.value
+    from rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) with ordinality as w (name, value, position)
+    order by w.position
+) as s
+"""
+
+
+class EndedTransaction(PgassayError):
+    """A test ended the transaction that isolates it from the next one."""
+
+
+class Session(psycopg.Connection[TupleRow]):
+    """A psycopg connection that can act as any user of the API.
+
+    The blocks below may be nested, and whoever leaves one is who they were before it. A block that ends with an error,
+    or with its transaction aborted, is rolled back; another one keeps what it did, and outside a transaction commits it.
+    """
+
+    @contextmanager
+    def as_user(self, user_id: UUID | str, **claims: Any) -> Iterator[Self]:
+        """Be a signed-in user: the role ``authenticated`` with ``sub`` and further ``claims``, as ``email="a@b.c"``."""
+        with self.as_role("authenticated", {"sub": str(user_id), "aud": "authenticated", **claims}):
+            yield self
+
+    @contextmanager
+    def as_anon(self, **claims: Any) -> Iterator[Self]:
+        """Be a caller who has not signed in: the role ``anon``."""
+        with self.as_role("anon", claims):
+            yield self
+
+    @contextmanager
+    def as_service_role(self, **claims: Any) -> Iterator[Self]:
+        """Be the application's own back end: the role ``service_role``, which row level security does not hold."""
+        with self.as_role("service_role", claims):
+            yield self
+
+    @contextmanager
+    def as_role(self, role: str, claims: dict[str, Any] | str) -> Iterator[Self]:
+        """Be any role with these claims and a claim ``role``; a string is taken as the raw text of the claims.
+
+        The session's user is ``authenticator`` meanwhile, as in the API: from an owner's session, a function could get
+        back to the owner's rights with ``set role``. The settings of both roles apply, as ``statement_timeout``.
+        """
+        text = claims if isinstance(claims, str) else json.dumps({"role": role, **claims})
+        with self.transaction() as transaction:
+            rows = self._cursor().execute(_ROLE_SETTINGS, {"login": AUTHENTICATOR, "role": role}).fetchall()
+            wanted = dict(rows) | {_CLAIMS: text}
+            if self._may_change_user:
+                wanted["session_authorization"] = AUTHENTICATOR
+            wanted["role"] = role
+            before = self._settings(list(wanted))
+            self._set(wanted)
+            yield self
+            if self.info.transaction_status == TransactionStatus.INERROR:
+                raise psycopg.Rollback(transaction)
+            self._set(before)
+
+    @contextmanager
+    def example(self) -> Iterator[Self]:
+        """Undo at the end of the block all that it did, after checking the deferred constraints.
+
+        At the outermost level this is a transaction, within one it is a savepoint: a few tenths of a millisecond. For
+        one example of a property test, or one run of a state machine.
+        """
+        outermost = self.info.transaction_status == TransactionStatus.IDLE
+        with self.transaction(force_rollback=True):
+            if outermost:
+                self._set({"pgassay.example": "open"})
+            yield self
+            if self.info.transaction_status == TransactionStatus.INTRANS:
+                self._cursor().execute("set constraints all immediate")
+            if outermost and not self._is_open():
+                raise EndedTransaction(
+                    "The test ended the transaction that was to be rolled back after it.",
+                    hint="A test that commits, or rolls back as a whole, takes the fixture clone.",
+                )
+
+    def _is_open(self) -> bool:
+        if self.info.transaction_status == TransactionStatus.INERROR:
+            return True
+        return self._settings(["pgassay.example"])["pgassay.example"] == "open"
+
+    @cached_property
+    def _may_change_user(self) -> bool:
+        """Whether whoever logged in is a superuser; ``session_user`` may be somebody else by now."""
+        row = (
+            self._cursor()
+            .execute("select rolsuper from pg_catalog.pg_roles where rolname = %s", [self.info.user])
+            .fetchone()
+        )
+        return row is not None and bool(row[0])
+
+    def _settings(self, names: list[str]) -> dict[str, str]:
+        rows = self._cursor().execute(
+            "select n, coalesce(pg_catalog.current_setting(n, true), '') from pg_catalog.unnest(%s::text[]) as n",
+            [names],
+        )
+        values = dict(rows.fetchall())
+        return {name: values[name] for name in names}
+
+    def _set(self, settings: dict[str, str]) -> None:
+        """Set all until the transaction's end, in their order: the user before the role, which depends on it."""
+        self._cursor().execute(_SET, [list(settings), list(settings.values())])
+
+    def _cursor(self) -> psycopg.Cursor[TupleRow]:
+        """A cursor that gives tuples, whatever row factory the user has chosen for the connection."""
+        return self.cursor(row_factory=tuple_row)

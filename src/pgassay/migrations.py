@@ -1,0 +1,240 @@
+"""Migrations: find them, put them in order, apply them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import postgast
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from pgassay.errors import MigrationError
+
+# https://supabase.com/docs/guides/deployment/database-migrations: files with another name are passed over
+_FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
+_TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort", "prepare transaction")
+_SHOWN_LINES = 12
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A file of SQL: ``name`` is how messages call it, ``sql`` its text."""
+
+    path: Path
+    name: str
+    sql: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder of migrations holds: the migrations in order, and the names of files that are passed over."""
+
+    path: Path
+    migrations: tuple[Script, ...]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A script that went in: in ``seconds``, in one transaction or, where that is impossible, in ``autocommit``."""
+
+    script: Script
+    seconds: float
+    autocommit: bool
+
+
+@dataclass(frozen=True)
+class _Statement:
+    text: str
+    line: int
+
+
+def discover(path: Path) -> Folder:
+    """Read the migrations in ``path`` as the Supabase CLI does: named ``<digits>_<name>.sql``, sorted by name.
+
+    Raises `MigrationError` when there are none, when two have the same version, or one is not UTF-8.
+    """
+    files = sorted((entry for entry in path.glob("*.sql") if entry.is_file()), key=lambda entry: entry.name)
+    migrations = []
+    skipped = []
+    by_version: dict[str, str] = {}
+    for file in files:
+        match = _FILE_NAME.fullmatch(file.name)
+        if match is None:
+            skipped.append(file.name)
+            continue
+        version = match[1]
+        if version in by_version:
+            raise MigrationError(
+                f"Two migrations in {path} have the version {version}: {by_version[version]} and {file.name}.",
+                hint="Give one of them a version of its own: a ledger holds each version once.",
+            )
+        by_version[version] = file.name
+        migrations.append(_read(file, version))
+    if not migrations:
+        raise MigrationError(
+            f"There are no migrations in {path}"
+            + (f": {', '.join(skipped)} {'is' if len(skipped) == 1 else 'are'} passed over." if skipped else "."),
+            hint="A migration is a file named <version>_<name>.sql, as 20251103000000_create_jobs.sql.",
+        )
+    return Folder(path, tuple(migrations), tuple(skipped))
+
+
+def scripts(paths: Iterable[Path]) -> tuple[Script, ...]:
+    """Read files of SQL, and those in folders in the order of their names, whatever their names are."""
+    files: list[Path] = []
+    for path in paths:
+        files.extend(sorted(path.glob("*.sql")) if path.is_dir() else [path])
+    return tuple(_read(file) for file in files)
+
+
+def apply(connection: Connection, script: Script) -> Applied:
+    """Apply ``script`` through ``connection``, which is in autocommit: in one transaction, else leave nothing of it.
+
+    A script that ends its own transaction, or that PostgreSQL refuses in one (25001), is applied statement by
+    statement. Raises `MigrationError` with the file, the line, the statement and PostgreSQL's words.
+    """
+    started = time.perf_counter()
+    statements = _split(script.sql)
+    autocommit = any(_is_transaction_control(statement.text) for statement in statements)
+    if not autocommit:
+        try:
+            with connection.transaction():
+                _run(connection, script, statements)
+        except MigrationError as error:
+            if not isinstance(error.__cause__, psycopg.errors.ActiveSqlTransaction):
+                raise
+            autocommit = True
+    if autocommit:
+        _run(connection, script, statements)
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()
+            raise MigrationError(f"{script.name} begins a transaction and does not end it.")
+    connection.execute("reset all")
+    return Applied(script, time.perf_counter() - started, autocommit)
+
+
+def _read(file: Path, version: str | None = None) -> Script:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MigrationError(f"{file} is not UTF-8: {error.reason} at byte {error.start}.") from error
+    if "\0" in text:
+        raise MigrationError(f"{file} has a NUL byte in it: it is no SQL, or is not in UTF-8.")
+    return Script(file, file.name, text, version)
+
+
+def _split(text: str) -> list[_Statement]:
+    """The statements of ``text``; all of it as one where the parser does not know the syntax, so that the server judges.
+
+    The server's simple protocol takes several statements at once.
+    """
+    try:
+        parts: Sequence[str] = postgast.split(text)
+    except postgast.PgQueryError:
+        parts = [text]
+    statements = []
+    position = 0
+    for part in parts:
+        position = text.index(part, position)
+        body = part.lstrip()
+        start = position + len(part) - len(body)
+        statements.append(_Statement(body, text.count("\n", 0, start) + 1))
+        position += len(part)
+    return statements
+
+
+def _run(connection: Connection, script: Script, statements: Iterable[_Statement]) -> None:
+    for statement in statements:
+        try:
+            # bytes: the text is a file of the user's, sent as it is, and without parameters
+            connection.execute(statement.text.encode())
+        except psycopg.Error as error:
+            raise _explained(error, script, statement) from error
+
+
+def _explained(error: psycopg.Error, script: Script, statement: _Statement) -> MigrationError:
+    line = statement.line + _code_offset(statement.text)
+    position = error.diag.statement_position
+    if position is not None:
+        line = statement.line + statement.text.count("\n", 0, int(position) - 1)
+    said = [f"{error.diag.severity or 'ERROR'}: {error.diag.message_primary or str(error).strip()}"]
+    if error.sqlstate:
+        said[0] += f" (SQLSTATE {error.sqlstate})"
+    for label, words in (
+        ("DETAIL", error.diag.message_detail),
+        ("HINT", error.diag.message_hint),
+        ("CONTEXT", error.diag.context),
+    ):
+        if words:
+            said.append(f"{label}: {words}")
+    return MigrationError(
+        f"{script.path}:{line}: PostgreSQL refused this statement:\n\n"
+        + _excerpt(statement, line)
+        + "\n\n"
+        + "\n".join(said),
+        hint=_hint(error, statement),
+    )
+
+
+def _code_offset(text: str) -> int:
+    """How many lines of comments and space stand before the first word of ``text``."""
+    try:
+        tokens = postgast.scan(text).tokens
+    except postgast.PgQueryError:
+        return 0
+    encoded = text.encode()
+    for token in tokens:
+        word = encoded[token.start : token.end]
+        if not word.startswith((b"--", b"/*")):
+            return encoded[: token.start].count(b"\n")
+    return 0
+
+
+def _excerpt(statement: _Statement, line: int) -> str:
+    """The statement, or the part of a long one that is around ``line``, with line numbers."""
+    lines = statement.text.rstrip().splitlines()
+    at = line - statement.line
+    first = max(0, min(at - _SHOWN_LINES // 2, len(lines) - _SHOWN_LINES))
+    first = max(first, _code_offset(statement.text)) if at >= _code_offset(statement.text) else first
+    shown = lines[first : first + _SHOWN_LINES]
+    numbered = [
+        f"{'>' if first + offset == at else ' '} {statement.line + first + offset:>4} | {words}"
+        for offset, words in enumerate(shown)
+    ]
+    if first + len(shown) < len(lines):
+        numbered.append("       | …")
+    return "\n".join(numbered)
+
+
+def _hint(error: psycopg.Error, statement: _Statement) -> str | None:
+    message = error.diag.message_primary or ""
+    missing = re.search(r'extension "(.+)" is not available', message)
+    if missing:
+        return (
+            f"This server does not have the extension {missing[1]}. A server that has it can be used with --pg system "
+            "(on Debian: postgresql-contrib or a package of the extension's own) or with a container image that has "
+            "it: --pg container --pg-image IMAGE."
+        )
+    if statement.text.lstrip().startswith("\\") or 'at or near "\\"' in message:
+        return "Lines that begin with a backslash are psql's own commands: PostgreSQL, and supabase db push, refuse them."
+    return None
+
+
+def _is_transaction_control(text: str) -> bool:
+    try:
+        tokens = postgast.scan(text).tokens
+    except postgast.PgQueryError:
+        return False
+    encoded = text.encode()
+    words = [encoded[token.start : token.end].decode().lower() for token in tokens]
+    words = [word for word in words if not word.startswith(("--", "/*"))]
+    return " ".join(words[:1]) in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL

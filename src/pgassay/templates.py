@@ -1,0 +1,237 @@
+"""Templates: a database with environment and migrations applied, built once, copied for every test that commits."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, LiteralString, Self
+
+import psycopg
+from psycopg import sql
+
+from pgassay import environment, migrations
+from pgassay.errors import MigrationError
+from pgassay.identity import Session
+from pgassay.migrations import Applied, Script
+from pgassay.servers.server import DATABASE_PREFIX, Server
+
+_BUILD_LOCK = 0x70676173736181
+_PLATFORM_NAME = "postgres"
+
+Connection = psycopg.Connection[Any]
+
+# What belongs to the database itself, and is not copied with it (`harness.md`, "Isolation between tests").
+_SETTINGS = """
+select r.rolname, pg_catalog.split_part(entry, '=', 1), pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') + 1)
+from pg_catalog.pg_db_role_setting as s
+join pg_catalog.pg_database as d on s.setdatabase = d.oid
+left join pg_catalog.pg_roles as r on s.setrole = r.oid
+cross join lateral pg_catalog.unnest(s.setconfig) as entry
+where d.datname = %s
+"""
+_GRANTS = """
+select a.privilege_type, r.rolname, a.is_grantable
+from pg_catalog.pg_database as d
+cross join lateral pg_catalog.aclexplode(d.datacl) as a
+left join pg_catalog.pg_roles as r on a.grantee = r.oid
+where d.datname = %s
+"""
+_PRIVILEGES: dict[str, LiteralString] = {"CREATE": "create", "CONNECT": "connect", "TEMPORARY": "temporary"}
+
+
+@dataclass(frozen=True)
+class Template:
+    """A finished template. ``applied`` is what went into it; empty where another process of the run built it."""
+
+    name: str
+    applied: tuple[Applied, ...] = ()
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A database of a test's own: any number of sessions, which may commit."""
+
+    server: Server
+    name: str
+
+    def connect(self) -> Session:
+        """A new session as the owner, in autocommit. It is the caller's to close."""
+        return self.server.connect(self.name, user=None, kind=Session, acting_as=self.server.owner)
+
+    @property
+    def url(self) -> str:
+        """What psql and other clients of libpq need to connect to it."""
+        return self.server.url(self.name)
+
+
+class Databases:
+    """The databases of a run on one server: builds templates, makes clones, drops them when there is time.
+
+    A context manager. What is left at its end goes with the server, or is dropped by the URL backend.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._maintenance: Connection = server.connect(server.maintenance, kind=psycopg.Connection[Any])
+        self._dropper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pgassay-drop")
+        self._numbers = itertools.count(1)
+        self._properties: dict[str, tuple[list[Any], list[Any]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._dropper.shutdown(cancel_futures=True)
+        self._maintenance.close()
+
+    def template(
+        self,
+        before: tuple[Script, ...],
+        scripts: tuple[Script, ...],
+        *,
+        on_progress: Callable[[Applied], None] | None = None,
+    ) -> Template:
+        """The template with the environment, ``before`` and the migrations ``scripts``: built, unless it is there.
+
+        Processes that want the same one at once wait for the one that builds it. ``on_progress`` is told of every
+        script that went in. Raises `MigrationError`; nothing of a template that could not be finished stays.
+        """
+        name = self._template_name(before, scripts)
+        self._maintenance.execute("select pg_catalog.pg_advisory_lock(%s)", [_BUILD_LOCK])
+        try:
+            if self._exists(name):
+                return Template(name)
+            return Template(name, self._build(name, (*before, *scripts), on_progress))
+        finally:
+            if not self._maintenance.broken:
+                self._maintenance.execute("select pg_catalog.pg_advisory_unlock(%s)", [_BUILD_LOCK])
+
+    def clone(self, template: Template, name: str | None = None) -> Clone:
+        """A copy of ``template`` that may be written to."""
+        if name is None:
+            process = self._maintenance.info.backend_pid  # other processes of the run number theirs too
+            name = f"{DATABASE_PREFIX}{self.server.run}_{process}_{next(self._numbers)}"
+        self._create(name, template.name)
+        if template.name not in self._properties:
+            self._properties[template.name] = (
+                self._maintenance.execute(_SETTINGS, [template.name]).fetchall(),
+                self._maintenance.execute(_GRANTS, [template.name]).fetchall(),
+            )
+        statements = _property_statements(name, *self._properties[template.name])
+        if statements:
+            self._maintenance.execute(sql.SQL("; ").join(statements))
+        return Clone(self.server, name)
+
+    def drop_later(self, clone: Clone) -> None:
+        """Drop ``clone`` in the background: while its last session is still ending, that takes 0.1 s."""
+        self._dropper.submit(self._drop, clone.name)
+
+    def _drop(self, name: str) -> None:
+        with self.server.connect(self.server.maintenance, kind=psycopg.Connection[Any]) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+    def _template_name(self, before: tuple[Script, ...], scripts: tuple[Script, ...]) -> str:
+        digest = hashlib.sha256()
+        parts = [str(self.server.version), self.server.owner]
+        parts += [file.read_text(encoding="utf-8") for file in environment.database_files()]
+        for script in (*before, *scripts):
+            parts += [script.name, script.sql]
+        for part in parts:
+            digest.update(len(part).to_bytes(8) + part.encode())
+        return f"{DATABASE_PREFIX}{self.server.run}_{digest.hexdigest()[:16]}"
+
+    def _exists(self, database: str) -> bool:
+        found = self._maintenance.execute("select from pg_catalog.pg_database where datname = %s", [database])
+        return found.fetchone() is not None
+
+    def _create(self, name: str, template: str) -> None:
+        self._maintenance.execute(
+            sql.SQL("create database {} owner {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(self.server.owner), sql.Identifier(template)
+            )
+        )
+
+    def _build(
+        self, name: str, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None
+    ) -> tuple[Applied, ...]:
+        # A migration that names its database names it as on Supabase. On a server that is not ours that name is taken.
+        working_name = name if not self.server.ours or self._exists(_PLATFORM_NAME) else _PLATFORM_NAME
+        self._create(working_name, "template0")
+        before = environment.roles(self._maintenance)
+        try:
+            applied = self._fill(working_name, scripts, on_progress)
+            environment.mark_made(self._maintenance, self.server, before)
+            if working_name != name:
+                self._maintenance.execute(
+                    sql.SQL("alter database {} rename to {}").format(sql.Identifier(working_name), sql.Identifier(name))
+                )
+            self._maintenance.execute(
+                sql.SQL("alter database {} is_template true allow_connections false").format(sql.Identifier(name))
+            )
+        except BaseException:
+            if not self._maintenance.broken:
+                environment.mark_made(self._maintenance, self.server, before)
+                self._drop(working_name)
+            raise
+        return applied
+
+    def _fill(
+        self, database: str, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None
+    ) -> tuple[Applied, ...]:
+        applied = []
+        with self.server.connect(database, kind=psycopg.Connection[Any]) as admin:
+            environment.apply(admin, self.server.owner)
+        with self.server.connect(database, user=self.server.owner, kind=psycopg.Connection[Any]) as owner:
+            for script in scripts:
+                try:
+                    applied.append(migrations.apply(owner, script))
+                except MigrationError as error:
+                    if not owner.broken:
+                        raise
+                    raise MigrationError(f"{error.message}\n\n{self._last_words()}", hint=error.hint) from error
+                if on_progress is not None:
+                    on_progress(applied[-1])
+        return tuple(applied)
+
+    def _last_words(self) -> str:
+        """The end of the log of a server that broke off."""
+        if self.server.log is None:
+            return "The server broke off the connection."
+        lines = Path(self.server.log).read_text(errors="replace").splitlines()
+        return "The server broke off the connection. Its log ends with:\n" + "\n".join(lines[-8:])
+
+
+def _property_statements(database: str, settings: list[Any], grants: list[Any]) -> list[sql.Composed]:
+    """What gives ``database`` the settings and grants of its template, as statements of one transaction."""
+    name = sql.Identifier(database)
+    statements = []
+    for role, setting, value in settings:
+        # From current: a list such as search_path would be quoted as one name. Local, so that this session keeps its own.
+        statements.append(
+            sql.SQL("select pg_catalog.set_config({}, {}, true)").format(sql.Literal(setting), sql.Literal(value))
+        )
+        whose = sql.SQL("role {} in database {}").format(sql.Identifier(role), name) if role else None
+        statements.append(
+            sql.SQL("alter {} set {} from current").format(
+                whose or sql.SQL("database {}").format(name), sql.Identifier(*setting.split("."))
+            )
+        )
+    if grants:
+        statements.append(sql.SQL("revoke all on database {} from public").format(name))
+    for privilege, grantee, grantable in grants:
+        statements.append(
+            sql.SQL("grant {} on database {} to {}{}").format(
+                sql.SQL(_PRIVILEGES[privilege]),
+                name,
+                sql.Identifier(grantee) if grantee else sql.SQL("public"),
+                sql.SQL(" with grant option" if grantable else ""),
+            )
+        )
+    return statements
