@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import secrets
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
-from multiprocessing.connection import Client, Listener
-from pathlib import Path
-from typing import Any
+from multiprocessing.connection import Client, Connection, Listener
+from typing import Any, NoReturn, cast
 
 import pytest
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
-from pgassay import config, environment, migrations
+from pgassay import config as configuration
+from pgassay import environment, migrations
 from pgassay.config import Config
-from pgassay.errors import PgassayError
+from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import EndedTransaction, Session
 from pgassay.servers import Server, running
 from pgassay.templates import Clone, Databases, Template
 
-_CONFIG = pytest.StashKey[Config]()
-_SERVER_LINE = pytest.StashKey[str]()
-_SHARED = pytest.StashKey["SharedServer"]()
-_KEPT = pytest.StashKey[list[str]]()
-_FAILED = pytest.StashKey[bool]()
-
 Example = Callable[[], AbstractContextManager[Session]]
+
+_OPTIONS = ("pg", "pg_version", "pg_image")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("pgassay", "PostgreSQL for tests of the schema")
+    group = parser.getgroup("pgassay", "a PostgreSQL with the project's migrations")
     group.addoption("--pg", metavar="BACKEND", help="auto, container, embedded, system, or the URL of a server")
     group.addoption("--pg-version", metavar="MAJOR", help="major version of PostgreSQL that is wanted, as 17")
     group.addoption("--pg-image", metavar="IMAGE", help="image for the backend container, as postgres:17")
@@ -43,52 +40,226 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class SharedServer:
+    """The one server of a test run: started when the first test needs it, stopped when the run is over.
+
+    Under pytest-xdist it belongs to the controlling process, which workers ask through a connection on the loopback
+    interface that takes a key.
+    """
+
+    def __init__(self, read_config: Callable[[], Config]) -> None:
+        self._read_config = read_config
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._listener: Listener | None = None
+        self._failure: PgassayError | None = None
+        self.server: Server | None = None
+
+    def get(self) -> Server:
+        """The running server. Raises `PgassayError` when it cannot be had, the same one every time."""
+        with self._lock:
+            if self.server is None and self._failure is None:
+                try:
+                    self.server = environment.prepare(self._stack.enter_context(running(self._read_config())))
+                except PgassayError as error:
+                    self._failure = error
+            if self._failure is not None:
+                raise self._failure
+            assert self.server is not None
+            return self.server
+
+    def offer(self) -> dict[str, Any]:
+        """Where workers can ask for the server, and with which key; plain data."""
+        if self._listener is None:
+            self._key = secrets.token_bytes(16)
+            self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
+            threading.Thread(target=self._answer, args=[self._listener], name="pgassay-server", daemon=True).start()
+        return {"address": self._listener.address, "key": self._key.hex()}
+
+    def close(self) -> None:
+        """Stop the server."""
+        if self._listener is not None:
+            self._listener.close()
+        self._stack.close()
+
+    def _answer(self, listener: Listener) -> None:
+        while True:
+            try:
+                connection = listener.accept()
+            except OSError:
+                return  # closed
+            with connection:
+                _send_server(connection, self.get)
+
+
+def _send_server(connection: Connection, get: Callable[[], Server]) -> None:
+    try:
+        connection.send({"server": asdict(get())})
+    except PgassayError as error:
+        connection.send({"message": error.message, "hint": error.hint})
+
+
+def _ask_for_server(offer: dict[str, Any]) -> Server:
+    with Client(tuple(offer["address"]), authkey=bytes.fromhex(offer["key"])) as connection:
+        answer = connection.recv()
+    if "server" in answer:
+        return Server(**answer["server"])
+    raise PgassayError(answer["message"], hint=answer["hint"])
+
+
+_SHARED = pytest.StashKey[SharedServer]()
+_FAILED = pytest.StashKey[bool]()
+
+
+def _config(config: pytest.Config) -> Config:
+    options = {name: config.getoption(name) for name in _OPTIONS}
+    return configuration.load(None, cwd=config.rootpath, **options)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if config.pluginmanager.hasplugin("dsession"):  # pytest-xdist, in the process that controls the workers
-        config.stash[_SHARED] = SharedServer(lambda: _config(config))
+    config.stash[_SHARED] = SharedServer(lambda: _config(config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _SHARED in config.stash:
-        config.stash[_SHARED].close()
+    config.stash[_SHARED].close()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where to ask for the server."""
-    node.workerinput["pgassay"] = node.config.stash[_SHARED].address
+    node.workerinput["pgassay"] = node.config.stash[_SHARED].offer()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:  # pytest's wrappers give their result back
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or cast(pytest.TestReport, report).failed
+    return report  # type: ignore[return-value]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    shared = config.stash.get(_SHARED, None)
-    server = config.stash.get(_SERVER_LINE, None) or (shared.described if shared is not None else None)
+    server = config.stash[_SHARED].server
     if server is not None:
-        terminalreporter.write_line(server)
-    kept = [
-        url
+        terminalreporter.write_line(f"pgassay: {server}")
+    kept = {
+        str(url)
         for reports in terminalreporter.stats.values()
         for report in reports
         for name, url in getattr(report, "user_properties", ())
         if name == "pgassay_kept"
-    ]
-    if kept and config.getoption("--pg-keep"):
+    }
+    if kept:
         terminalreporter.section("databases of failed tests")
-        for url in dict.fromkeys(kept):
+        for url in sorted(kept):
             terminalreporter.write_line(f"psql '{url}'")
+        terminalreporter.write_line("The server runs until Ctrl-C.")
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
-class SharedServer:
-    """One server for all workers of pytest-xdist: started by the controlling process when the first worker asks."""
+def _fail(error: PgassayError) -> NoReturn:
+    raise pytest.fail.Exception(str(error), pytrace=False) from None
 
-    def __init__(self, read_config: Callable[[], Config]) -> None:
-        self._read_config = read_config
-        self._stack = ExitStack()
-        self._answer: dict[str, Any] | None = None
-        self.described: str | None = None
-        directory = Path(tempfile.mkdtemp(prefix="pgassay-", dir="/tmp"))  # noqa: S108 - short: it holds a socket
-        key = secrets.token_hex(16)
-        self._listener = Listener(str(directory / "s"), family="AF_UNIX", authkey=key.encode())
-        self._directory = directory
-        self.address = {"socket": str(directory / "s"), "key": key}
-        self._thread = threading.Thread(target=self._serve, name="pgassay-server", daemon=True)
-        self._thread.start()
+
+@pytest.fixture(scope="session")
+def pg_server(pytestconfig: pytest.Config) -> Server:
+    """The running PostgreSQL, with the roles of Supabase: one for the whole run, all workers included."""
+    offer = getattr(pytestconfig, "workerinput", {}).get("pgassay")
+    try:
+        return pytestconfig.stash[_SHARED].get() if offer is None else _ask_for_server(offer)
+    except PgassayError as error:
+        _fail(error)
+
+
+@pytest.fixture(scope="session")
+def pg_databases(pg_server: Server) -> Iterator[Databases]:
+    """Templates and clones on that server; for tests that build a template of their own."""
+    with Databases(pg_server) as databases:
+        yield databases
+
+
+@pytest.fixture(scope="session")
+def pg_template(pytestconfig: pytest.Config, pg_databases: Databases) -> Template:
+    """The database with environment and migrations applied. Not to be connected to: it is what clones are made of."""
+    try:
+        config = _config(pytestconfig)
+        if config.migrations is None:
+            raise ConfigError(
+                f"No migrations were found in {config.root}.",
+                hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
+            )
+        folder = migrations.discover(config.migrations)
+        return pg_databases.template(migrations.scripts(config.before), folder.migrations)
+    except PgassayError as error:
+        _fail(error)
+
+
+class _OwnDatabase:
+    """The database of this process, in which tests run one after the other and leave no trace."""
+
+    def __init__(self, databases: Databases, template: Template) -> None:
+        self._databases = databases
+        self._template = template
+        self._clone: Clone | None = None
+        self._session: Session | None = None
+
+    @contextmanager
+    def example(self) -> Iterator[Session]:
+        session = self._session
+        if session is None or session.closed:
+            self.discard()
+            self._clone = self._databases.clone(self._template)
+            session = self._session = self._clone.connect()
+        outermost = session.info.transaction_status == TransactionStatus.IDLE
+        try:
+            with session.example():
+                yield session
+        except PgassayError:
+            self.discard()  # something was committed: the next test gets a new one
+            raise
+        finally:
+            if outermost and not session.closed:
+                session.row_factory = tuple_row
+                session.execute("select pg_catalog.pg_advisory_unlock_all()")
+
+    def discard(self) -> None:
+        if self._clone is not None:
+            self._clone.close()
+            self._databases.drop_later(self._clone)
+        self._clone = self._session = None
+
+
+@pytest.fixture(scope="session")
+def example(pg_databases: Databases, pg_template: Template) -> Iterator[Example]:
+    """``with example() as db:`` gives the database of `db` and undoes what the block does; for examples of Hypothesis.
+
+    A savepoint within a test that has `db`, a transaction in one that has not. Hypothesis has nothing against it in a
+    test with ``@given``, since it is no fixture of the function.
+    """
+    own = _OwnDatabase(pg_databases, pg_template)
+    yield own.example
+    own.discard()
+
+
+@pytest.fixture
+def db(example: Example) -> Iterator[Session]:
+    """A session of the owner in a transaction that is rolled back after the test. See `Session` for identities."""
+    try:
+        with example() as session:
+            yield session
+    except EndedTransaction as error:
+        _fail(error)
+
+
+@pytest.fixture
+def clone(request: pytest.FixtureRequest, pg_databases: Databases, pg_template: Template) -> Iterator[Clone]:
+    """A database of the test's own: ``clone.connect()`` as often as wanted, commits allowed. Dropped afterwards."""
+    own = pg_databases.clone(pg_template)
+    yield own
+    own.close()
+    if request.config.getoption("--pg-keep") and request.node.stash.get(_FAILED, False):
+        request.node.user_properties.append(("pgassay_kept", own.url))
+    else:
+        pg_databases.drop_later(own)

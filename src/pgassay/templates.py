@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from pgassay import environment, migrations
+from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import MigrationError
 from pgassay.identity import Session
 from pgassay.migrations import Applied, Script
@@ -52,21 +53,41 @@ class Template:
     applied: tuple[Applied, ...] = ()
 
 
-@dataclass(frozen=True)
 class Clone:
-    """A database of a test's own: any number of sessions, which may commit."""
+    """A database of a test's own, called ``name``: any number of sessions, which may commit."""
 
-    server: Server
-    name: str
+    def __init__(self, server: Server, name: str) -> None:
+        self.server = server
+        self.name = name
+        self._sessions: list[Session] = []
 
     def connect(self) -> Session:
-        """A new session as the owner, in autocommit. It is the caller's to close."""
-        return self.server.connect(self.name, user=None, kind=Session, acting_as=self.server.owner)
+        """A new session as the owner, in autocommit; closed with the clone, if not before."""
+        session = self.server.connect(self.name, acting_as=self.server.owner, kind=Session)
+        self._sessions.append(session)
+        return session
+
+    def connect_as_authenticator(self) -> Session:
+        """A new session that logged in as the API does: nothing in it can get at the rights of the owner."""
+        session = self.server.connect(self.name, user=AUTHENTICATOR, kind=Session)
+        self._sessions.append(session)
+        return session
+
+    def connect_as_admin(self) -> Session:
+        """A new session of the server's admin, normally a superuser."""
+        session = self.server.connect(self.name, kind=Session)
+        self._sessions.append(session)
+        return session
+
+    def close(self) -> None:
+        """Close the sessions that are still open."""
+        for session in self._sessions:
+            session.close()
 
     @property
     def url(self) -> str:
-        """What psql and other clients of libpq need to connect to it."""
-        return self.server.url(self.name)
+        """What psql and other clients of libpq need to connect to it as its owner."""
+        return self.server.url(self.name, user=self.server.owner)
 
 
 class Databases:

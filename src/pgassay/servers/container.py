@@ -1,11 +1,10 @@
 """The backend ``container``: any PostgreSQL image, through testcontainers.
 
-Run as a module, it removes the containers of a run: what the watchdog does when the run is over.
+When the run is over, the watchdog calls `remove`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -43,7 +42,7 @@ def start(config: Config) -> Iterator[Server]:
     _find_engine()
     run = new_token()
     with Guard() as guard:
-        guard.run_at_end([sys.executable, "-m", __name__], json.dumps({"run": run}))
+        guard.run_at_end([sys.executable, "-c", f"import {__name__} as c; c.remove(input())"], run + "\n")
         container = _create(image, run)
         server = _await_ready(container, image, run)
         if config.pg_version not in (None, server.major):
@@ -158,14 +157,11 @@ def _reason(error: Any) -> str:
     return str(getattr(error, "explanation", None) or error)
 
 
-def _remove(run: str) -> None:
+def remove(run: str) -> None:
+    """Remove the containers of a run, with their volumes."""
     import docker
 
     client = docker.from_env()
     for found in client.containers.list(all=True, filters={"label": f"{_LABEL}={run}"}):
         found.remove(force=True, v=True)
     client.close()
-
-
-if __name__ == "__main__":
-    _remove(json.load(sys.stdin)["run"])

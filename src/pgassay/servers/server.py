@@ -76,6 +76,10 @@ class Server:
     logins: Mapping[str, str] = field(default_factory=dict)
     log: str | None = None
 
+    def __str__(self) -> str:
+        """One line for a person: version, backend and why it is this one."""
+        return f"PostgreSQL {self.release} ({self.backend}{': ' if self.why else ''}{self.why})"
+
     @property
     def major(self) -> int:
         """The major version, as 18."""

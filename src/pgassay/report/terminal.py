@@ -1,0 +1,97 @@
+"""The report for a person at a terminal; plain text where the output is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import OPERATIONS, Matrix, Reach
+from pgassay.migrations import Applied, Folder
+
+_STYLES = {
+    Reach.NONE: "dim",
+    Reach.OWN: "green",
+    Reach.ALL: "yellow",
+    Reach.SOME: "bold red",
+}
+
+
+def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> RenderableType:
+    """What went in, and how long it took; ``before`` is how many of the scripts are no migrations."""
+    seconds = sum(script.seconds for script in scripts)
+    extra = f", after {_count(before, 'file')} of the application's own" if before else ""
+    lines: list[RenderableType] = [Text(f"Applied {_count(len(folder.migrations), 'migration')} in {seconds:.2f} s{extra}")]
+    for script in scripts[before:]:
+        mode = "  (autocommit: it cannot run in one transaction)" if script.autocommit else ""
+        lines.append(Text(f"  {script.script.name}{mode}"))
+    for name in folder.skipped:
+        lines.append(
+            Text(f"  {name} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
+        )
+    return Group(*lines)
+
+
+def verification(declared: Sequence[str], findings: Iterable[Finding]) -> RenderableType:
+    """Which of the declared relations are there."""
+    missing = {finding.object for finding in findings}
+    lines = [Text("Relations that must be there")]
+    for name in declared:
+        lines.append(Text(f"  {name} missing", "bold red") if name in missing else Text(f"  {name}"))
+    return Group(*lines)
+
+
+def matrix(observed: Matrix) -> RenderableType:
+    """The access matrix: a line a relation, a column an identity, and in each cell select, insert, update, delete."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
+    table.add_column("relation", no_wrap=True)
+    table.add_column("operation", no_wrap=True)
+    for identity in observed.identities:
+        table.add_column(identity, no_wrap=True)
+    reach = {(line.relation, line.identity): line.reach for line in observed.lines}
+    for relation in dict.fromkeys(line.relation for line in observed.lines):
+        for operation in OPERATIONS:
+            cells = [reach[relation, identity][operation] for identity in observed.identities]
+            table.add_row(
+                relation if operation == OPERATIONS[0] else "",
+                operation,
+                *(Text(cell.value, _STYLES[cell]) for cell in cells),
+            )
+    title = Text("Whose rows each identity reaches, tried with rows of organisations A, B and one more")
+    return Group(title, Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def findings(found: Sequence[Finding], unjudged: dict[str, str]) -> RenderableType:
+    """Everything that a user must act on."""
+    lines: list[RenderableType] = []
+    for finding in found:
+        lines.append(Text.assemble(("error", "bold red"), f"  {finding.object}: {finding.observed}  [{finding.rule}]"))
+        lines.append(Padding(Text(finding.mend), (0, 0, 0, 7), expand=False))
+    for name, reason in unjudged.items():
+        lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
+    return Group(*lines)
+
+
+def summary(found: int, unjudged: int, seconds: float) -> RenderableType:
+    """The last line."""
+    parts = [_count(found, "finding")]
+    if unjudged:
+        parts.append(f"{_count(unjudged, 'relation')} not judged")
+    style = "bold red" if found else "bold yellow" if unjudged else "bold green"
+    return Text(f"{', '.join(parts)} in {seconds:.1f} s", style)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that colours only a terminal, and never breaks a line of what is piped."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return made if made.is_terminal else Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False, width=1000, no_color=True
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
