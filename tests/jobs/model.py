@@ -1,0 +1,159 @@
+"""The Jobs system as `jobs-system.md` describes it, in plain Python: what the tests hold the schema to.
+
+Written from the specification, and from nothing under ``sql/``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
+
+# section 4, the table
+JOB_STATUSES = ("pending", "running", "paused", "succeeded", "failed", "cancelled")
+JOB_TRANSITIONS = {
+    ("pending", "running"),
+    ("pending", "cancelled"),
+    ("running", "paused"),
+    ("running", "succeeded"),
+    ("running", "failed"),
+    ("running", "cancelled"),
+    ("paused", "running"),
+    ("paused", "failed"),
+    ("paused", "cancelled"),
+}
+FINAL = {"succeeded", "failed", "cancelled"}
+
+TASK_STATUSES = ("pending", "running", "done", "error", "skipped")
+TASK_TRANSITIONS = {
+    ("pending", "running"),
+    ("running", "done"),
+    ("running", "error"),
+    ("error", "pending"),
+    ("pending", "skipped"),
+}
+
+# section 3
+TASK_KINDS = (
+    "draft_email",
+    "send_email",
+    "create_task",
+    "schedule_call",
+    "check_portal",
+    "update_profile",
+    "research",
+    "follow_up",
+    "create_deal",
+)
+# section 1
+CARD_TYPES = ("send_email", "create_task", "schedule_call", "research", "follow_up", "create_deal")
+CARD_STATES = ("suggested", "in_review", "approved", "executing", "done", "blocked", "rejected")
+
+COUNTERS = (
+    "total_tasks",
+    "completed_tasks",
+    "failed_tasks",
+    "cards_created",
+    "cards_approved",
+    "cards_executed",
+    "emails_sent",
+    "errors_count",
+)
+
+
+@dataclass
+class Task:
+    job: UUID
+    status: str = "pending"
+    retries: int = 0
+
+
+@dataclass
+class Card:
+    job: UUID | None
+    type: str
+    state: str
+    task: int | None = None
+
+
+@dataclass
+class Run:
+    job: UUID | None
+    ended_at: object = None
+
+
+@dataclass
+class Board:
+    """All tasks, cards and runs that there are."""
+
+    tasks: dict[int, Task] = field(default_factory=dict)
+    cards: dict[UUID, Card] = field(default_factory=dict)
+    runs: dict[UUID, Run] = field(default_factory=dict)
+
+    def tasks_of(self, job: UUID) -> list[Task]:
+        return [task for task in self.tasks.values() if task.job == job]
+
+    def cards_of(self, job: UUID) -> list[Card]:
+        return [card for card in self.cards.values() if card.job == job]
+
+    def counters(self, job: UUID) -> dict[str, int]:
+        """Section 6, second point."""
+        tasks, cards = self.tasks_of(job), self.cards_of(job)
+        return {
+            "total_tasks": len(tasks),
+            "completed_tasks": sum(task.status == "done" for task in tasks),
+            "failed_tasks": sum(task.status == "error" for task in tasks),
+            "cards_created": len(cards),
+            "cards_approved": sum(card.state in ("approved", "executing", "done") for card in cards),
+            "cards_executed": sum(card.state in ("executing", "done") for card in cards),
+            "emails_sent": sum(card.type == "send_email" and card.state == "done" for card in cards),
+            "errors_count": sum(card.state == "blocked" for card in cards),
+        }
+
+    def metrics(self, job: UUID) -> dict[str, object]:
+        """Section 6, third point: the columns of ``job_metrics`` that follow from tasks, cards and runs."""
+        counters = self.counters(job)
+        states = Counter(card.state for card in self.cards_of(job))
+        types = Counter(card.type for card in self.cards_of(job))
+        runs = [run for run in self.runs.values() if run.job == job]
+        ended = [run.ended_at for run in runs if run.ended_at is not None]
+        return {
+            **counters,
+            "task_completion_rate": percent(counters["completed_tasks"], counters["total_tasks"]),
+            "approval_rate": percent(counters["cards_approved"], counters["cards_approved"] + states["rejected"]),
+            "cards_suggested": states["suggested"],
+            "cards_in_review": states["in_review"],
+            "cards_approved_pending": states["approved"],
+            "cards_executing": states["executing"],
+            "cards_done": states["done"],
+            "cards_blocked": states["blocked"],
+            "cards_rejected": states["rejected"],
+            "email_cards": types["send_email"],
+            "task_cards": types["create_task"],
+            "call_cards": types["schedule_call"],
+            "research_cards": types["research"],
+            "followup_cards": types["follow_up"],
+            "deal_cards": types["create_deal"],
+            "total_runs": len(runs),
+            "last_run_ended_at": max(ended, default=None),  # type: ignore[type-var]
+        }
+
+    def progress(self, job: UUID) -> dict[str, object]:
+        """Section 6, last point: what ``get_job_progress`` returns."""
+        tasks, cards = self.tasks_of(job), self.cards_of(job)
+        rate = percent(sum(task.status == "done" for task in tasks), len(tasks))
+        return {
+            "total_tasks": len(tasks),
+            "tasks_by_status": dict(Counter(task.status for task in tasks)),
+            "completion_rate": None if rate is None else float(rate),
+            "total_cards": len(cards),
+            "by_state": dict(Counter(card.state for card in cards)),
+            "by_type": dict(Counter(card.type for card in cards)),
+        }
+
+
+def percent(part: int, whole: int) -> Decimal | None:
+    if whole == 0:
+        return None
+    return (Decimal(100) * part / whole).quantize(Decimal("0.01"), ROUND_HALF_UP)
