@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pgassay import Session
 from pgassay.plugin import Example
@@ -16,128 +17,204 @@ from tests.jobs.cast import new_job, new_tasks, one, outcome, settle
 from tests.jobs.model import FINAL, JOB_STATUSES, JOB_TRANSITIONS, TASK_STATUSES, TASK_TRANSITIONS
 
 
-class LifeOfAJob(RuleBasedStateMachine):
-    """One job and its tasks, changed in every way there is, beside the model of section 4."""
+@dataclass
+class Job:
+    """A job as section 4 has it."""
 
-    def __init__(self, example: Example) -> None:
-        super().__init__()
-        self._block = ExitStack()
-        self.db = self._block.enter_context(example())
-        self.cast = settle(self.db)
-        self.job = new_job(self.db, self.cast.org_a)
-        self.status = "pending"
-        self.tasks: dict[int, str] = {}
-        self.retries: dict[int, int] = {}
-        self.started_at: datetime | None = None
-        self.steps = 0
+    id: UUID
+    status: str = "pending"
+    tasks: dict[int, str] = field(default_factory=dict)
+    started_at: datetime | None = None
 
-    def teardown(self) -> None:
-        self._block.close()
-
-    def _expected(self, to: str) -> str:
+    def expected(self, to: str) -> str:
         if (self.status, to) not in JOB_TRANSITIONS:
             return "PT409"
         if to == "succeeded" and {"pending", "running"} & set(self.tasks.values()):
             return "PT409"
         return "ok"
 
-    def _now_in(self, to: str) -> None:
+    def go_to(self, to: str) -> None:
         self.status = to
         if to in FINAL:
             self.tasks = {task: "skipped" if was == "pending" else was for task, was in self.tasks.items()}
 
-    @rule(to=st.sampled_from(JOB_STATUSES))
-    def transition(self, to: str) -> None:
-        expected = self._expected(to)
-        with self.db.as_user(self.cast.member_a):
-            assert outcome(self.db, "select public.transition_job_status(%s, %s)", [self.job, to]) == expected
-        if expected == "ok":
-            self._now_in(to)
+
+class LivesOfJobs(RuleBasedStateMachine):
+    """Some jobs and their tasks, changed in every way there is, beside the model of section 4."""
+
+    def __init__(self, example: Example) -> None:
+        super().__init__()
+        self._block = ExitStack()
+        self.db = self._block.enter_context(example())
+        self.cast = settle(self.db)
+        self.jobs = [Job(new_job(self.db, self.cast.org_a)) for _ in range(4)]
+        self.retries: dict[int, int] = {}
+        self.batches = 0
+
+    def teardown(self) -> None:
+        self._block.close()
+
+    def a_job(self, data: st.DataObject) -> Job:
+        return data.draw(st.sampled_from(self.jobs))
 
     @rule()
-    def cancel(self) -> None:
-        expected = "ok" if self.status == "cancelled" else self._expected("cancelled")
+    def another_job(self) -> None:
+        self.jobs.append(Job(new_job(self.db, self.cast.org_a)))
+
+    @rule(data=st.data())
+    def start_pause_or_resume(self, data: st.DataObject) -> None:
+        """Not left to chance alone: few jobs would get far."""
+        job = self.a_job(data)
+        self.transition_to(job, {"pending": "running", "running": "paused"}.get(job.status, "running"))
+
+    @rule(data=st.data(), to=st.sampled_from(JOB_STATUSES))
+    def transition(self, data: st.DataObject, to: str) -> None:
+        self.transition_to(self.a_job(data), to)
+
+    def transition_to(self, job: Job, to: str) -> None:
+        expected = job.expected(to)
+        with self.db.as_user(self.cast.member_a):
+            assert outcome(self.db, "select public.transition_job_status(%s, %s)", [job.id, to]) == expected
+        if expected == "ok":
+            job.go_to(to)
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        job = self.a_job(data)
+        expected = "ok" if job.status == "cancelled" else job.expected("cancelled")
         with self.db.as_user(self.cast.member_both):
-            assert outcome(self.db, "select public.cancel_job(%s)", [self.job]) == expected
+            assert outcome(self.db, "select public.cancel_job(%s)", [job.id]) == expected
         if expected == "ok":
-            self._now_in("cancelled")
+            job.go_to("cancelled")
 
-    @rule(to=st.sampled_from(JOB_STATUSES))
-    def update_directly(self, to: str) -> None:
-        expected = "ok" if to == self.status else self._expected(to)
-        assert outcome(self.db, "update public.jobs set status = %s where id = %s", [to, self.job]) == expected
+    @rule(data=st.data(), to=st.sampled_from(JOB_STATUSES))
+    def update_directly(self, data: st.DataObject, to: str) -> None:
+        job = self.a_job(data)
+        expected = "ok" if to == job.status else job.expected(to)
+        assert outcome(self.db, "update public.jobs set status = %s where id = %s", [to, job.id]) == expected
         if expected == "ok":
-            self._now_in(to)
+            job.go_to(to)
 
-    @rule(count=st.integers(1, 3))
-    def add_tasks(self, count: int) -> None:
-        places = [(self.steps, step) for step in range(count)]
-        self.steps += 1
-        if self.status in FINAL:
-            assert (
-                outcome(
-                    self.db,
-                    "insert into public.job_tasks (job_id, batch, step, kind) values (%s, %s, 0, 'research')",
-                    [self.job, self.steps],
-                )
-                == "PT409"
-            )
+    @rule(data=st.data(), count=st.integers(1, 3))
+    def add_tasks(self, data: st.DataObject, count: int) -> None:
+        job = self.a_job(data)
+        self.batches += 1
+        if job.status in FINAL:
+            insert = "insert into public.job_tasks (job_id, batch, step, kind) values (%s, %s, 0, 'research')"
+            assert outcome(self.db, insert, [job.id, self.batches]) == "PT409"
         else:
-            self.tasks |= dict.fromkeys(new_tasks(self.db, self.job, places), "pending")
+            made = new_tasks(self.db, job.id, [(self.batches, step) for step in range(count)])
+            job.tasks |= dict.fromkeys(made, "pending")
 
-    @precondition(lambda self: self.tasks)
     @rule(data=st.data(), to=st.sampled_from(TASK_STATUSES), counted=st.booleans())
     def change_a_task(self, data: st.DataObject, to: str, counted: bool) -> None:
-        task = data.draw(st.sampled_from(sorted(self.tasks)))
-        was = self.tasks[task]
+        job = self.a_job(data)
+        if not job.tasks:
+            return
+        task = data.draw(st.sampled_from(sorted(job.tasks)))
+        was = job.tasks[task]
         retry = (was, to) == ("error", "pending")
-        if to == was:
-            expected = "ok"
-        elif (was, to) not in TASK_TRANSITIONS or (retry and (self.status in FINAL or not counted)):
-            expected = "PT409"
-        else:
-            expected = "ok"
-        statement = "update public.job_tasks set status = %s, retry_count = retry_count + %s where id = %s"
+        refused = (was, to) not in TASK_TRANSITIONS or (retry and (job.status in FINAL or not counted))
+        expected = "PT409" if to != was and refused else "ok"
         more = int(counted and retry)
+        statement = "update public.job_tasks set status = %s, retry_count = retry_count + %s where id = %s"
         assert outcome(self.db, statement, [to, more, task]) == expected
         if expected == "ok":
-            self.tasks[task] = to
+            job.tasks[task] = to
             self.retries[task] = self.retries.get(task, 0) + more
 
     @invariant()
-    def job_is_as_the_model_says(self) -> None:
-        row = self.db.execute(
-            "select status, started_at, finished_at, last_run_at from public.jobs where id = %s", [self.job]
-        ).fetchone()
-        assert row is not None
-        status, started_at, finished_at, last_run_at = row
-        assert status == self.status
-        assert (finished_at is not None) == (status in FINAL)
-        if self.started_at is None and started_at is not None:
-            assert status == "running", "started_at is set by the first start"
-            self.started_at = started_at
-        assert started_at == self.started_at, "started_at never changes after"
-        assert (last_run_at is not None) == (started_at is not None)
-        if started_at is not None and finished_at is not None:
-            assert started_at <= last_run_at <= finished_at
+    def jobs_are_as_the_model_says(self) -> None:
+        rows = self.db.execute("select id, status, started_at, finished_at, last_run_at from public.jobs").fetchall()
+        found = {row[0]: row[1:] for row in rows}
+        assert set(found) == {job.id for job in self.jobs}
+        for job in self.jobs:
+            status, started_at, finished_at, last_run_at = found[job.id]
+            assert status == job.status
+            assert (finished_at is not None) == (status in FINAL)
+            if job.started_at is None and started_at is not None:
+                assert status == "running", "started_at is set by the first start"
+                job.started_at = started_at
+            assert started_at == job.started_at, "started_at never changes after"
+            assert (last_run_at is not None) == (started_at is not None)
+            if started_at is not None and finished_at is not None:
+                assert started_at <= last_run_at <= finished_at
 
     @invariant()
     def tasks_are_as_the_model_says(self) -> None:
         rows = self.db.execute(
-            "select id, status, retry_count, started_at is not null, finished_at is not null "
-            "from public.job_tasks where job_id = %s",
-            [self.job],
+            "select id, job_id, status, retry_count, started_at is not null, finished_at is not null "
+            "from public.job_tasks"
         ).fetchall()
-        assert rows == [] or {row[0]: row[1] for row in rows} == self.tasks
-        assert len(rows) == len(self.tasks)
-        for task, status, retries, started, finished in rows:
+        assert {(row[0], row[1], row[2]) for row in rows} == {
+            (task, job.id, status) for job in self.jobs for task, status in job.tasks.items()
+        }
+        for task, _, status, retries, started, finished in rows:
             assert retries == self.retries.get(task, 0)
             assert started == (status in ("running", "done", "error"))
             assert finished == (status in ("done", "error"))
 
 
-def test_a_job_lives_as_the_transition_table_says(example: Example) -> None:
-    run_state_machine_as_test(lambda: LifeOfAJob(example))
+def test_jobs_live_as_the_transition_table_says(example: Example) -> None:
+    run_state_machine_as_test(lambda: LivesOfJobs(example))
+
+
+@pytest.mark.parametrize("task_status", ["pending", "running"])
+def test_a_job_does_not_succeed_while_a_task_is_left(db: Session, task_status: str) -> None:
+    cast = settle(db)
+    job = new_job(db, cast.org_a)
+    bring_to(db, job, "running")
+    new_tasks(db, job, [(0, 0)])
+    db.execute("update public.job_tasks set status = %s", [task_status])
+    for statement in (
+        "select public.transition_job_status(%s, 'succeeded')",
+        "update public.jobs set status = 'succeeded' where id = %s",
+    ):
+        with db.as_service_role() if statement.startswith("select") else db.example():
+            assert outcome(db, statement, [job]) == "PT409"
+    db.execute("update public.job_tasks set status = 'running' where status = 'pending'")
+    db.execute("update public.job_tasks set status = 'done'")
+    with db.as_service_role():
+        assert outcome(db, "select public.transition_job_status(%s, 'succeeded')", [job]) == "ok"
+
+
+@pytest.mark.parametrize("final", sorted(FINAL))
+def test_a_job_that_reaches_a_final_status_skips_its_pending_tasks_and_no_others(db: Session, final: str) -> None:
+    cast = settle(db)
+    job, other = new_job(db, cast.org_a), new_job(db, cast.org_a)
+    bring_to(db, job, "running")
+    (running,) = new_tasks(db, job, [(0, 0)])
+    db.execute("update public.job_tasks set status = 'running'")
+    expected = {running: "running"}
+    if final == "succeeded":
+        db.execute("update public.job_tasks set status = 'done'")
+        expected = {running: "done"}
+    else:
+        (pending,) = new_tasks(db, job, [(0, 1)])
+        expected[pending] = "skipped"
+    (elsewhere,) = new_tasks(db, other, [(0, 0)])
+    db.execute("update public.jobs set status = %s where id = %s", [final, job])
+    expected[elsewhere] = "pending"
+    assert dict(db.execute("select id, status from public.job_tasks").fetchall()) == expected
+    if final != "succeeded":
+        assert outcome(db, "update public.job_tasks set status = 'done' where id = %s", [running]) == "ok"
+    assert one(db, "select status from public.jobs where id = %s", [job]) == final
+
+
+def test_a_job_that_is_resumed_keeps_the_time_of_its_first_start(db: Session) -> None:
+    cast = settle(db)
+    job = new_job(db, cast.org_a)
+    times = "select started_at, last_run_at from public.jobs where id = %s"
+    bring_to(db, job, "running")
+    first = db.execute(times, [job]).fetchone()
+    assert first is not None
+    assert first[0] == first[1]
+    db.execute("update public.jobs set status = 'paused'")
+    bring_to(db, job, "running")
+    second = db.execute(times, [job]).fetchone()
+    assert second is not None
+    assert second[0] == first[0]
+    assert second[1] > first[1]
 
 
 def bring_to(db: Session, job: UUID, status: str) -> None:
