@@ -212,8 +212,8 @@ def _errors_as_sentences() -> Iterator[None]:
         if error.hint is not None:
             err.print(error.hint, soft_wrap=True)
         sys.exit(NOT_JUDGED)
-    except psycopg.OperationalError as error:
-        err.print(f"pgassay: the server broke off: {str(error).strip()}", soft_wrap=True)
+    except psycopg.Error as error:
+        err.print(f"pgassay: the check could not go on, since PostgreSQL said: {str(error).strip()}", soft_wrap=True)
         sys.exit(NOT_JUDGED)
     except KeyboardInterrupt:
         err.print("pgassay: interrupted; what it had started is stopped.")

@@ -18,6 +18,7 @@ from psycopg import sql
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
 from pgassay.config import Tenancy
+from pgassay.errors import PgassayError
 from pgassay.identity import Session
 from pgassay.rows import Maker, Row, Tenants, Unfilled, insert_statement
 from pgassay.templates import Clone
@@ -82,16 +83,23 @@ class Matrix:
 def observe(clone: Clone, relations: tuple[Relation, ...], tenancy: Tenancy) -> Matrix:
     """Fill ``clone`` with rows and try every operation on every relation of a schema that the API roles can use.
 
-    Raises `psycopg.Error` where the tenants themselves cannot be made.
+    Raises `PgassayError` where the tenants themselves cannot be made.
     """
     owner = clone.connect()
     maker = Maker(owner, relations, tenancy)
-    tenants = maker.fill(_TENANTS)
-    member_of_a, member_of_both, member_of_c = (maker.user() for _ in range(3))
-    for user, labels in ((member_of_a, "A"), (member_of_both, "AB"), (member_of_c, "C")):
-        for label in labels:
-            maker.join(user, tenants.ids[label])
-    _refresh(clone, relations)
+    try:
+        tenants = maker.fill(_TENANTS)
+        member_of_a, member_of_both, member_of_c = (maker.user() for _ in range(3))
+        for user, labels in ((member_of_a, "A"), (member_of_both, "AB"), (member_of_c, "C")):
+            for label in labels:
+                maker.join(user, tenants.ids[label])
+        _refresh(clone, relations)
+    except (psycopg.Error, Unfilled) as error:
+        raise PgassayError(
+            f"No tenants could be made to try it with: {str(error).strip()}",
+            hint=f"Rows of {tenancy.tenant} and {tenancy.member_table} are needed, by which [tool.pgassay.tenancy] "
+            "says who belongs to whom.",
+        ) from error
 
     unjudged = {}
     targets = []

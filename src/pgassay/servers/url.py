@@ -18,6 +18,17 @@ from pgassay.errors import ConfigError, Unavailable
 from pgassay.servers.guard import Guard
 from pgassay.servers.server import DATABASE_PREFIX, MADE_BY_PGASSAY, RUNNING_LOCK, Server
 
+# Databases in which something depends on a role: the dependency of a database itself is in none.
+_USERS = """
+select distinct d.datname
+from pg_catalog.pg_shdepend as s
+join pg_catalog.pg_roles as r on s.refobjid = r.oid and s.refclassid = 'pg_catalog.pg_authid'::regclass
+join pg_catalog.pg_database as d
+    on s.dbid = d.oid or (s.classid = 'pg_catalog.pg_database'::regclass and s.objid = d.oid)
+where r.rolname = %(role)s and not starts_with(d.datname, %(ours)s)
+order by d.datname
+"""
+
 
 @contextmanager
 def start(config: Config) -> Iterator[Server]:
@@ -109,18 +120,17 @@ def _drop_roles(connection: psycopg.Connection[tuple[object, ...]]) -> None:
             [MADE_BY_PGASSAY],
         )
     }
-    reasons: dict[str, str] = {}
     progress = True
     while left and progress:
         progress = False
         for name in sorted(left):
             try:
                 connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
-            except psycopg.errors.DependentObjectsStillExist as error:
-                reasons[name] = error.diag.message_detail or str(error)
-            else:
-                left.discard(name)
-                progress = True
+            except psycopg.errors.DependentObjectsStillExist:
+                continue
+            left.discard(name)
+            progress = True
     for name in sorted(left):
-        print(f"pgassay made the role {name} and leaves it, since it is used by another database: {reasons[name]}")
-
+        users = [str(database) for (database,) in connection.execute(_USERS, {"role": name, "ours": DATABASE_PREFIX})]
+        if users:  # else by another run of pgassay that is ending just now, and drops it
+            print(f"pgassay made the role {name} and leaves it: it is used in the database {', '.join(users)}.")
