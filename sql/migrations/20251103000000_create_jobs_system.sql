@@ -159,7 +159,7 @@ with check (
     )
 );
 
--- Status of jobs -----------------------------------------------------------------------------------------------------
+-- The status of jobs
 
 create function private.job_status_transitions()
 returns table (from_status text, to_status text)
@@ -400,7 +400,7 @@ comment on function public.cancel_job(uuid) is
 'Cancels a job and skips its pending tasks; on a cancelled job it changes nothing. For members of its organisation '
 'and service_role. PT404: no such job of theirs. PT409: the job has succeeded or failed. PT400: bad argument.';
 
--- Status of tasks ----------------------------------------------------------------------------------------------------
+-- The status of tasks
 
 create function private.change_task_status()
 returns trigger
@@ -448,7 +448,7 @@ for each row
 when (old.status is distinct from new.status)
 execute function private.change_task_status();
 
--- Counters of tasks --------------------------------------------------------------------------------------------------
+-- The counters of tasks
 
 create type private.task_delta as (
     job_id uuid,
@@ -472,7 +472,10 @@ begin
     -- The transition tables are never joined: a plan made for one row is kept, and would be used for 100,000.
     case tg_op
         when 'INSERT' then
-            select array_agg((d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta order by d.job_id)
+            select array_agg(
+                (d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta
+                order by d.job_id
+            )
             into v_deltas
             from (
                 select
@@ -485,7 +488,10 @@ begin
                 group by n.job_id
             ) as d;
         when 'DELETE' then
-            select array_agg((d.job_id, d.total, d.completed, d.failed, false)::private.task_delta order by d.job_id)
+            select array_agg(
+                (d.job_id, d.total, d.completed, d.failed, false)::private.task_delta
+                order by d.job_id
+            )
             into v_deltas
             from (
                 select
@@ -497,7 +503,10 @@ begin
                 group by o.job_id
             ) as d;
         when 'UPDATE' then
-            select array_agg((d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta order by d.job_id)
+            select array_agg(
+                (d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta
+                order by d.job_id
+            )
             into v_deltas
             from (
                 select

@@ -62,7 +62,10 @@ declare
 begin
     case tg_op
         when 'INSERT' then
-            select array_agg((d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta order by d.job_id)
+            select array_agg(
+                (d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
+                order by d.job_id
+            )
             into v_deltas
             from (
                 select
@@ -77,7 +80,10 @@ begin
                 group by n.job_id
             ) as d;
         when 'DELETE' then
-            select array_agg((d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta order by d.job_id)
+            select array_agg(
+                (d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
+                order by d.job_id
+            )
             into v_deltas
             from (
                 select
@@ -92,7 +98,10 @@ begin
                 group by o.job_id
             ) as d;
         when 'UPDATE' then
-            select array_agg((d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta order by d.job_id)
+            select array_agg(
+                (d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
+                order by d.job_id
+            )
             into v_deltas
             from (
                 select

@@ -155,8 +155,7 @@ def in_order_of_reference(relations: Iterable[Relation]) -> list[Relation]:
             for relation in left.values()
             if not any(key.target in left and key.target != relation.full_name for key in relation.foreign_keys)
         ]
-        for relation in free or list(left.values()):
-            ordered.append(left.pop(relation.full_name))
+        ordered.extend(left.pop(relation.full_name) for relation in free or list(left.values()))
     return ordered
 
 

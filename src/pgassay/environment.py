@@ -1,6 +1,7 @@
 """The environment: the SQL that stands in for Supabase before the first migration.
 
-It lies in ``sql/supabase``: ``cluster.sql`` makes the roles, once a server; ``database/*.sql`` goes into every template.
+It lies in ``sql/supabase``: ``cluster.sql`` makes the roles, once a server; ``database/*.sql`` goes into every
+template.
 """
 
 from __future__ import annotations
@@ -88,18 +89,14 @@ def _choose_owner(connection: Connection, server: Server) -> str:
     """Who migrations are applied as: Supabase's ``postgres``, unless that is a superuser here or cannot be used."""
     if not server.superuser:
         return server.admin
-    row = connection.execute(
-        "select rolsuper from pg_catalog.pg_roles where rolname = %s", [_OWNER]
-    ).fetchone()
+    row = connection.execute("select rolsuper from pg_catalog.pg_roles where rolname = %s", [_OWNER]).fetchone()
     if row is not None and not row[0]:
         return _OWNER
     if _OTHER_OWNER not in roles(connection):
         name = sql.Identifier(_OTHER_OWNER)
         connection.execute(sql.SQL("create role {} login nosuperuser bypassrls createrole createdb").format(name))
         for granted in (*API_ROLES, AUTHENTICATOR):
-            connection.execute(
-                sql.SQL("grant {} to {} with admin option").format(sql.Identifier(granted), name)
-            )
+            connection.execute(sql.SQL("grant {} to {} with admin option").format(sql.Identifier(granted), name))
     return _OTHER_OWNER
 
 
@@ -112,7 +109,5 @@ def _logins(connection: Connection, server: Server, before: frozenset[str]) -> M
         return {name: "" for (name,) in made}
     passwords = {name: secrets.token_urlsafe(16) for (name,) in made}
     for name, password in passwords.items():
-        connection.execute(
-            sql.SQL("alter role {} password {}").format(sql.Identifier(name), sql.Literal(password))
-        )
+        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(name), sql.Literal(password)))
     return passwords

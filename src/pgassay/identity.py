@@ -13,6 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
+from pgassay import templates
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import PgassayError
 
@@ -41,7 +42,9 @@ _SET = """
 select pg_catalog.set_config(s.name, s.value, true)
 from (
     select w.name, w.value
-    from rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) with ordinality as w (name, value, position)
+    from
+        rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[]))
+        with ordinality as w (name, value, position)
     order by w.position
 ) as s
 """
@@ -54,13 +57,14 @@ class EndedTransaction(PgassayError):
 class Session(psycopg.Connection[TupleRow]):
     """A psycopg connection that can act as any user of the API.
 
-    The blocks below may be nested, and whoever leaves one is who they were before it. A block that ends with an error,
-    or with its transaction aborted, is rolled back; another one keeps what it did, and outside a transaction commits it.
+    The blocks below may be nested, and whoever leaves one is who they were before it. A block that ends with an
+    error, or with its transaction aborted, is rolled back; another one keeps what it did, and outside a transaction
+    commits it.
     """
 
     @contextmanager
     def as_user(self, user_id: UUID | str, **claims: Any) -> Iterator[Self]:
-        """Be a signed-in user: the role ``authenticated`` with ``sub`` and further ``claims``, as ``email="a@b.c"``."""
+        """Be a signed-in user: the role ``authenticated`` with ``sub`` and more ``claims``, as ``email="a@b.c"``."""
         with self.as_role("authenticated", {"sub": str(user_id), "aud": "authenticated", **claims}):
             yield self
 
@@ -137,7 +141,7 @@ class Session(psycopg.Connection[TupleRow]):
             "select n, coalesce(pg_catalog.current_setting(n, true), '') from pg_catalog.unnest(%s::text[]) as n",
             [names],
         )
-        values = dict(rows.fetchall())
+        values: dict[str, str] = dict(rows.fetchall())
         return {name: values[name] for name in names}
 
     def _set(self, settings: dict[str, str]) -> None:
@@ -147,3 +151,10 @@ class Session(psycopg.Connection[TupleRow]):
     def _cursor(self) -> psycopg.Cursor[TupleRow]:
         """A cursor that gives tuples, whatever row factory the user has chosen for the connection."""
         return self.cursor(row_factory=tuple_row)
+
+
+Clone = templates.Clone[Session]
+"""A clone whose sessions can act as any user."""
+
+Databases = templates.Databases[Session]
+"""The databases of a run, with such clones."""

@@ -133,7 +133,7 @@ def _read(file: Path, version: str | None = None) -> Script:
 
 
 def _split(text: str) -> list[_Statement]:
-    """The statements of ``text``; all of it as one where the parser does not know the syntax, so that the server judges.
+    """The statements of ``text``; all of it as one where the parser does not know the syntax: the server judges.
 
     The server's simple protocol takes several statements at once.
     """
@@ -225,7 +225,9 @@ def _hint(error: psycopg.Error, statement: _Statement) -> str | None:
             "it: --pg container --pg-image IMAGE."
         )
     if statement.text.lstrip().startswith("\\") or 'at or near "\\"' in message:
-        return "Lines that begin with a backslash are psql's own commands: PostgreSQL, and supabase db push, refuse them."
+        return (
+            "Lines that begin with a backslash are psql's own commands: PostgreSQL, and supabase db push, refuse them."
+        )
     return None
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import pytest
 from psycopg.pq import TransactionStatus
@@ -19,9 +19,9 @@ from pgassay import config as configuration
 from pgassay import environment, migrations
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
-from pgassay.identity import EndedTransaction, Session
+from pgassay.identity import Clone, Databases, EndedTransaction, Session
 from pgassay.servers import Server, running
-from pgassay.templates import Clone, Databases, Template
+from pgassay.templates import Template
 
 Example = Callable[[], AbstractContextManager[Session]]
 
@@ -29,6 +29,7 @@ _OPTIONS = ("pg", "pg_version", "pg_image")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the command ``pgassay``, for pytest."""
     group = parser.getgroup("pgassay", "a PostgreSQL with the project's migrations")
     group.addoption("--pg", metavar="BACKEND", help="auto, container, embedded, system, or the URL of a server")
     group.addoption("--pg-version", metavar="MAJOR", help="major version of PostgreSQL that is wanted, as 17")
@@ -117,10 +118,12 @@ def _config(config: pytest.Config) -> Config:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Prepare a server, without starting it: many runs need none."""
     config.stash[_SHARED] = SharedServer(lambda: _config(config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server."""
     config.stash[_SHARED].close()
 
 
@@ -131,15 +134,15 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:  # pytest's wrappers give their result back
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember which tests failed, for ``--pg-keep``."""
     report = yield
-    item.stash[_FAILED] = item.stash.get(_FAILED, False) or cast(pytest.TestReport, report).failed
-    return report  # type: ignore[return-value]
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which server it was, and hold it if databases of failed tests are kept."""
     server = config.stash[_SHARED].server
     if server is not None:
         terminalreporter.write_line(f"pgassay: {server}")
@@ -176,7 +179,7 @@ def pg_server(pytestconfig: pytest.Config) -> Server:
 @pytest.fixture(scope="session")
 def pg_databases(pg_server: Server) -> Iterator[Databases]:
     """Templates and clones on that server; for tests that build a template of their own."""
-    with Databases(pg_server) as databases:
+    with Databases(pg_server, Session) as databases:
         yield databases
 
 

@@ -80,9 +80,7 @@ class Maker:
                 continue
             try:
                 with self._connection.transaction():
-                    made = {
-                        label: self._insert(relation, self.values(relation, tenants, label)) for label in labels
-                    }
+                    made = {label: self._insert(relation, self.values(relation, tenants, label)) for label in labels}
             except (psycopg.Error, Unfilled) as error:
                 tenants.unfilled[relation.full_name] = str(error).strip().splitlines()[0]
             else:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, LiteralString, Self
+from typing import Any, Generic, LiteralString, Self, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -17,7 +17,6 @@ from psycopg import sql
 from pgassay import environment, migrations
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import MigrationError
-from pgassay.identity import Session
 from pgassay.migrations import Applied, Script
 from pgassay.servers.server import DATABASE_PREFIX, Server
 
@@ -25,6 +24,7 @@ _BUILD_LOCK = 0x70676173736181
 _PLATFORM_NAME = "postgres"
 
 Connection = psycopg.Connection[Any]
+S = TypeVar("S", bound=Connection)
 
 # What belongs to the database itself, and is not copied with it (`harness.md`, "Isolation between tests").
 _SETTINGS = """
@@ -53,31 +53,26 @@ class Template:
     applied: tuple[Applied, ...] = ()
 
 
-class Clone:
+class Clone(Generic[S]):
     """A database of a test's own, called ``name``: any number of sessions, which may commit."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: Server, name: str, kind: type[S]) -> None:
         self.server = server
         self.name = name
-        self._sessions: list[Session] = []
+        self._kind = kind
+        self._sessions: list[S] = []
 
-    def connect(self) -> Session:
+    def connect(self) -> S:
         """A new session as the owner, in autocommit; closed with the clone, if not before."""
-        session = self.server.connect(self.name, acting_as=self.server.owner, kind=Session)
-        self._sessions.append(session)
-        return session
+        return self._keep(self.server.connect(self.name, acting_as=self.server.owner, kind=self._kind))
 
-    def connect_as_authenticator(self) -> Session:
+    def connect_as_authenticator(self) -> S:
         """A new session that logged in as the API does: nothing in it can get at the rights of the owner."""
-        session = self.server.connect(self.name, user=AUTHENTICATOR, kind=Session)
-        self._sessions.append(session)
-        return session
+        return self._keep(self.server.connect(self.name, user=AUTHENTICATOR, kind=self._kind))
 
-    def connect_as_admin(self) -> Session:
+    def connect_as_admin(self) -> S:
         """A new session of the server's admin, normally a superuser."""
-        session = self.server.connect(self.name, kind=Session)
-        self._sessions.append(session)
-        return session
+        return self._keep(self.server.connect(self.name, kind=self._kind))
 
     def close(self) -> None:
         """Close the sessions that are still open."""
@@ -89,15 +84,21 @@ class Clone:
         """What psql and other clients of libpq need to connect to it as its owner."""
         return self.server.url(self.name, user=self.server.owner)
 
+    def _keep(self, session: S) -> S:
+        self._sessions.append(session)
+        return session
 
-class Databases:
+
+class Databases(Generic[S]):
     """The databases of a run on one server: builds templates, makes clones, drops them when there is time.
 
-    A context manager. What is left at its end goes with the server, or is dropped by the URL backend.
+    ``kind`` is the class of the sessions that clones give. A context manager; what is left at its end goes with
+    the server, or is dropped by the URL backend.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, kind: type[S]) -> None:
         self.server = server
+        self._kind = kind
         self._maintenance: Connection = server.connect(server.maintenance, kind=psycopg.Connection[Any])
         self._dropper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pgassay-drop")
         self._numbers = itertools.count(1)
@@ -134,7 +135,7 @@ class Databases:
             if not self._maintenance.broken:
                 self._maintenance.execute("select pg_catalog.pg_advisory_unlock(%s)", [_BUILD_LOCK])
 
-    def clone(self, template: Template, name: str | None = None) -> Clone:
+    def clone(self, template: Template, name: str | None = None) -> Clone[S]:
         """A copy of ``template`` that may be written to."""
         if name is None:
             process = self._maintenance.info.backend_pid  # other processes of the run number theirs too
@@ -148,9 +149,9 @@ class Databases:
         statements = _property_statements(name, *self._properties[template.name])
         if statements:
             self._maintenance.execute(sql.SQL("; ").join(statements))
-        return Clone(self.server, name)
+        return Clone(self.server, name, self._kind)
 
-    def drop_later(self, clone: Clone) -> None:
+    def drop_later(self, clone: Clone[S]) -> None:
         """Drop ``clone`` in the background: while its last session is still ending, that takes 0.1 s."""
         self._dropper.submit(self._drop, clone.name)
 
@@ -234,7 +235,7 @@ def _property_statements(database: str, settings: list[Any], grants: list[Any]) 
     name = sql.Identifier(database)
     statements = []
     for role, setting, value in settings:
-        # From current: a list such as search_path would be quoted as one name. Local, so that this session keeps its own.
+        # From current: a list such as search_path would be quoted as one name. Local: this session keeps its own.
         statements.append(
             sql.SQL("select pg_catalog.set_config({}, {}, true)").format(sql.Literal(setting), sql.Literal(value))
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgassay import Clone, migrations
-from pgassay.plugin import Databases
+from pgassay import Clone, MigrationError, migrations
+from pgassay.identity import Databases
 from tests.jobs.cast import one, outcome
 
 SQL = Path(__file__).parents[2] / "sql"
@@ -50,10 +50,12 @@ def test_a_migration_that_fails_leaves_nothing_behind(pg_databases: Databases, f
     clone = pg_databases.clone(pg_databases.template(before, good))
     script = FOLDER.migrations[failing]
     broken = migrations.Script(script.path, script.name, script.sql + "\nselect 1 / 0;\n", script.version)
-    everything = "select array_agg(oid order by oid) from (select oid from pg_class union all select oid from pg_proc) as x"
+    everything = (
+        "select array_agg(oid order by oid) from (select oid from pg_class union all select oid from pg_proc) as x"
+    )
     with clone.connect() as db:
         objects = one(db, everything)
-        with pytest.raises(migrations.MigrationError, match="division by zero"):
+        with pytest.raises(MigrationError, match="division by zero"):
             migrations.apply(db, broken)
         assert one(db, everything) == objects
         assert migrations.apply(db, script).autocommit is False

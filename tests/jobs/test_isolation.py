@@ -171,14 +171,14 @@ def test_a_link_cannot_cross_organisations_whoever_makes_it(db: Session, role: s
     cast = settle(db)
     job_a, job_b = new_job(db, cast.org_a), new_job(db, cast.org_b)
     (task_b,) = new_tasks(db, job_b, [(0, 0)])
-    block = {
-        "owner": db.example,
-        "service_role": db.as_service_role,
-        "member of both": lambda: db.as_user(cast.member_both),
-    }[role]
+    blocks = {
+        "owner": db.example(),
+        "service_role": db.as_service_role(),
+        "member of both": db.as_user(cast.member_both),
+    }
     card = "insert into public.kanban_cards (org_id, type, title, job_id, task_id) values (%s, 'research', 'x', %s, %s)"
     run = "insert into public.agent_runs (org_id, mode, job_id) values (%s, 'x', %s)"
-    with block():
+    with blocks[role]:
         assert outcome(db, card, [cast.org_a, job_b, None]) == "23503"
         assert outcome(db, card, [cast.org_a, job_a, task_b]) == "23503", "a task of another job"
         assert outcome(db, card, [cast.org_a, None, task_b]) == "23514", "a task without its job"

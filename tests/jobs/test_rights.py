@@ -35,7 +35,10 @@ def test_anon_holds_nothing_on_the_jobs_tables(db: Session, relation: str) -> No
         [relation],
     ).fetchall()
     assert rows == []
-    assert one(db, "select has_any_column_privilege('anon', %s, 'select, insert, update, references')", [relation]) is False
+    assert (
+        one(db, "select has_any_column_privilege('anon', %s, 'select, insert, update, references')", [relation])
+        is False
+    )
 
 
 @pytest.mark.parametrize("role", API_ROLES)
@@ -83,7 +86,9 @@ def test_functions_are_executable_by_those_who_need_them_alone(db: Session) -> N
         "refresh_job_metrics()": {"service_role"},
     }
     for signature, *_ in db.execute(FUNCTIONS).fetchall():
-        may = {role for role in API_ROLES if one(db, "select has_function_privilege(%s, %s, 'execute')", [role, signature])}
+        may = {
+            role for role in API_ROLES if one(db, "select has_function_privilege(%s, %s, 'execute')", [role, signature])
+        }
         assert may == expected.pop(signature, set()), signature
     assert expected == {}
 
@@ -113,7 +118,9 @@ def test_policies_call_auth_uid_once_a_statement(db: Session) -> None:
     cast = settle(db)
     with db.as_user(cast.member_a):
         for table in ("jobs", "job_tasks", "job_metrics"):
-            lines = [row[0] for row in db.execute(f"explain (costs off, verbose) select * from public.{table}".encode())]
+            lines = [
+                row[0] for row in db.execute(f"explain (costs off, verbose) select * from public.{table}".encode())
+            ]
             plan = "\n".join(lines)
             assert "InitPlan" in plan
             for line in lines:

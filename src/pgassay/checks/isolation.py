@@ -19,9 +19,8 @@ from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
 from pgassay.config import Tenancy
 from pgassay.errors import PgassayError
-from pgassay.identity import Session
-from pgassay.rows import Maker, Row, Tenants, Unfilled, insert_statement
-from pgassay.templates import Clone
+from pgassay.identity import Clone, Session
+from pgassay.rows import Maker, Tenants, Unfilled, insert_statement
 
 RULE = "tenant-isolation"
 OPERATIONS = ("select", "insert", "update", "delete")
@@ -154,9 +153,7 @@ def _refresh(clone: Clone, relations: Iterable[Relation]) -> None:
 class _Target:
     """One relation to be tried, and whose each of its rows is. Raises `Unfilled` when that cannot be told."""
 
-    def __init__(
-        self, owner: Session, maker: Maker, relation: Relation, tenancy: Tenancy, tenants: Tenants
-    ) -> None:
+    def __init__(self, owner: Session, maker: Maker, relation: Relation, tenancy: Tenancy, tenants: Tenants) -> None:
         self.relation = relation
         self._owner = owner
         self._maker = maker

@@ -25,14 +25,16 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
     """What went in, and how long it took; ``before`` is how many of the scripts are no migrations."""
     seconds = sum(script.seconds for script in scripts)
     extra = f", after {_count(before, 'file')} of the application's own" if before else ""
-    lines: list[RenderableType] = [Text(f"Applied {_count(len(folder.migrations), 'migration')} in {seconds:.2f} s{extra}")]
+    lines: list[RenderableType] = [
+        Text(f"Applied {_count(len(folder.migrations), 'migration')} in {seconds:.2f} s{extra}")
+    ]
     for script in scripts[before:]:
         mode = "  (autocommit: it cannot run in one transaction)" if script.autocommit else ""
         lines.append(Text(f"  {script.script.name}{mode}"))
-    for name in folder.skipped:
-        lines.append(
-            Text(f"  {name} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
-        )
+    lines += [
+        Text(f"  {name} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
+        for name in folder.skipped
+    ]
     return Group(*lines)
 
 
@@ -40,8 +42,7 @@ def verification(declared: Sequence[str], findings: Iterable[Finding]) -> Render
     """Which of the declared relations are there."""
     missing = {finding.object for finding in findings}
     lines = [Text("Relations that must be there")]
-    for name in declared:
-        lines.append(Text(f"  {name} missing", "bold red") if name in missing else Text(f"  {name}"))
+    lines += [Text(f"  {name} missing", "bold red") if name in missing else Text(f"  {name}") for name in declared]
     return Group(*lines)
 
 
@@ -88,8 +89,10 @@ def summary(found: int, unjudged: int, seconds: float) -> RenderableType:
 def console(*, stderr: bool = False) -> Console:
     """A console that colours only a terminal, and never breaks a line of what is piped."""
     made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    return made if made.is_terminal else Console(
-        stderr=stderr, highlight=False, markup=False, emoji=False, width=1000, no_color=True
+    return (
+        made
+        if made.is_terminal
+        else Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=1000, no_color=True)
     )
 
 

@@ -84,9 +84,7 @@ def _create(image: str, run: str) -> PostgresContainer:
 
     _keep_the_reaper_if_it_can_be_had()
     settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
-    container = Quick(
-        image, username=ADMIN, password=secrets.token_urlsafe(16), dbname="postgres", driver=None
-    )
+    container = Quick(image, username=ADMIN, password=secrets.token_urlsafe(16), dbname="postgres", driver=None)
     container.with_env("PGDATA", f"{_DATA}/data").with_tmpfs_mount(_DATA, "mode=0755")
     container.with_command(settings).with_kwargs(labels={_LABEL: run})
     try:

@@ -33,7 +33,8 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self.messages = [line for line in self._process.stdout.read().splitlines() if not line.startswith("{")]
         self._process.stdout.close()
@@ -44,7 +45,7 @@ class Guard:
         self._order(remove=str(directory))
 
     def run_at_end(self, command: Sequence[str], text: str) -> None:
-        """Have ``command`` run at the end with ``text`` on its standard input (not in its arguments: they are public)."""
+        """Have ``command`` run at the end with ``text`` on its standard input: arguments are public."""
         self._order(at_end=list(command), input=text)
 
     def start(self, command: Sequence[str], **how: Any) -> None:

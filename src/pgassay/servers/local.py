@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
 from pgassay.errors import Unavailable
 from pgassay.servers.guard import Guard
 from pgassay.servers.server import ADMIN, MAINTENANCE, SETTINGS, Server, free_the_name_postgres, new_token

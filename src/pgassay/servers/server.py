@@ -140,6 +140,4 @@ class Server:
 def free_the_name_postgres(server: Server) -> None:
     """Rename the database ``postgres`` of a new server: for a migration, that is the database under test."""
     with psycopg.connect(server.conninfo("template1"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("alter database postgres rename to {}").format(sql.Identifier(server.maintenance))
-        )
+        connection.execute(sql.SQL("alter database postgres rename to {}").format(sql.Identifier(server.maintenance)))

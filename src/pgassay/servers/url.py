@@ -67,7 +67,9 @@ def start(config: Config) -> Iterator[Server]:
         print(message, file=sys.stderr)
 
 
-def _look_at(connection: psycopg.Connection[tuple[object, ...]], params: dict[str, str], database: str, shown: str) -> Server:
+def _look_at(
+    connection: psycopg.Connection[tuple[object, ...]], params: dict[str, str], database: str, shown: str
+) -> Server:
     version = connection.info.server_version
     if version < OLDEST_MAJOR * 10000:
         raise Unavailable(

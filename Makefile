@@ -1,0 +1,80 @@
+# Everything runs in .venv, which make builds by itself from the locked requirements. Needed: Python 3.11 or later.
+
+PYTHON ?= python3
+PROFILE ?= dev
+WORKERS ?= auto
+ARGS ?=
+
+bin := .venv/bin
+python := $(bin)/python
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list what can be made
+	@echo "make check    apply sql/migrations to a real PostgreSQL and show who reaches whose rows"
+	@echo "make test     run all tests (PROFILE=dev|ci|thorough, ARGS=\"--pg system -k rights\")"
+	@echo "make lint     check style and types: ruff, mypy, the import linter, sqlfluff"
+	@echo "make format   put Python and SQL in shape"
+	@echo "make bench    measure what the harness and the counters cost"
+	@echo "make lock     write requirements/ anew from pyproject.toml"
+	@echo "make clean    remove the virtual environment, caches and what was built"
+
+.PHONY: check
+check: .venv/run
+	@$(bin)/pgassay check $(ARGS)
+
+.PHONY: test
+test: .venv/dev
+	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=$(PROFILE) $(ARGS)
+
+.PHONY: lint
+lint: .venv/dev
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+	$(bin)/lint-imports
+	$(bin)/sqlfluff lint --disable-progress-bar sql
+
+.PHONY: format
+format: .venv/dev
+	$(python) -m ruff check --fix
+	$(python) -m ruff format
+	$(bin)/sqlfluff fix --disable-progress-bar sql
+
+.PHONY: bench
+bench: .venv/run
+	@$(python) -m benchmarks $(ARGS)
+
+.PHONY: lock
+lock: .venv/dev
+	$(python) -m pip install --quiet uv
+	for name in run dev; do \
+	    $(python) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	        --extra embedded --extra container --group build $$([ $$name = dev ] && echo --group test --group lint) \
+	        --output-file requirements/$$name.txt pyproject.toml || exit 1; \
+	done
+
+.PHONY: clean
+clean:
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What `make check` needs; what the tests and linters need besides. Each is installed once for its lock file.
+.venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
+	@echo "Installing pgassay into .venv (once)"
+	@$(python) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/run
+	@echo "Installing what the tests and linters need into .venv (once)"
+	@$(python) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "pgassay needs Python 3.11 or later; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || echo not there)."; \
+	    echo "Install a later one, or name it: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "Python's venv is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
