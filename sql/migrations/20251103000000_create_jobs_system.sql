@@ -175,7 +175,7 @@ as $$
 $$;
 
 comment on function private.job_status_transitions() is
-'The status changes that a job can make; a status from which none leads is final. The one place where they are written.';
+'The status changes that a job can make; one from which none leads is final. The one place where they are written.';
 
 create function private.refuse_invalid_job_transition(p_from text, p_to text)
 returns void
@@ -273,7 +273,7 @@ end;
 $$;
 
 comment on function private.change_job_status() is
-'Trigger: holds every change of a job''s status, by whomever, to the transition table (PT409), and keeps its timestamps.';
+'Trigger: holds each change of a job''s status, by whomever, to the transition table (PT409); keeps its timestamps.';
 
 create trigger jobs_change_status_as_allowed
 before update on public.jobs
@@ -357,7 +357,7 @@ declare
 begin
     if p_new_status is null
         or p_new_status not in ('pending', 'running', 'paused', 'succeeded', 'failed', 'cancelled') then
-        raise exception 'p_new_status is %, which is not a status of a job', coalesce(quote_literal(p_new_status), 'NULL')
+        raise exception 'p_new_status is %, which is no status of a job', coalesce(quote_literal(p_new_status), 'NULL')
         using
             errcode = 'PT400',
             detail = 'Statuses are: pending, running, paused, succeeded, failed, cancelled.';

@@ -1,0 +1,71 @@
+"""The README says what is true: its pictures are made from the thing itself, and its commands are run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pgassay import Session, cli
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def block(name: str) -> str:
+    match = re.search(rf"<!-- begin: {re.escape(name)} -->\n```\w+\n(.*?)```\n<!-- end -->", README, re.DOTALL)
+    assert match is not None, name
+    return match[1]
+
+
+def test_the_picture_of_a_run_is_what_the_command_prints() -> None:
+    command = [sys.executable, "-m", "pgassay", "check", "--pg", "embedded"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PGASSAY_")}
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert timeless(printed) == timeless(block("pgassay check --pg embedded")), printed
+
+
+def timeless(text: str) -> list[str]:
+    """Without what differs from run to run: seconds, and the release of the embedded server."""
+    return [re.sub(r"\d+\.\d+ s|PostgreSQL \d+\.\d+", "…", line).rstrip() for line in text.splitlines()]
+
+
+def test_the_diagram_is_the_transition_table(db: Session) -> None:
+    rows = db.execute("select from_status, to_status from private.job_status_transitions()").fetchall()
+    final = {to for _, to in rows} - {start for start, _ in rows}
+    lines = ["stateDiagram-v2", "    [*] --> pending"]
+    lines += [f"    {start} --> {to}" for start, to in rows]
+    lines += [f"    {status} --> [*]" for status in sorted(final)]
+    assert block("transitions").splitlines() == lines, "\n".join(lines)
+
+
+def test_the_example_of_a_test_passes(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    (source,) = EXAMPLE.findall(README)
+    (tmp_path / "test_example.py").write_text(source)
+    options = [f"--pg={pytestconfig.getoption('--pg')}"] if pytestconfig.getoption("--pg") else []
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *options]
+    done = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"{source.count('def test_')} passed" in done.stdout
+
+
+@pytest.mark.parametrize("command", sorted(cli.main.commands))
+def test_every_command_is_documented(command: str) -> None:
+    assert f"pgassay {command}" in README
+
+
+@pytest.mark.parametrize("fixture", ["db", "example", "clone", "pg_template", "pg_databases", "pg_server"])
+def test_every_fixture_is_documented(fixture: str) -> None:
+    assert f"| `{fixture}` |" in README
+
+
+def test_every_target_of_make_is_listed_by_make() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^\.PHONY: (\w+)$", makefile, re.MULTILINE)) - {"help"}
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^make (\w+)", listed, re.MULTILINE)) == targets
