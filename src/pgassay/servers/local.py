@@ -37,12 +37,13 @@ _CLEAN_ENV = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 class Binaries:
     """An installation of PostgreSQL: its ``bin`` directory, and the directory that can be moved as a whole.
 
-    ``tree`` is None where the binaries are bound to their place. ``version`` is as 180006.
+    ``trees`` are the directories that can be moved together, keeping their places to each other; none where the
+    binaries are bound to their place. ``version`` is as 180006.
     """
 
     bin: Path
     version: int
-    tree: Path | None = None
+    trees: tuple[Path, ...] = ()
 
 
 def read_version(postgres: Path) -> int | None:
@@ -178,7 +179,7 @@ def _readable(binaries: Binaries, account: _Account, guard: Guard) -> Path:
 
     Nobody's permissions are changed: a file that others may not read is copied.
     """
-    if account.can_read(binaries.bin / "postgres") or binaries.tree is None:
+    if account.can_read(binaries.bin / "postgres") or not binaries.trees:
         return binaries.bin
     copy = Path(tempfile.gettempdir()) / f"pgassay-{new_token()}"
     guard.remove(copy)
@@ -197,10 +198,13 @@ def _readable(binaries: Binaries, account: _Account, guard: Guard) -> Path:
         os.chmod(target, mode)
         return target
 
-    shutil.copytree(binaries.tree, copy / binaries.tree.name, copy_function=link_or_copy)
+    common = Path(os.path.commonpath(binaries.trees))
+    common = common.parent if common in binaries.trees else common
+    for tree in binaries.trees:
+        shutil.copytree(tree, copy / tree.relative_to(common), copy_function=link_or_copy)
     for directory, _, _ in os.walk(copy):
         os.chmod(directory, 0o755)  # noqa: S103 - our own copy of public binaries
-    return copy / binaries.tree.name / binaries.bin.relative_to(binaries.tree)
+    return copy / binaries.bin.relative_to(common)
 
 
 def _initialise(binaries: Binaries, data: Path, account: _Account, guard: Guard) -> None:
