@@ -105,7 +105,8 @@ def load(
         migrations: Path | None = migrations_in(named)
     elif folder is not None:
         if not (root / folder).is_dir():
-            raise ConfigError(f"{where} names the folder of migrations {folder!r}, which does not exist.")
+            what = "is a file" if (root / folder).exists() else "does not exist"
+            raise ConfigError(f"{where} names the folder of migrations {folder!r}, which {what}.")
         migrations = migrations_in(root / folder)
     else:
         found = migrations_in(here)
@@ -161,7 +162,8 @@ def _read_table(file: Path) -> dict[str, Any]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
-    table = content.get("tool", {}).get("pgassay", {})
+    tools = content.get("tool", {})
+    table = tools.get("pgassay", {}) if isinstance(tools, dict) else None
     if not isinstance(table, dict):
         raise ConfigError(f"tool.pgassay in {file} must be a table.")
     return table

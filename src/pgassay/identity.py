@@ -54,6 +54,13 @@ class EndedTransaction(PgassayError):
     """A test ended the transaction that isolates it from the next one."""
 
 
+def _ended() -> EndedTransaction:
+    return EndedTransaction(
+        "The test ended the transaction that was to be rolled back after it.",
+        hint="A test that commits, or rolls back as a whole, takes the fixture clone.",
+    )
+
+
 class Session(psycopg.Connection[TupleRow]):
     """A psycopg connection that can act as any user of the API.
 
@@ -109,17 +116,17 @@ class Session(psycopg.Connection[TupleRow]):
         one example of a property test, or one run of a state machine.
         """
         outermost = self.info.transaction_status == TransactionStatus.IDLE
-        with self.transaction(force_rollback=True):
-            if outermost:
-                self._set({"pgassay.example": "open"})
-            yield self
-            if self.info.transaction_status == TransactionStatus.INTRANS:
-                self._cursor().execute("set constraints all immediate")
-            if outermost and not self._is_open():
-                raise EndedTransaction(
-                    "The test ended the transaction that was to be rolled back after it.",
-                    hint="A test that commits, or rolls back as a whole, takes the fixture clone.",
-                )
+        try:
+            with self.transaction(force_rollback=True):
+                if outermost:
+                    self._set({"pgassay.example": "open"})
+                yield self
+                if self.info.transaction_status == TransactionStatus.INTRANS:
+                    self._cursor().execute("set constraints all immediate")
+                if outermost and not self._is_open():
+                    raise _ended()
+        except psycopg.errors.NoActiveSqlTransaction as error:  # from a block within this one, as it was left
+            raise _ended() from error
 
     def _is_open(self) -> bool:
         if self.info.transaction_status == TransactionStatus.INERROR:

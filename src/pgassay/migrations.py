@@ -154,6 +154,12 @@ def _split(text: str) -> list[_Statement]:
 
 def _run(connection: Connection, script: Script, statements: Iterable[_Statement]) -> None:
     for statement in statements:
+        if _copies_from_input(statement.text):
+            raise MigrationError(
+                f"{script.path}:{statement.line + _code_offset(statement.text)}: rows for COPY … FROM stdin cannot be "
+                f"given in a migration:\n\n{_excerpt(statement, statement.line)}",
+                hint="Write them as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
+            )
         try:
             # bytes: the text is a file of the user's, sent as it is, and without parameters
             connection.execute(statement.text.encode())
@@ -231,12 +237,22 @@ def _hint(error: psycopg.Error, statement: _Statement) -> str | None:
     return None
 
 
+def _copies_from_input(text: str) -> bool:
+    words = _words(text)
+    return words[:1] == ["copy"] and ["from", "stdin"] in [words[at : at + 2] for at in range(len(words))]
+
+
 def _is_transaction_control(text: str) -> bool:
+    words = _words(text)
+    return " ".join(words[:1]) in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL
+
+
+def _words(text: str) -> list[str]:
+    """The tokens of ``text`` in lower case, without comments; none where it cannot be read."""
     try:
         tokens = postgast.scan(text).tokens
     except postgast.PgQueryError:
-        return False
+        return []
     encoded = text.encode()
     words = [encoded[token.start : token.end].decode().lower() for token in tokens]
-    words = [word for word in words if not word.startswith(("--", "/*"))]
-    return " ".join(words[:1]) in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL
+    return [word for word in words if not word.startswith(("--", "/*"))]

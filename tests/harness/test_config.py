@@ -1,0 +1,265 @@
+"""The configuration of a run: who wins, what DIR means, and a sentence for everything that makes no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgassay import ConfigError
+from pgassay.config import Config, Tenancy, load
+
+TENANCY = """
+[tool.pgassay.tenancy]
+tenant = "public.organizations"
+member = "public.organization_members(organization_id, user_id)"
+column = "org_id"
+"""
+
+
+def write_pyproject(directory: Path, text: str = "") -> None:
+    (directory / "pyproject.toml").write_text(text, encoding="utf-8")
+
+
+def read(directory: Path, named: str | None = None, environ: Mapping[str, str] | None = None, **options: Any) -> Config:
+    """The configuration of a run in ``directory``, whose environment has nothing but ``environ``."""
+    if not (directory / "pyproject.toml").exists():
+        write_pyproject(directory)
+    return load(named, cwd=directory, environ=environ or {}, **options)
+
+
+def refusal(directory: Path, named: str | None = None, **options: Any) -> str:
+    """What the user is told about a configuration that is refused."""
+    with pytest.raises(ConfigError) as caught:
+        read(directory, named, **options)
+    return str(caught.value)
+
+
+VALUES = [
+    ("pg", ("container", "auto", "system"), ("container", "auto", "system")),
+    ("pg_version", ("18", "17", "16"), (18, 17, 16)),
+    ("pg_image", ("postgres:18", "postgres:17", "postgres:16"), ("postgres:18", "postgres:17", "postgres:16")),
+]
+
+
+@pytest.mark.parametrize(("key", "given", "read_as"), VALUES)
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, key: str, given: tuple[str, str, str], read_as: tuple[object, object, object]
+) -> None:
+    on_command_line, in_environment, in_file = given
+    write_pyproject(tmp_path, f'[tool.pgassay]\n{key} = "{in_file}"')
+    environ = {f"PGASSAY_{key.upper()}": in_environment}
+    results = (
+        read(tmp_path, environ=environ, **{key: on_command_line}),
+        read(tmp_path, environ=environ),
+        read(tmp_path),
+    )
+    assert tuple(getattr(result, key) for result in results) == read_as
+
+
+def test_without_a_word_the_backend_is_auto_and_any_version_will_do(tmp_path: Path) -> None:
+    assert read(tmp_path) == Config(root=tmp_path.resolve())
+
+
+def test_an_environment_variable_that_is_empty_says_nothing(tmp_path: Path) -> None:
+    write_pyproject(tmp_path, '[tool.pgassay]\npg = "system"\npg_version = 17')
+    found = read(tmp_path, environ={"PGASSAY_PG": "", "PGASSAY_PG_VERSION": "", "PGASSAY_PG_IMAGE": ""})
+    assert (found.pg, found.pg_version, found.pg_image) == ("system", 17, None)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me@host:5433/postgres", "postgres://host"])
+def test_a_backend_can_be_a_url(tmp_path: Path, url: str) -> None:
+    assert read(tmp_path, pg=url).url == url
+    assert read(tmp_path, pg="system").url is None
+
+
+@pytest.mark.parametrize("inside", [".", "migrations", "supabase/migrations", "sql/migrations"])
+@pytest.mark.parametrize("how", ["DIR", "the file", "the current directory"])
+def test_a_folder_stands_for_itself_or_for_the_usual_folder_in_it(tmp_path: Path, inside: str, how: str) -> None:
+    folder = tmp_path / "database" / inside
+    folder.mkdir(parents=True)
+    (folder / "1_first.sql").touch()
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "database"' if how == "the file" else "")
+    if how == "DIR":
+        found = read(tmp_path, "database")
+    elif how == "the file":
+        found = read(tmp_path)
+    else:
+        found = load(cwd=tmp_path / "database", environ={})
+    assert found.migrations is not None
+    assert found.migrations.resolve() == folder.resolve()
+
+
+def test_dir_wins_over_the_folder_that_the_file_names(tmp_path: Path) -> None:
+    (tmp_path / "usual").mkdir()
+    (tmp_path / "other").mkdir()
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "usual"')
+    assert read(tmp_path, "other").migrations == tmp_path / "other"
+
+
+def test_no_folder_named_and_none_found_is_left_to_the_command_to_judge(tmp_path: Path) -> None:
+    assert read(tmp_path).migrations is None
+
+
+def test_the_file_is_the_nearest_one_at_or_above_dir_and_its_paths_count_from_there(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "supabase" / "migrations").mkdir(parents=True)
+    (project / "host").mkdir()
+    write_pyproject(tmp_path, '[tool.pgassay]\npg = "container"')
+    write_pyproject(project, '[tool.pgassay]\npg = "system"\nbefore = ["host"]')
+    found = load("project/supabase/migrations", cwd=tmp_path, environ={})
+    assert (found.pg, found.root, found.before) == ("system", project.resolve(), (project.resolve() / "host",))
+
+
+def test_the_tenancy_is_read_whole(tmp_path: Path) -> None:
+    write_pyproject(tmp_path, TENANCY + 'public = ["public.plans"]')
+    assert read(tmp_path).tenancy == Tenancy(
+        tenant="public.organizations",
+        member_table="public.organization_members",
+        member_tenant="organization_id",
+        member_user="user_id",
+        column="org_id",
+        public=frozenset({"public.plans"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown", "meant"),
+    [
+        ('[tool.pgassay]\nmigration = "sql"', "'migration'", "Did you mean 'migrations'?"),
+        ("[tool.pgassay]\npgversion = 17", "'pgversion'", "Did you mean 'pg_version'?"),
+        ("[tool.pgassay]\nqwertz = 1", "'qwertz'", "Known keys are: migrations, "),
+        (TENANCY + 'colum = "org_id"', "'colum'", "Did you mean 'column'?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_one_that_was_meant(
+    tmp_path: Path, text: str, unknown: str, meant: str
+) -> None:
+    write_pyproject(tmp_path, text)
+    said = refusal(tmp_path)
+    assert "pyproject.toml" in said
+    assert unknown in said
+    assert meant in said
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[tool.pgassay]\nmigrations = 1", "migrations must be a string"),
+        ("[tool.pgassay]\npg = true", "pg must be a string"),
+        ("[tool.pgassay]\npg_image = 15", "pg_image must be a string"),
+        ('[tool.pgassay]\nbefore = "sql/host"', "before must be a list of strings"),
+        ("[tool.pgassay]\nrelations = [1]", "relations must be a list of strings"),
+        ('[tool.pgassay]\nrelations = ["jobs"]', "'jobs' must be written schema.name"),
+        ("[tool.pgassay]\ntenancy = 1", "must be a table"),
+        (TENANCY.replace('"org_id"', "7"), "column must be a string"),
+        (TENANCY.replace("public.organizations", "organizations"), "'organizations' must be written schema.name"),
+        (TENANCY + 'public = "public.plans"', "public must be a list of strings"),
+        ("[tool]\npgassay = 1", "tool.pgassay in "),
+        ("tool = 1", "pyproject.toml"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(tmp_path: Path, text: str, key: str) -> None:
+    write_pyproject(tmp_path, text)
+    assert key in refusal(tmp_path)
+
+
+def test_a_backend_that_there_is_not_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    said = refusal(tmp_path, pg="docker")
+    assert "'docker' is no backend" in said
+    assert "auto, container, embedded, system" in said
+    assert "postgresql://" in said
+
+
+@pytest.mark.parametrize("version", ["latest", "17.5", "", "-17", 17.5, True])
+def test_what_is_no_major_version_is_refused(tmp_path: Path, version: object) -> None:
+    written = f'"{version}"' if isinstance(version, str) else str(version).lower()
+    write_pyproject(tmp_path, f"[tool.pgassay]\npg_version = {written}")
+    assert "is no major version of PostgreSQL" in refusal(tmp_path)
+
+
+def test_a_version_that_is_too_old_is_refused_with_the_oldest_that_is_not(tmp_path: Path) -> None:
+    said = refusal(tmp_path, pg_version="14")
+    assert "PostgreSQL 14 is too old" in said
+    assert "15 and later" in said
+
+
+@pytest.mark.parametrize("backend", ["embedded", "system", "postgresql://host"])
+def test_an_image_without_a_container_is_refused(tmp_path: Path, backend: str) -> None:
+    assert "postgres:17" in refusal(tmp_path, pg=backend, pg_image="postgres:17")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "nowhere")
+    assert "nowhere does not exist" in said
+    assert "supabase/migrations/" in said
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").touch()
+    assert "schema.sql is a file" in refusal(tmp_path, "schema.sql")
+
+
+def test_a_folder_of_the_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "nowhere"')
+    said = refusal(tmp_path)
+    assert "'nowhere'" in said
+    assert "does not exist" in said
+
+
+def test_a_file_in_place_of_the_files_folder_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").touch()
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "schema.sql"')
+    said = refusal(tmp_path)
+    assert "schema.sql" in said
+    assert "does not exist" not in said
+
+
+def test_sql_that_is_to_go_in_before_and_is_not_there_is_named(tmp_path: Path) -> None:
+    write_pyproject(tmp_path, '[tool.pgassay]\nbefore = ["host.sql"]')
+    assert "host.sql" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "member", ["public.members", "public.members(organization_id)", "public.members(a, b, c)", "(a, b)", ""]
+)
+def test_a_malformed_member_is_answered_with_one_that_is_not(tmp_path: Path, member: str) -> None:
+    write_pyproject(tmp_path, TENANCY.replace("public.organization_members(organization_id, user_id)", member))
+    said = refusal(tmp_path)
+    assert repr(member) in said
+    assert "public.members(organization_id, user_id)" in said
+
+
+@pytest.mark.parametrize("missing", ["tenant", "member", "column"])
+def test_a_tenancy_that_lacks_a_key_is_refused(tmp_path: Path, missing: str) -> None:
+    kept = [line for line in TENANCY.splitlines() if not line.startswith(f"{missing} ")]
+    write_pyproject(tmp_path, "\n".join(kept))
+    assert f"lacks {missing}" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"[tool.pgassay\n", b"[tool.pgassay]\npg = \xff\n"], ids=["syntax", "encoding"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(content)
+    said = refusal(tmp_path)
+    assert "pyproject.toml" in said
+    assert "not valid TOML" in said
+
+
+@pytest.mark.parametrize(("text", "version"), [("[db]\nmajor_version = 17", 17), ("[db]", None), ("[api]", None)])
+def test_supabases_config_toml_names_the_version_of_the_project(tmp_path: Path, text: str, version: int | None) -> None:
+    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
+    (tmp_path / "supabase" / "config.toml").write_text(text)
+    found = read(tmp_path)
+    assert (found.project_version, found.pg_version) == (version, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[db", "config.toml"), ('[db]\nmajor_version = "new"', "'new'"), ("db = 1", "config.toml")],
+)
+def test_a_config_toml_that_makes_no_sense_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
+    (tmp_path / "supabase" / "config.toml").write_text(text)
+    assert said in refusal(tmp_path)
