@@ -1,0 +1,187 @@
+"""The command: what it says and exits with, above all when something is wrong; and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PGASSAY = [sys.executable, "-m", "pgassay"]
+TENANCY = """
+[tool.pgassay.tenancy]
+tenant = "public.orgs"
+member = "public.members(org_id, user_id)"
+column = "org_id"
+"""
+SCHEMA = """
+create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.members (
+    org_id uuid not null references public.orgs (id) on delete cascade,
+    user_id uuid not null references auth.users (id),
+    primary key (org_id, user_id)
+);
+create table public.notes (
+    id uuid primary key default gen_random_uuid(), text text not null,
+    org_id uuid not null references public.orgs (id) on delete cascade
+);
+alter table public.orgs enable row level security;
+alter table public.members enable row level security;
+alter table public.notes enable row level security;
+create policy mine on public.members to authenticated using (user_id = (select auth.uid()));
+create policy mine on public.orgs to authenticated using (id in (select m.org_id from public.members as m));
+create policy mine on public.notes to authenticated using (org_id in (select m.org_id from public.members as m));
+revoke insert, update, delete on public.members from authenticated;
+"""
+
+
+def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*PGASSAY, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr, "no colours where there is no terminal"
+    return done
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    def make(configuration: str = TENANCY, **migrations: str) -> Path:
+        (tmp_path / "migrations").mkdir()
+        for name, text in migrations.items():
+            (tmp_path / "migrations" / f"{name.lstrip('_')}.sql").write_text(text)
+        (tmp_path / "pyproject.toml").write_text(configuration)
+        return tmp_path
+
+    return make
+
+
+def test_a_schema_that_keeps_its_tenants_apart_is_0(project: Callable[..., Path]) -> None:
+    done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_leak_is_1_and_names_the_table(project: Callable[..., Path]) -> None:
+    leak = "alter table public.notes disable row level security;"
+    done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_leak=leak))
+    assert done.returncode == 1
+    assert "public.notes: anon can select every tenant's rows" in done.stdout
+
+
+def test_row_level_security_off_on_jobs_is_found(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sql", tmp_path / "sql")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    fault = tmp_path / "sql" / "migrations" / "20251104000000_fault.sql"
+    fault.write_text("alter table public.jobs disable row level security;")
+    done = run("check", "--pg", "embedded", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "public.jobs: member of A can select every tenant's rows" in done.stdout
+
+
+def test_a_declared_relation_that_is_missing_or_a_materialized_view_is_1(project: Callable[..., Path]) -> None:
+    configuration = '[tool.pgassay]\nrelations = ["public.notes", "public.gone", "public.stale"]\n' + TENANCY
+    stale = "create materialized view public.stale as select org_id from public.notes; revoke all on public.stale from "
+    stale += "anon, authenticated;"
+    done = run("check", "--pg", "embedded", cwd=project(configuration, _1_notes=SCHEMA, _2_stale=stale))
+    assert done.returncode == 1
+    assert "public.gone: the migrations made no relation" in done.stdout
+    assert "public.stale: it is a materialized view" in done.stdout
+
+
+def test_a_schema_without_declared_tenancy_is_not_judged(project: Callable[..., Path]) -> None:
+    done = run("check", "--pg", "embedded", cwd=project("", _1_notes=SCHEMA))
+    assert done.returncode == 2
+    assert "no tenancy is declared" in done.stdout
+
+
+def test_a_file_that_the_supabase_cli_passes_over_is_reported(project: Callable[..., Path]) -> None:
+    done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, notes="select 1 / 0;"))
+    assert done.returncode == 0
+    assert "notes.sql passed over" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("migrations", "words"),
+    [
+        ({"_1_a": "create table a ();\ncreate tabel b ();"}, ["1_a.sql:2", "create tabel b ()", "syntax error"]),
+        ({"_1_a": "select 1;", "_1_b": "select 1;"}, ["version 1", "1_a.sql", "1_b.sql"]),
+        ({"_1_a": "create extension postgis;"}, ["postgis", "is not available", "--pg system"]),
+        ({}, ["no migrations"]),
+    ],
+    ids=["syntax error", "one version twice", "missing extension", "no migrations"],
+)
+def test_migrations_that_cannot_be_applied_are_2(
+    project: Callable[..., Path], migrations: dict[str, str], words: list[str]
+) -> None:
+    done = run("check", "migrations", "--pg", "embedded", cwd=project(**migrations))
+    assert done.returncode == 2
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], ["nowhere does not exist"]),
+        (["--pg", "oracle"], ["'oracle' is no backend", "embedded"]),
+        (["--pg", "system", "--pg-version", "99"], ["99", "found: "]),
+        (["--pg", "embedded", "--pg-version", "14"], ["14 is too old"]),
+        (["--pg", "embedded", "--pg-version", "17"], ["17 is wanted", "has 18"]),
+    ],
+    ids=["no folder", "no such backend", "no such version", "too old", "another version"],
+)
+def test_what_is_not_there_is_2(arguments: list[str], words: list[str]) -> None:
+    done = run("check", *arguments)
+    assert done.returncode == 2
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_server_that_cannot_be_reached_is_2() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = run("check", "--pg", f"postgresql://someone:hidden@127.0.0.1:{port}/postgres")
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} cannot be reached" in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_an_unknown_key_is_2(project: Callable[..., Path]) -> None:
+    done = run("check", cwd=project("[tool.pgassay]\nrelation = []", _1_a="select 1;"))
+    assert done.returncode == 2
+    assert "'relation'" in done.stderr
+    assert "Did you mean 'relations'?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["check", "up"])
+def test_every_command_has_help_with_examples(name: str) -> None:
+    assert "Examples:" in run(name, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=lambda how: str(how)
+)
+def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code: int) -> None:
+    with subprocess.Popen([*PGASSAY, "up", "--pg", "embedded"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        lines: list[str] = []
+        while not lines or "until Ctrl-C" not in lines[-1]:
+            lines.append(up.stdout.readline())
+        url = next(line.split("'")[1] for line in lines if "postgresql://postgres@" in line)
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select current_user").fetchone() == ("postgres",)
+            home = Path(connection.info.host)
+        assert home.is_dir()
+        up.send_signal(how)
+        up.stdout.read()
+        assert up.wait() == code
+    while home.exists():  # after SIGKILL the watchdog is on its own; without it, the test's own limit ends this
+        pass
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
