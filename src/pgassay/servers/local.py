@@ -35,10 +35,10 @@ _CLEAN_ENV = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 
 @dataclass(frozen=True)
 class Binaries:
-    """An installation of PostgreSQL: its ``bin`` directory, and the directory that can be moved as a whole.
+    """An installation of PostgreSQL: its ``bin`` directory and its version, as 180006.
 
     ``trees`` are the directories that can be moved together, keeping their places to each other; none where the
-    binaries are bound to their place. ``version`` is as 180006.
+    binaries are bound to their place.
     """
 
     bin: Path
