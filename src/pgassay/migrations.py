@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -154,11 +155,12 @@ def _split(text: str) -> list[_Statement]:
 
 def _run(connection: Connection, script: Script, statements: Iterable[_Statement]) -> None:
     for statement in statements:
-        if _copies_from_input(statement.text):
+        if _copies_to_client(statement.text):
+            line = statement.line + _code_offset(statement.text)
             raise MigrationError(
-                f"{script.path}:{statement.line + _code_offset(statement.text)}: rows for COPY … FROM stdin cannot be "
-                f"given in a migration:\n\n{_excerpt(statement, statement.line)}",
-                hint="Write them as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
+                f"{script.path}:{line}: COPY from stdin or to stdout does not work in a migration:\n\n"
+                + _excerpt(statement, line),
+                hint="Write rows as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
             )
         try:
             # bytes: the text is a file of the user's, sent as it is, and without parameters
@@ -237,9 +239,10 @@ def _hint(error: psycopg.Error, statement: _Statement) -> str | None:
     return None
 
 
-def _copies_from_input(text: str) -> bool:
+def _copies_to_client(text: str) -> bool:
     words = _words(text)
-    return words[:1] == ["copy"] and ["from", "stdin"] in [words[at : at + 2] for at in range(len(words))]
+    pairs = set(itertools.pairwise(words))
+    return words[:1] == ["copy"] and not pairs.isdisjoint({("from", "stdin"), ("to", "stdout")})
 
 
 def _is_transaction_control(text: str) -> bool:
