@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from typing import Any, NoReturn
 
 import pytest
@@ -45,7 +46,7 @@ class SharedServer:
     """The one server of a test run: started when the first test needs it, stopped when the run is over.
 
     Under pytest-xdist it belongs to the controlling process, which workers ask through a connection on the loopback
-    interface that takes a key.
+    interface. Whoever else is on this machine can connect there too, so each side has to know a key.
     """
 
     def __init__(self, read_config: Callable[[], Config]) -> None:
@@ -73,8 +74,8 @@ class SharedServer:
         """Where workers can ask for the server, and with which key; plain data."""
         if self._listener is None:
             self._key = secrets.token_bytes(16)
-            self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
-            threading.Thread(target=self._answer, args=[self._listener], name="pgassay-server", daemon=True).start()
+            self._listener = Listener(("127.0.0.1", 0))
+            threading.Thread(target=self._listen, args=[self._listener], name="pgassay-server", daemon=True).start()
         return {"address": self._listener.address, "key": self._key.hex()}
 
     def close(self) -> None:
@@ -83,21 +84,23 @@ class SharedServer:
             self._listener.close()
         self._stack.close()
 
-    def _answer(self, listener: Listener) -> None:
+    def _listen(self, listener: Listener) -> None:
         while True:
             try:
                 connection = listener.accept()
             except OSError:
                 return  # closed
-            with connection:
-                _send_server(connection, self.get)
+            # each in a thread of its own: one that says nothing keeps nobody waiting
+            threading.Thread(target=self._answer, args=[connection], name="pgassay-answer", daemon=True).start()
 
-
-def _send_server(connection: Connection, get: Callable[[], Server]) -> None:
-    try:
-        connection.send({"server": asdict(get())})
-    except PgassayError as error:
-        connection.send({"message": error.message, "hint": error.hint})
+    def _answer(self, connection: Connection) -> None:
+        with connection, contextlib.suppress(OSError, EOFError, AuthenticationError):
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
+            try:
+                connection.send({"server": asdict(self.get())})
+            except PgassayError as error:
+                connection.send({"message": error.message, "hint": error.hint})
 
 
 def _ask_for_server(offer: dict[str, Any]) -> Server:

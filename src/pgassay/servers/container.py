@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -53,8 +52,8 @@ def start(config: Config) -> Iterator[Server]:
 def _find_engine() -> None:
     """Raise `Unavailable` unless a container engine answers."""
     hint = "Start Docker (or Podman with DOCKER_HOST set), or choose another backend with --pg."
-    configured = "DOCKER_HOST" in os.environ or (Path.home() / ".testcontainers.properties").exists()
-    if not configured and not any(Path(path).expanduser().exists() for path in _SOCKETS):
+    signs = (*_SOCKETS, "~/.testcontainers.properties")  # a user without a home has no ~ that could be expanded
+    if "DOCKER_HOST" not in os.environ and not any(os.path.exists(os.path.expanduser(path)) for path in signs):
         raise Unavailable("no container engine is running here", hint=hint)  # without the import of docker: 0.2 s
     try:
         import docker

@@ -127,7 +127,8 @@ def start(binaries: Binaries, *, backend: str, why: str) -> Iterator[Server]:
 
 def _serve(binaries: Binaries, home: Path, account: _Account, guard: Guard, backend: str, why: str) -> Server:
     sockets = home
-    if len(os.fsencode(home / ".s.PGSQL.5432")) > _SOCKET_PATH_BYTES:
+    # libpq takes a comma for the end of a host
+    if len(os.fsencode(home / ".s.PGSQL.5432")) > _SOCKET_PATH_BYTES or "," in str(home):
         sockets = Path("/tmp") / home.name  # noqa: S108 - the one place that is short everywhere
         guard.remove(sockets)
         sockets.mkdir(mode=0o700)
@@ -140,7 +141,7 @@ def _serve(binaries: Binaries, home: Path, account: _Account, guard: Guard, back
     settings = {
         **SETTINGS,
         "listen_addresses": "",
-        "unix_socket_directories": f'"{sockets}"',
+        "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
         "unix_socket_permissions": "0700",
         # in the data directory: a shared memory file elsewhere would outlive a server that is killed
         "dynamic_shared_memory_type": "mmap",
@@ -220,14 +221,16 @@ def _initialise(binaries: Binaries, data: Path, account: _Account, guard: Guard)
     initdb = binaries.bin / "initdb"
     made_by = (binaries.bin / "postgres").stat()
     key = repr((binaries.version, made_by.st_mtime_ns, made_by.st_size, arguments))
-    cached = platformdirs.user_cache_path("pgassay") / f"data-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    if cached.is_dir():
+    cached = _cache_path(f"data-{hashlib.sha256(key.encode()).hexdigest()[:16]}")
+    if cached is not None and cached.is_dir():
         _copy(cached, data, account)
         return
 
     made = account.run([initdb, "-D", data, *arguments], cwd=data.parent)
     if made.returncode != 0:
         raise Unavailable(f"initdb failed:\n{(made.stderr or made.stdout).strip()}", hint=_disk_hint(made.stderr, data))
+    if cached is None:
+        return
     partial = cached.with_name(f"{cached.name}-{new_token()}")
     guard.remove(partial)
     try:
@@ -236,6 +239,14 @@ def _initialise(binaries: Binaries, data: Path, account: _Account, guard: Guard)
         partial.rename(cached)
     except OSError:
         return  # a cache that cannot be written, or was written by another run just now: slower, not wrong
+
+
+def _cache_path(name: str) -> Path | None:
+    """Where ``name`` is kept for the next run; nowhere for a user without a home, as a bare number in a container."""
+    try:
+        return platformdirs.user_cache_path("pgassay") / name
+    except RuntimeError:
+        return None
 
 
 def _disk_hint(message: str, data: Path) -> str | None:
