@@ -5,12 +5,14 @@ When the run is over, the watchdog calls `remove`.
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import sys
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -42,8 +44,10 @@ def start(config: Config) -> Iterator[Server]:
     run = new_token()
     with Guard() as guard:
         guard.run_at_end([sys.executable, "-c", f"import {__name__} as c; c.remove(input())"], run + "\n")
-        container = _create(image, run)
-        server = _await_ready(container, image, run)
+        container = _define(image, run)
+        with closing(container.get_docker_client().client):
+            _start(container, image)
+            server = _await_ready(container, image, run)
         if config.pg_version not in (None, server.major):
             raise Unavailable(f"PostgreSQL {config.pg_version} is wanted, the image {image} has {server.release}")
         yield server
@@ -56,25 +60,36 @@ def _find_engine() -> None:
     if "DOCKER_HOST" not in os.environ and not any(os.path.exists(os.path.expanduser(path)) for path in signs):
         raise Unavailable("no container engine is running here", hint=hint)  # without the import of docker: 0.2 s
     try:
-        import docker
-        import docker.errors
         import testcontainers.core.config  # noqa: F401 - is the extra installed?
     except ImportError as error:
         raise Unavailable(
             "testcontainers is not installed", hint="Install it: pip install 'pgassay[container]'."
         ) from error
-    try:
-        client = docker.from_env(timeout=10)
-        try:
-            client.ping()
-        finally:
-            client.close()
-    except docker.errors.DockerException as error:
-        raise Unavailable(f"no container engine answers ({error})", hint=hint) from error
+    reason = _why_it_does_not_answer()
+    if reason is not None:
+        raise Unavailable(f"no container engine answers ({reason})", hint=hint)
 
 
-def _create(image: str, run: str) -> PostgresContainer:
+def _why_it_does_not_answer() -> str | None:
+    import docker
     import docker.errors
+
+    # docker leaves the socket of a connection that failed to the garbage collector. The warning about that would come
+    # up in some test of our user's, so it is collected here.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            with closing(docker.from_env(timeout=10)) as client:
+                client.ping()
+        except docker.errors.DockerException as error:
+            reason = str(error)
+        else:
+            return None
+        gc.collect()
+    return reason
+
+
+def _define(image: str, run: str) -> PostgresContainer:
     from testcontainers.community.postgres import PostgresContainer
 
     class Quick(PostgresContainer):
@@ -85,9 +100,14 @@ def _create(image: str, run: str) -> PostgresContainer:
     settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
     container = Quick(image, username=ADMIN, password=secrets.token_urlsafe(16), dbname="postgres", driver=None)
     container.with_env("PGDATA", f"{_DATA}/data").with_tmpfs_mount(_DATA, "mode=0755")
-    container.with_command(settings).with_kwargs(labels={_LABEL: run})
+    return container.with_command(settings).with_kwargs(labels={_LABEL: run})
+
+
+def _start(container: PostgresContainer, image: str) -> None:
+    import docker.errors
+
     try:
-        return container.start()
+        container.start()
     except docker.errors.ImageNotFound as error:
         raise Unavailable(f"there is no image {image} ({error.explanation})") from error
     except docker.errors.DockerException as error:
