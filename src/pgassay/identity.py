@@ -49,6 +49,8 @@ from (
 ) as s
 """
 
+_CHECK = "set constraints all immediate; select pg_catalog.current_setting('pgassay.example', true)"
+
 
 class EndedTransaction(PgassayError):
     """A test ended the transaction that isolates it from the next one."""
@@ -121,17 +123,18 @@ class Session(psycopg.Connection[TupleRow]):
                 if outermost:
                     self._set({"pgassay.example": "open"})
                 yield self
-                if self.info.transaction_status == TransactionStatus.INTRANS:
-                    self._cursor().execute("set constraints all immediate")
-                if outermost and not self._is_open():
+                if not self._is_whole() and outermost:
                     raise _ended()
         except psycopg.errors.NoActiveSqlTransaction as error:  # from a block within this one, as it was left
             raise _ended() from error
 
-    def _is_open(self) -> bool:
-        if self.info.transaction_status == TransactionStatus.INERROR:
-            return True
-        return self._settings(["pgassay.example"])["pgassay.example"] == "open"
+    def _is_whole(self) -> bool:
+        """Whether the transaction of the outermost example is still the same one. Checks the deferred constraints."""
+        if self.info.transaction_status != TransactionStatus.INTRANS:
+            return self.info.transaction_status == TransactionStatus.INERROR
+        cursor = self._cursor().execute(_CHECK)  # in one round trip: this is done around every test
+        cursor.nextset()
+        return cursor.fetchone() == ("open",)
 
     @cached_property
     def _may_change_user(self) -> bool:

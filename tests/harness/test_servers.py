@@ -548,6 +548,13 @@ def test_auto_takes_the_first_that_can_serve_and_says_why_not_the_others(
     assert asked == order[: order.index(available) + 1 if available else None]
 
 
+def test_a_server_of_another_version_than_the_project_names_is_taken_and_says_so() -> None:
+    with running(config("embedded", project_version=15)) as server:
+        assert str(server).endswith("the project's config.toml names PostgreSQL 15)")
+    with running(config("embedded", project_version=server.major)) as server:
+        assert "config.toml" not in str(server)
+
+
 IMAGE = os.environ.get("PGASSAY_TEST_IMAGE", "pg:15")
 
 

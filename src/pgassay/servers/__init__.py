@@ -45,6 +45,8 @@ def running(config: Config) -> Iterator[Server]:
                 f"The {server.backend} server is PostgreSQL {server.release}, which is too old: "
                 f"pgassay works with {OLDEST_MAJOR} and later."
             )
+        if config.pg_version is None and config.project_version not in (None, server.major):
+            server = server.because(f"the project's config.toml names PostgreSQL {config.project_version}")
         yield server
 
 
