@@ -3,6 +3,21 @@
 -- What the API must not reach: PostgREST serves the schema public, and no API role has usage here.
 create schema private;
 
+-- With search_path = '' the schema pg_temp, in which anybody can make types, is still searched first for them. So what
+-- runs with the owner's rights names no type without its schema, but those that SQL has keywords for.
+
+create function private.caller_id()
+returns uuid
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select auth.uid();
+$$;
+
+comment on function private.caller_id() is
+'auth.uid() for functions with the owner''s rights: the platform''s own body names types without their schema.';
+
 create table public.jobs (
     id uuid not null default gen_random_uuid(),
     org_id uuid not null,
@@ -184,7 +199,7 @@ immutable
 set search_path = ''
 as $$
 declare
-    v_allowed text[];
+    v_allowed pg_catalog.text[];
 begin
     select coalesce(array_agg(t.to_status order by t.to_status), '{}')
     into v_allowed
@@ -243,7 +258,7 @@ set search_path = ''
 as $$
 declare
     -- not now(), which is the transaction's start: it may lie before a change that this one waited for
-    v_now constant timestamptz := greatest(clock_timestamp(), old.started_at);
+    v_now constant public.jobs.started_at%type := greatest(clock_timestamp(), old.started_at);
 begin
     if (new.started_at, new.finished_at) is distinct from (old.started_at, old.finished_at) then
         raise exception 'started_at and finished_at of a job are set by its status changes alone'
@@ -313,7 +328,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_status text;
+    v_status public.jobs.status%type;
 begin
     if p_job_id is null then
         raise exception 'p_job_id must not be null' using errcode = 'PT400';
@@ -330,7 +345,7 @@ begin
             or j.org_id = any(array(
                 select m.organization_id
                 from public.organization_members as m
-                where m.user_id = (select auth.uid())
+                where m.user_id = (select private.caller_id())
             ))
         )
     for no key update;
@@ -353,7 +368,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_status text;
+    v_status public.jobs.status%type;
 begin
     if p_new_status is null
         or p_new_status not in ('pending', 'running', 'paused', 'succeeded', 'failed', 'cancelled') then
@@ -383,7 +398,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_status constant text := private.lock_job(p_job_id);
+    v_status constant public.jobs.status%type := private.lock_job(p_job_id);
 begin
     if v_status = 'cancelled' then
         return;
@@ -467,7 +482,7 @@ as $$
 declare
     v_deltas private.task_delta[];
     v_delta private.task_delta;
-    v_status text;
+    v_status public.jobs.status%type;
 begin
     -- The transition tables are never joined: a plan made for one row is kept, and would be used for 100,000.
     case tg_op
@@ -534,6 +549,13 @@ begin
                     sum(t.total) <> 0 or sum(t.completed) <> 0 or sum(t.failed) <> 0 or bool_or(t.pending > 0)
             ) as d;
         when 'TRUNCATE' then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                raise exception 'job_tasks cannot be truncated in a transaction that is %',
+                    current_setting('transaction_isolation')
+                using
+                    errcode = '0A000',
+                    detail = 'It takes rows that the transaction does not see, so their jobs would not be counted anew.';
+            end if;
             update public.jobs as j
             set total_tasks = 0, completed_tasks = 0, failed_tasks = 0
             where j.total_tasks <> 0;

@@ -41,8 +41,37 @@ for each row
 when (old.job_id is not null and new.job_id is null)
 execute function private.drop_task_with_job();
 
+create function private.check_card_job()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if not exists (select from public.jobs as j where j.org_id = new.org_id and j.id = new.job_id) then
+        raise exception 'the job % of a card is not of its organisation', new.job_id
+        using
+            errcode = '23503',
+            constraint = 'kanban_cards_job_in_same_organisation',
+            schema = tg_table_schema,
+            table = tg_table_name;
+    end if;
+    return new;
+end;
+$$;
+
+comment on function private.check_card_job() is
+'Trigger: refuses a card of a foreign job before its task is looked at. Which foreign key is checked first hangs on '
+'their oids: the one on the task would tell whether another organisation has it, and lock it.';
+
+create trigger kanban_cards_check_job_before_task
+before insert or update of org_id, job_id, task_id on public.kanban_cards
+for each row
+when (new.job_id is not null and new.task_id is not null)
+execute function private.check_card_job();
+
 create type private.card_delta as (
     job_id uuid,
+    org_id uuid,
     created integer,
     approved integer,
     executed integer,
@@ -63,13 +92,14 @@ begin
     case tg_op
         when 'INSERT' then
             select array_agg(
-                (d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
+                (d.job_id, d.org_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
                 order by d.job_id
             )
             into v_deltas
             from (
                 select
                     n.job_id,
+                    n.org_id,
                     count(*) as created,
                     count(*) filter (where n.state in ('approved', 'executing', 'done')) as approved,
                     count(*) filter (where n.state in ('executing', 'done')) as executed,
@@ -77,17 +107,18 @@ begin
                     count(*) filter (where n.state = 'blocked') as errors
                 from new_cards as n
                 where n.job_id is not null
-                group by n.job_id
+                group by n.job_id, n.org_id
             ) as d;
         when 'DELETE' then
             select array_agg(
-                (d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
+                (d.job_id, d.org_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
                 order by d.job_id
             )
             into v_deltas
             from (
                 select
                     o.job_id,
+                    o.org_id,
                     - count(*) as created,
                     - count(*) filter (where o.state in ('approved', 'executing', 'done')) as approved,
                     - count(*) filter (where o.state in ('executing', 'done')) as executed,
@@ -95,38 +126,51 @@ begin
                     - count(*) filter (where o.state = 'blocked') as errors
                 from old_cards as o
                 where o.job_id is not null
-                group by o.job_id
+                group by o.job_id, o.org_id
             ) as d;
         when 'UPDATE' then
             select array_agg(
-                (d.job_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
+                (d.job_id, d.org_id, d.created, d.approved, d.executed, d.emails, d.errors)::private.card_delta
                 order by d.job_id
             )
             into v_deltas
             from (
                 select
                     c.job_id,
+                    c.org_id,
                     sum(c.sign) as created,
                     coalesce(sum(c.sign) filter (where c.state in ('approved', 'executing', 'done')), 0) as approved,
                     coalesce(sum(c.sign) filter (where c.state in ('executing', 'done')), 0) as executed,
                     coalesce(sum(c.sign) filter (where c.type = 'send_email' and c.state = 'done'), 0) as emails,
                     coalesce(sum(c.sign) filter (where c.state = 'blocked'), 0) as errors
                 from (
-                    select n.job_id, n.type, n.state, 1 as sign from new_cards as n where n.job_id is not null
+                    select n.job_id, n.org_id, n.type, n.state, 1 as sign
+                    from new_cards as n
+                    where n.job_id is not null
                     union all
-                    select o.job_id, o.type, o.state, -1 as sign from old_cards as o where o.job_id is not null
+                    select o.job_id, o.org_id, o.type, o.state, -1 as sign
+                    from old_cards as o
+                    where o.job_id is not null
                 ) as c
-                group by c.job_id
+                group by c.job_id, c.org_id
             ) as d
             where (d.created, d.approved, d.executed, d.emails, d.errors) <> (0, 0, 0, 0, 0);
         when 'TRUNCATE' then
+            if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+                raise exception 'kanban_cards cannot be truncated in a transaction that is %',
+                    current_setting('transaction_isolation')
+                using
+                    errcode = '0A000',
+                    detail = 'It takes rows that the transaction does not see, so their jobs would not be counted anew.';
+            end if;
             update public.jobs as j
             set cards_created = 0, cards_approved = 0, cards_executed = 0, emails_sent = 0, errors_count = 0
             where j.cards_created <> 0;
             return null;
     end case;
 
-    -- In the order of ids, so that two statements never wait for each other's jobs.
+    -- In the order of ids, so that two statements never wait for each other's jobs. The foreign key may not have been
+    -- checked yet, and never is for a card that is gone again by then: a job of another organisation is not touched.
     foreach v_delta in array coalesce(v_deltas, '{}') loop
         update public.jobs as j
         set
@@ -135,7 +179,7 @@ begin
             cards_executed = j.cards_executed + v_delta.executed,
             emails_sent = j.emails_sent + v_delta.emails,
             errors_count = j.errors_count + v_delta.errors
-        where j.id = v_delta.job_id;
+        where j.id = v_delta.job_id and j.org_id = v_delta.org_id;
     end loop;
     return null;
 end;

@@ -30,7 +30,7 @@ Test = Callable[..., None]
 reading = isolation.test_everybody_reads_the_rows_of_their_organisations_and_no_others
 writing = isolation.test_update_and_delete_without_where_touch_the_rows_of_ones_organisations_alone
 moving = isolation.test_a_member_of_one_organisation_cannot_move_a_row_to_another
-calling = isolation.test_functions_know_no_jobs_but_those_of_ones_organisations
+calling = isolation.test_functions_know_no_jobs_and_tasks_but_those_of_ones_organisations
 linking = partial(isolation.test_a_link_cannot_cross_organisations_whoever_makes_it, role="owner")
 living = transitions.test_jobs_live_as_the_transition_table_says
 pair = transitions.test_every_pair_of_statuses_is_allowed_or_refused_as_the_table_says
@@ -141,7 +141,7 @@ FAULTS = [
     Fault(
         "search_path lost",
         "alter function public.cancel_job(uuid) reset search_path",
-        rights.test_every_function_has_a_fixed_empty_search_path_and_says_what_it_is_for,
+        rights.test_every_function_has_a_fixed_search_path_and_says_what_it_is_for,
     ),
     Fault(
         "a link that may cross organisations",

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from pgassay import Session
 
@@ -76,6 +77,36 @@ def new_tasks(db: Session, job: UUID, places: Iterable[tuple[int, int]]) -> list
         [job, list(batches), list(steps)],
     ).fetchall()
     return [row[0] for row in rows]
+
+
+PARAMS = {
+    "target_group": "AMC",
+    "cadence": {"day0": True},
+    "templates": {"intro": {"subject": "Hello {{first_name}}", "body": "Test email"}},
+    "review_mode": True,
+    "batch_size": 5,
+}
+"""Section 7: this value must work as it is."""
+
+
+def new_campaign(db: Session, org: UUID) -> dict[str, Any]:
+    """A running job and tasks of its in three states: ``org``, ``job``, ``pending``, ``running`` and ``failed``."""
+    job = new_job(db, org)
+    pending, running, failed = new_tasks(db, job, [(0, 0), (0, 1), (0, 2)])
+    db.execute("update public.jobs set status = 'running', params = %s where id = %s", [Jsonb(PARAMS), job])
+    db.execute("update public.job_tasks set status = 'running' where id = any(%s)", [[running, failed]])
+    db.execute("update public.job_tasks set status = 'error' where id = %s", [failed])
+    return {"org": org, "job": job, "pending": pending, "running": running, "failed": failed}
+
+
+def new_contacts(db: Session, org: UUID, count: int, group: str = "AMC") -> set[str]:
+    """The ids of new contacts of a target group."""
+    rows = db.execute(
+        "insert into public.contacts (org_id, email, target_group) "
+        "select %s, n || '@example.org', %s from generate_series(1, %s) as n returning id::text",
+        [org, group, count],
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def new_card(

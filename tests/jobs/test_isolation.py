@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
-from pgassay import Session
+from pgassay import Clone, Session
 from pgassay.plugin import Example
-from tests.jobs.cast import Cast, acting, new_card, new_job, new_tasks, one, outcome, settle
+from tests.jobs.cast import (
+    PARAMS,
+    Cast,
+    Parameters,
+    acting,
+    new_campaign,
+    new_card,
+    new_contacts,
+    new_job,
+    new_tasks,
+    one,
+    outcome,
+    settle,
+)
 
 TABLES = ("jobs", "job_tasks", "kanban_cards", "agent_runs", "contacts")
 HARMLESS = {
@@ -126,6 +140,9 @@ def test_aiming_at_a_foreign_row_changes_nothing(
                             assert db.execute(statement.encode(), [foreign]).rowcount == 0
 
 
+LINKED_CARD: LiteralString = """
+insert into public.kanban_cards (org_id, type, title, job_id, task_id) values (%s, 'research', 'x', %s, %s)
+"""
 INSERTS = {
     "jobs": "insert into public.jobs (org_id, name) values (%(org)s, 'x')",
     "job_tasks": "insert into public.job_tasks (job_id, batch, step, kind) values (%(job)s, 7, 7, 'research')",
@@ -177,7 +194,7 @@ def test_a_link_cannot_cross_organisations_whoever_makes_it(db: Session, role: s
         "service_role": db.as_service_role(),
         "member of both": db.as_user(cast.member_both),
     }
-    card = "insert into public.kanban_cards (org_id, type, title, job_id, task_id) values (%s, 'research', 'x', %s, %s)"
+    card = LINKED_CARD
     run = "insert into public.agent_runs (org_id, mode, job_id) values (%s, 'x', %s)"
     with blocks[role]:
         assert outcome(db, card, [cast.org_a, job_b, None]) == "23503"
@@ -189,42 +206,67 @@ def test_a_link_cannot_cross_organisations_whoever_makes_it(db: Session, role: s
 
 
 CALLS = {
-    "transition_job_status": "select public.transition_job_status(%s, 'running')",
-    "cancel_job": "select public.cancel_job(%s)",
-    "get_job_cards": "select * from public.get_job_cards(%s)",
-    "get_job_progress": "select public.get_job_progress(%s)",
+    "transition_job_status": "select public.transition_job_status(%(job)s, 'paused')",
+    "cancel_job": "select public.cancel_job(%(job)s)",
+    "get_job_cards": "select * from public.get_job_cards(%(job)s)",
+    "get_job_progress": "select public.get_job_progress(%(job)s)",
+    "plan_next_batch": "select public.plan_next_batch(%(job)s)",
+    "claim_tasks": "select * from public.claim_tasks(%(job)s, 5)",
+    "finish_task": "select public.finish_task(%(running)s, '{}')",
+    "fail_task": "select public.fail_task(%(running)s, 'x')",
+    "retry_task": "select public.retry_task(%(failed)s)",
 }
+CREATE = "select (public.create_job(%(org)s, 'Campaign', null, %(params)s)).id"
+NOWHERE = {"job": uuid4(), "running": 0, "failed": 0}
+
+
+def everything(db: Session) -> list[Any]:
+    return [db.execute(f"select * from public.{table} order by id".encode()).fetchall() for table in TABLES]
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_functions_know_no_jobs_but_those_of_ones_organisations(db: Session, call: str) -> None:
+def test_functions_know_no_jobs_and_tasks_but_those_of_ones_organisations(db: Session, call: str) -> None:
     cast = settle(db)
     for user in cast.everybody():
         for org in (cast.org_a, cast.org_b):
-            job = new_job(db, org)
-            before = db.execute("select * from public.jobs where id = %s", [job]).fetchall()
+            campaign = new_campaign(db, org)
+            before = everything(db)
             expected = "42501" if user is None else "ok" if org in cast.orgs_of(user) else "PT404"
             with acting(db, user):
-                assert outcome(db, CALLS[call], [job]) == expected
+                assert outcome(db, CALLS[call], campaign) == expected
             if expected != "ok":
-                assert db.execute("select * from public.jobs where id = %s", [job]).fetchall() == before
+                assert everything(db) == before
     with db.as_service_role():
-        assert outcome(db, CALLS[call], [new_job(db, cast.org_a)]) == "ok"
+        assert outcome(db, CALLS[call], campaign) == "ok"
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_foreign_job_and_one_that_is_not_there_are_told_in_the_same_words(db: Session, call: str) -> None:
+def test_what_is_foreign_and_what_is_not_there_are_told_in_the_same_words(db: Session, call: str) -> None:
     cast = settle(db)
-    foreign, nowhere = new_job(db, cast.org_b), uuid4()
     words = []
-    for job in (foreign, nowhere):
-        with db.as_user(cast.member_a), pytest.raises(Exception, match="not found") as caught:
-            db.execute(CALLS[call].encode(), [job])
-        diag = caught.value.diag  # type: ignore[attr-defined]
-        words.append(
-            [str(text).replace(str(job), "…") for text in (diag.sqlstate, diag.message_primary, diag.message_detail)]
-        )
-    assert words[0] == words[1]
+    # first one that is not compared: PL/pgSQL words the context of an expression's first evaluation in another way
+    for target in (NOWHERE, new_campaign(db, cast.org_b), NOWHERE):
+        with db.as_user(cast.member_a), pytest.raises(psycopg.Error, match="not found") as caught:
+            db.execute(CALLS[call].encode(), target)
+        text = str(caught.value)
+        for value in target.values():
+            text = text.replace(f" {value} ", " … ")
+        words.append((caught.value.sqlstate, text))
+    assert words[1] == words[2]
+
+
+def test_jobs_are_created_in_ones_own_organisations_and_no_others(db: Session) -> None:
+    cast = settle(db)
+    for user in cast.everybody():
+        for org in (cast.org_a, cast.org_b, uuid4()):
+            before = everything(db)
+            expected = "ok" if org in cast.orgs_of(user) else "42501"
+            with db.example(), acting(db, user):
+                assert outcome(db, CREATE, {"org": org, "params": Jsonb(PARAMS)}) == expected
+            assert everything(db) == before
+    with db.as_service_role():
+        assert outcome(db, CREATE, {"org": cast.org_b, "params": Jsonb(PARAMS)}) == "ok"
+        assert outcome(db, CREATE, {"org": uuid4(), "params": Jsonb(PARAMS)}) == "42501"
 
 
 FORGED = [
@@ -239,13 +281,14 @@ FORGED = [
 @pytest.mark.parametrize("claims", FORGED)
 def test_claims_without_a_subject_give_nothing(db: Session, claims: dict[str, Any]) -> None:
     cast = settle(db)
-    job = new_job(db, cast.org_a)
+    campaign = new_campaign(db, cast.org_a)
     db.execute("select public.refresh_job_metrics()")
     with db.as_role("authenticated", claims):
         for table in ("jobs", "job_metrics", "job_tasks"):
             assert one(db, f"select count(*) from public.{table}") == 0
         for call in CALLS.values():
-            assert outcome(db, call, [job]) == "PT404"
+            assert outcome(db, call, campaign) == "PT404"
+        assert outcome(db, CREATE, {**campaign, "params": Jsonb(PARAMS)}) == "42501"
         assert outcome(db, INSERTS["jobs"], {"org": cast.org_a}) == "42501"
 
 
@@ -292,3 +335,115 @@ def test_a_users_own_condition_sees_no_foreign_row_of_the_view(db: Session) -> N
     finally:
         db.remove_notice_handler(note)
     assert seen == ["ours"]
+
+
+SPIED_ON = """
+select format(
+    'create domain pg_temp.%%I as %%s check (pg_temp.spy())', t.typname,
+    case when t.typtype = 'b' then format('pg_catalog.%%I', t.typname) else 'pg_catalog.text' end
+)
+from pg_type as t
+where t.typnamespace = 'pg_catalog'::regnamespace and t.typname = any(%s)
+"""
+TYPES = ["text", "uuid", "jsonb", "json", "timestamptz", "timestamp", "date", "record", "name", "int4", "int8", "bool"]
+
+
+def test_no_type_that_a_caller_makes_is_used_with_the_owners_rights(clone: Clone) -> None:
+    """With ``search_path = ''``, types are looked up in pg_temp first: a domain's check would run as the owner."""
+    with clone.connect() as owner:
+        cast = settle(owner)
+        new_contacts(owner, cast.org_a, 1)
+        domains = [row[0] for row in owner.execute(SPIED_ON, [TYPES]).fetchall()]
+    assert len(domains) == len(TYPES)
+    ran_as: set[str | None] = set()
+    with clone.connect() as db, db.as_user(cast.member_a):
+        db.add_notice_handler(lambda notice: ran_as.add(notice.message_primary))
+        db.execute(
+            "create function pg_temp.spy() returns pg_catalog.bool language plpgsql "
+            "as $$ begin raise notice '%', current_user; return true; end $$"
+        )
+        for statement in domains:
+            db.execute(statement.encode())
+        db.execute("select 'x'::text")
+        assert ran_as == {"authenticated"}, "the spy works"
+        job = one(db, CREATE, {"org": cast.org_a, "params": Jsonb(PARAMS)})
+        (task,) = one(db, "select array_agg(id) from public.job_tasks")
+        calls: list[tuple[str, Parameters]] = [
+            (LINKED_CARD, [cast.org_a, job, task]),
+            ("update public.kanban_cards set state = 'done', title = 'y'", []),
+            ("delete from public.kanban_cards", []),
+            ("select public.transition_job_status(%s, 'running')", [job]),
+            ("select public.claim_tasks(%s, 5)", [job]),
+            ("select public.fail_task(%s, 'x')", [task]),
+            ("select public.retry_task(%s)", [task]),
+            ("select public.claim_tasks(%s, 5)", [job]),
+            ("select public.finish_task(%s, '{}')", [task]),
+            ("select public.plan_next_batch(%s)", [job]),
+            ("select public.get_job_cards(%s)", [job]),
+            ("select public.get_job_progress(%s)", [job]),
+            ("select * from public.job_metrics", []),
+            (INSERTS["job_tasks"], {"job": job}),
+            ("update public.job_tasks set step = step + 1", []),
+            ("delete from public.job_tasks", []),
+            ("select public.cancel_job(%s)", [job]),
+            ("delete from public.jobs", []),
+        ]
+        for statement, parameters in calls:
+            assert outcome(db, statement, parameters) == "ok", statement
+    assert ran_as == {"authenticated"}
+
+
+def test_a_card_that_is_gone_before_its_link_is_checked_touches_no_foreign_job(clone: Clone) -> None:
+    """A foreign key is not checked for a row that is dead by then, but triggers see it."""
+    with clone.connect() as owner, clone.connect() as db:
+        cast = settle(owner)
+        jobs = {"foreign": new_job(owner, cast.org_b, "secret"), "nowhere": uuid4()}
+        kept = new_job(owner, cast.org_b)
+        new_card(owner, cast.org_b, kept)
+        before = owner.execute("select j.*, j.xmin, j.ctid from public.jobs as j order by id").fetchall()
+        insert = "insert into public.kanban_cards (org_id, type, title, job_id{}) {} "
+        own_contact = one(
+            owner, "insert into public.contacts (org_id, email) values (%s, 'a@b.c') returning id", [cast.org_a]
+        )
+        ways = {
+            "deleted": insert.format("", "values (%(org)s, 'research', 'x', %(job)s) returning pg_temp.forget(id)"),
+            "without a contact": "with d as (delete from public.contacts where id = %(contact)s returning id) "
+            + insert.format(", contact_id", "select %(org)s, 'research', 'x', %(job)s, id from d"),
+        }
+        with db.as_user(cast.member_a):
+            db.execute(
+                "create function pg_temp.forget(uuid) returns int language sql "
+                "as 'delete from public.kanban_cards where id = $1; select 1'"
+            )
+            with owner.transaction():
+                owner.execute("select from public.jobs for update")  # whoever touches one of them would wait
+                db.execute("set local lock_timeout = '1s'")
+                for way, statement in ways.items():
+                    told = {
+                        name: outcome(db, statement, {"org": cast.org_a, "job": job, "contact": own_contact})
+                        for name, job in {**jobs, "with a card": kept}.items()
+                    }
+                    assert len(set(told.values())) == 1, (way, told)
+                    assert "55P03" not in told.values(), "waited for a foreign row"
+        assert owner.execute("select j.*, j.xmin, j.ctid from public.jobs as j order by id").fetchall() == before
+
+
+def test_a_foreign_job_is_refused_before_its_task_is_looked_at(clone: Clone) -> None:
+    """Which foreign key comes first hangs on oids: here it is the one on the task."""
+    with clone.connect() as owner, clone.connect() as db:
+        cast = settle(owner)
+        job = new_job(owner, cast.org_b)
+        (task,) = new_tasks(owner, job, [(0, 0)])
+        owner.execute("alter table public.kanban_cards drop constraint kanban_cards_job_in_same_organisation")
+        owner.execute(
+            "alter table public.kanban_cards add constraint kanban_cards_job_in_same_organisation "
+            "foreign key (org_id, job_id) references public.jobs (org_id, id) on delete set null (job_id)"
+        )
+        told = set()
+        with db.as_user(cast.member_a):
+            for candidate in (task, task + 1):
+                with pytest.raises(psycopg.errors.ForeignKeyViolation) as caught, db.transaction():
+                    db.execute(LINKED_CARD, [cast.org_a, job, candidate])
+                diag = caught.value.diag
+                told.add((diag.constraint_name, diag.message_primary, diag.message_detail, diag.context))
+        assert len(told) == 1

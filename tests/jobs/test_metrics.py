@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 
 from pgassay import Clone, Session
 from pgassay.plugin import Example
-from tests.jobs.cast import new_card, new_job, new_tasks, one, settle
+from tests.jobs.cast import new_card, new_job, new_tasks, one, outcome, settle
 from tests.jobs.model import CARD_STATES, CARD_TYPES, COUNTERS, FINAL, TASK_TRANSITIONS, Board, Card, Run, Task
 
 JOBS = 3
@@ -278,6 +278,19 @@ def test_truncating_cards_alone_leaves_the_counters_of_tasks(db: Session) -> Non
     new_card(db, cast.org_a, job, state="executing")
     db.execute("truncate public.kanban_cards")
     assert db.execute("select total_tasks, cards_created, cards_approved from public.jobs").fetchone() == (1, 0, 0)
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("table", ["job_tasks", "kanban_cards"])
+def test_truncate_is_refused_where_it_takes_rows_that_the_transaction_cannot_see(
+    clone: Clone, table: str, level: str
+) -> None:
+    with clone.connect() as db:
+        db.execute(f"begin isolation level {level}".encode())
+        assert outcome(db, f"truncate public.{table} cascade") == "0A000"
+        db.execute("rollback; begin")
+        assert outcome(db, f"truncate public.{table} cascade") == "ok"
+        db.execute("rollback")
 
 
 def test_duration_is_live_until_the_job_is_finished_and_null_before_it_has_started(db: Session) -> None:

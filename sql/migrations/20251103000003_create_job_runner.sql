@@ -1,0 +1,518 @@
+-- Running a campaign: create a job from its parameters, plan its tasks batch by batch, hand them to workers, and
+-- render templates.
+
+-- What plan_next_batch looks for. Shortened, since members write input, and an index takes no long values; a day has at
+-- most 4 characters and a contact's id 36, so nothing else is equal to them.
+create index job_tasks_by_day_and_contact on public.job_tasks (
+    job_id, left(input ->> 'day', 5), left(input ->> 'contact_id', 37)
+);
+
+-- Parameters
+
+create function private.check_job_template(p_field text, p_template jsonb)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    v_key pg_catalog.text;
+begin
+    if p_template is null or jsonb_typeof(p_template) <> 'object' then
+        raise exception '% must be an object with subject and body', p_field using errcode = 'PT400';
+    end if;
+    foreach v_key in array array['subject', 'body'] loop
+        if jsonb_typeof(p_template -> v_key) is distinct from 'string' then
+            raise exception '%.% must be a text', p_field, v_key using errcode = 'PT400';
+        end if;
+    end loop;
+    for v_key in select k from jsonb_object_keys(p_template) as k where k not in ('subject', 'body') loop
+        raise exception '%.% is unknown', p_field, v_key
+        using errcode = 'PT400', hint = 'A template has subject and body.';
+    end loop;
+end;
+$$;
+
+comment on function private.check_job_template(text, jsonb) is
+'Raises PT400, naming the field, unless this is a template: {"subject": text, "body": text}.';
+
+create function private.get_job_days(p_params jsonb)
+returns table (day integer, template text)
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    v_key pg_catalog.text;
+    v_value pg_catalog.jsonb;
+    v_batch_size numeric;
+begin
+    if p_params is null or jsonb_typeof(p_params) <> 'object' then
+        raise exception 'params must be an object' using errcode = 'PT400';
+    end if;
+    for v_key in
+        select k
+        from jsonb_object_keys(p_params) as k
+        where k not in ('target_group', 'cadence', 'templates', 'review_mode', 'batch_size')
+    loop
+        raise exception 'params.% is unknown', v_key
+        using
+            errcode = 'PT400',
+            hint = 'Parameters are: target_group, cadence, templates, review_mode, batch_size.';
+    end loop;
+
+    if jsonb_typeof(p_params -> 'target_group') is distinct from 'string' then
+        raise exception 'params.target_group must be a text' using errcode = 'PT400';
+    end if;
+    if p_params ? 'review_mode' and jsonb_typeof(p_params -> 'review_mode') <> 'boolean' then
+        raise exception 'params.review_mode must be true or false' using errcode = 'PT400';
+    end if;
+    v_batch_size := case
+        when jsonb_typeof(p_params -> 'batch_size') = 'number' then (p_params ->> 'batch_size')::numeric
+    end;
+    if v_batch_size is null or v_batch_size not between 1 and 1000 or v_batch_size % 1 <> 0 then
+        raise exception 'params.batch_size must be a whole number from 1 to 1000' using errcode = 'PT400';
+    end if;
+
+    if jsonb_typeof(p_params -> 'templates') is distinct from 'object' then
+        raise exception 'params.templates must be an object of templates' using errcode = 'PT400';
+    end if;
+    for v_key, v_value in select e.key, e.value from jsonb_each(p_params -> 'templates') as e loop
+        perform private.check_job_template('params.templates.' || v_key, v_value);
+    end loop;
+
+    if jsonb_typeof(p_params -> 'cadence') is distinct from 'object' then
+        raise exception 'params.cadence must be an object of days' using errcode = 'PT400';
+    end if;
+    for v_key, v_value in
+        select e.key, e.value
+        from jsonb_each(p_params -> 'cadence') as e
+        order by length(e.key), e.key collate "C" -- day2 before day10
+    loop
+        if v_key !~ '^day(0|[1-9][0-9]{0,3})$' then
+            raise exception 'params.cadence.% is no day', v_key
+            using errcode = 'PT400', hint = 'Days are day0 to day9999.';
+        end if;
+        day := substr(v_key, 4)::integer;
+        template := case
+            when jsonb_typeof(v_value) = 'string' then v_value #>> '{}'
+            when v_value = 'true' and p_params -> 'templates' ? v_key then v_key
+            when v_value = 'true' and (select count(*) = 1 from jsonb_object_keys(p_params -> 'templates'))
+                then (select k from jsonb_object_keys(p_params -> 'templates') as k)
+        end;
+        if v_value <> 'false' and jsonb_typeof(v_value) not in ('string', 'boolean') then
+            raise exception 'params.cadence.% must be the name of a template, true or false', v_key
+            using errcode = 'PT400';
+        elsif template is null and v_value = 'true' then
+            raise exception 'params.cadence.% has no template', v_key
+            using
+                errcode = 'PT400',
+                hint = format('Name one, or add one called %s: true stands for it, or for the only template.', v_key);
+        elsif template is not null and not p_params -> 'templates' ? template then
+            raise exception 'params.cadence.% names a template that is not there: %', v_key, template
+            using errcode = 'PT400';
+        elsif template is not null then
+            return next;
+        end if;
+    end loop;
+    if not exists (select from jsonb_each(p_params -> 'cadence') as e where e.value <> 'false') then
+        raise exception 'params.cadence has no day' using errcode = 'PT400';
+    end if;
+end;
+$$;
+
+comment on function private.get_job_days(jsonb) is
+'The cadence days of a job''s parameters, in ascending order, each with the name of its template. '
+'Raises PT400, naming the field, for parameters that are not as they must be.';
+
+-- Creating and planning
+
+create function private.plan_batch(p_job_id uuid)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_job public.jobs;
+    v_day integer;
+    v_template pg_catalog.text;
+    v_planned integer;
+begin
+    select j.* into strict v_job from public.jobs as j where j.id = p_job_id;
+
+    for v_day, v_template in select d.day, d.template from private.get_job_days(v_job.params) as d loop
+        insert into public.job_tasks (job_id, batch, step, kind, input)
+        select
+            v_job.id,
+            (select coalesce(max(t.batch), 0) + 1 from public.job_tasks as t where t.job_id = v_job.id),
+            row_number() over (order by n.id),
+            'draft_email',
+            jsonb_build_object('day', v_day, 'contact_id', n.id, 'template', v_template)
+        from (
+            select c.id
+            from public.contacts as c
+            where
+                c.org_id = v_job.org_id
+                and c.target_group = v_job.params ->> 'target_group'
+                and not exists (
+                    select
+                    from public.job_tasks as t
+                    where
+                        t.job_id = v_job.id
+                        and left(t.input ->> 'day', 5) = v_day::pg_catalog.text
+                        and left(t.input ->> 'contact_id', 37) = c.id::pg_catalog.text
+                )
+            order by c.id
+            limit (v_job.params ->> 'batch_size')::numeric
+        ) as n;
+        get diagnostics v_planned = row_count;
+        exit when v_planned > 0;
+    end loop;
+    return v_planned;
+end;
+$$;
+
+comment on function private.plan_batch(uuid) is
+'Makes the next batch of tasks of a job that the caller has locked, and returns how many: one cadence day, contacts '
+'of the target group that have no task for it yet, in the order of their ids. Batches and steps count from 1.';
+
+create function public.create_job(p_org_id uuid, p_name text, p_description text, p_params jsonb)
+returns public.jobs
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_job public.jobs;
+begin
+    if p_org_id is null then
+        raise exception 'p_org_id must not be null' using errcode = 'PT400';
+    end if;
+    if not exists (
+        select
+        from public.organization_members as m
+        where m.organization_id = p_org_id and m.user_id = (select private.caller_id())
+        union all
+        select
+        from public.organizations as o
+        where o.id = p_org_id and current_setting('role') = 'service_role'
+    ) then
+        raise exception 'not allowed to create a job in the organisation %', p_org_id using errcode = '42501';
+    end if;
+    perform private.get_job_days(p_params);
+
+    begin
+        insert into public.jobs (org_id, name, description, params, owner_id)
+        values (p_org_id, p_name, p_description, p_params, private.caller_id())
+        returning * into v_job;
+    exception
+        when not_null_violation or check_violation then
+            raise exception 'p_name must have 1 to 200 characters, not all of them blank' using errcode = 'PT400';
+    end;
+    perform private.plan_batch(v_job.id);
+
+    select j.* into strict v_job from public.jobs as j where j.id = v_job.id;
+    return v_job;
+end;
+$$;
+
+comment on function public.create_job(uuid, text, text, jsonb) is
+'Creates a job and its first batch of tasks, or neither, and returns the job. For members of the organisation and '
+'service_role (42501). PT400, naming the field: bad argument. p_params: {"target_group": text, "cadence": '
+'{"dayN": name of a template | true | false}, "templates": {name: {"subject": text, "body": text}}, '
+'"batch_size": 1 to 1000, "review_mode": boolean (optional, kept for the caller)}.';
+
+create function public.plan_next_batch(p_job_id uuid)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_status constant public.jobs.status%type := private.lock_job(p_job_id);
+begin
+    if v_status not in ('pending', 'running') then
+        raise exception 'a job that is % takes no more tasks', v_status
+        using errcode = 'PT409', detail = 'Tasks can be planned for a job that is pending or running.';
+    end if;
+
+    update public.jobs as j
+    set last_run_at = clock_timestamp()
+    where j.id = p_job_id;
+    return private.plan_batch(p_job_id);
+end;
+$$;
+
+comment on function public.plan_next_batch(uuid) is
+'Makes the next batch of tasks and returns how many: the next contacts that have none yet for the first cadence day '
+'that is not through; 0 when all are. For members of the job''s organisation and service_role. '
+'PT404: no such job of theirs. PT409: the job is neither pending nor running. PT400: bad argument, or bad params.';
+
+-- Working
+
+create function public.claim_tasks(p_job_id uuid, p_limit integer)
+returns setof public.job_tasks
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_status public.jobs.status%type;
+begin
+    if p_job_id is null then
+        raise exception 'p_job_id must not be null' using errcode = 'PT400';
+    end if;
+    if p_limit is null or p_limit < 1 then
+        raise exception 'p_limit is %, and must be 1 or more', coalesce(p_limit::pg_catalog.text, 'NULL') using errcode = 'PT400';
+    end if;
+
+    -- Key share: claims wait neither for each other nor for tasks that finish. A job that becomes final meanwhile either
+    -- waits for the rows that are claimed below, or has them locked already, and then they are left out.
+    select j.status
+    into v_status
+    from public.jobs as j
+    where
+        j.id = p_job_id
+        and (
+            current_setting('role') = 'service_role'
+            or j.org_id = any(array(
+                select m.organization_id
+                from public.organization_members as m
+                where m.user_id = (select private.caller_id())
+            ))
+        )
+    for key share;
+
+    if not found then
+        raise exception 'job % not found', p_job_id using errcode = 'PT404';
+    end if;
+    if v_status <> 'running' then
+        raise exception 'a job that is % hands out no tasks', v_status
+        using errcode = 'PT409', hint = 'Let the job go to running first: transition_job_status.';
+    end if;
+
+    return query
+    with
+    claimed as (
+        select t.id
+        from public.job_tasks as t
+        where t.job_id = p_job_id and t.status = 'pending'
+        order by t.batch, t.step
+        limit p_limit
+        for update skip locked
+    ),
+
+    handed_out as (
+        update public.job_tasks as t
+        set status = 'running'
+        from claimed as c
+        where t.id = c.id
+        returning t.*
+    )
+
+    select h.*
+    from handed_out as h
+    order by h.batch, h.step;
+end;
+$$;
+
+comment on function public.claim_tasks(uuid, integer) is
+'Hands up to p_limit pending tasks of a running job to the caller, in the order of batch and step; they are running, '
+'and nobody else gets them. For members of the job''s organisation and service_role. '
+'PT404: no such job of theirs. PT409: the job is not running. PT400: bad argument.';
+
+create function private.lock_job_of_task(p_task_id bigint)
+returns public.jobs
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_job public.jobs;
+begin
+    if p_task_id is null then
+        raise exception 'p_task_id must not be null' using errcode = 'PT400';
+    end if;
+
+    -- Membership is part of this condition, so that nobody waits for, or locks, a row of another organisation.
+    select j.*
+    into v_job
+    from public.job_tasks as t
+    inner join public.jobs as j on t.job_id = j.id
+    where
+        t.id = p_task_id
+        and (
+            current_setting('role') = 'service_role'
+            or j.org_id = any(array(
+                select m.organization_id
+                from public.organization_members as m
+                where m.user_id = (select private.caller_id())
+            ))
+        )
+    for no key update of j;
+
+    -- Gone, or moved to another job, while this waited for the lock: then it is not the task that was meant.
+    if not exists (select from public.job_tasks as t where t.id = p_task_id and t.job_id = v_job.id) then
+        raise exception 'task % not found', p_task_id using errcode = 'PT404';
+    end if;
+    return v_job;
+end;
+$$;
+
+comment on function private.lock_job_of_task(bigint) is
+'Locks the job of a task of the caller''s organisations (of any for the role service_role) and returns it. '
+'PT404 when there is no such task, or it is another organisation''s; PT400 for NULL.';
+
+create function public.finish_task(p_task_id bigint, p_output jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    perform private.lock_job_of_task(p_task_id);
+
+    update public.job_tasks as t
+    set status = 'done', output = p_output
+    where t.id = p_task_id;
+end;
+$$;
+
+create function public.fail_task(p_task_id bigint, p_error text)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if p_error is null then
+        raise exception 'p_error must not be null' using errcode = 'PT400', hint = 'Say what went wrong.';
+    end if;
+    perform private.lock_job_of_task(p_task_id);
+
+    update public.job_tasks as t
+    set status = 'error', error_message = p_error
+    where t.id = p_task_id;
+end;
+$$;
+
+create function public.retry_task(p_task_id bigint)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_job constant public.jobs := private.lock_job_of_task(p_task_id);
+begin
+    if v_job.finished_at is not null then
+        raise exception 'a task of a job that is % cannot be retried', v_job.status using errcode = 'PT409';
+    end if;
+
+    update public.job_tasks as t
+    set status = 'pending', retry_count = t.retry_count + 1, error_message = null
+    where t.id = p_task_id;
+end;
+$$;
+
+comment on function public.finish_task(bigint, jsonb) is
+'Ends a running task as done, with what came of it. For members of the job''s organisation and service_role. '
+'PT404: no such task of theirs. PT409: the task is not running. PT400: bad argument.';
+comment on function public.fail_task(bigint, text) is
+'Ends a running task as error, with what went wrong. For members of the job''s organisation and service_role. '
+'PT404: no such task of theirs. PT409: the task is not running. PT400: bad argument.';
+comment on function public.retry_task(bigint) is
+'Makes a failed task pending again, and counts it in retry_count. For members of the job''s organisation and '
+'service_role. PT404: no such task of theirs. PT409: the task is not in error, or its job is in a final state. '
+'PT400: bad argument.';
+
+-- Rendering
+
+create function public.render_template(p_template jsonb, p_variables jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+    -- what stands between the braces, without blanks around it
+    c_variable constant pg_catalog.text := '\{\{\s*([^{}]*?)\s*\}\}';
+    v_field pg_catalog.text;
+    v_text pg_catalog.text;
+    v_name pg_catalog.text;
+    v_result pg_catalog.jsonb := '{}';
+begin
+    if p_variables is null or jsonb_typeof(p_variables) <> 'object' then
+        raise exception 'p_variables must be an object' using errcode = 'PT400';
+    end if;
+    if p_template is null or jsonb_typeof(p_template) <> 'object' then
+        raise exception 'p_template must be an object with subject and body' using errcode = 'PT400';
+    end if;
+    for v_field in select k from jsonb_object_keys(p_template) as k where k not in ('subject', 'body') loop
+        raise exception 'p_template.% is unknown', v_field
+        using errcode = 'PT400', hint = 'A template has subject and body.';
+    end loop;
+
+    foreach v_field in array array['subject', 'body'] loop
+        if jsonb_typeof(p_template -> v_field) is distinct from 'string' then
+            raise exception 'p_template.% must be a text', v_field using errcode = 'PT400';
+        end if;
+        v_text := p_template ->> v_field;
+
+        for v_name in select m[1] from regexp_matches(v_text, c_variable, 'g') as m loop
+            if not p_variables ? v_name then
+                raise exception 'p_template.% has an unknown variable: %', v_field, v_name using errcode = 'PT400';
+            end if;
+            if jsonb_typeof(p_variables -> v_name) in ('object', 'array') then
+                raise exception 'p_variables.% must be a text, a number, true, false or null', v_name
+                using errcode = 'PT400';
+            end if;
+        end loop;
+
+        -- In one pass, piece by piece: what a value brings is never looked at again.
+        select string_agg(p.piece || coalesce(v.escaped, ''), '' order by p.position)
+        into v_text
+        from regexp_split_to_table(v_text, c_variable) with ordinality as p (piece, position)
+        left join (
+            select
+                m.position,
+                replace(replace(replace(replace(replace(
+                    case
+                        when v_field = 'subject'
+                            then regexp_replace(
+                                p_variables ->> m.name[1], '[\u000a-\u000d\u0085\u2028\u2029]+', ' ', 'g'
+                            )
+                        else p_variables ->> m.name[1]
+                    end,
+                    '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') as escaped
+            from regexp_matches(v_text, c_variable, 'g') with ordinality as m (name, position)
+        ) as v on p.position = v.position;
+        v_result := v_result || jsonb_build_object(v_field, v_text);
+    end loop;
+    return v_result;
+end;
+$$;
+
+comment on function public.render_template(jsonb, jsonb) is
+'Fills a template {"subject": text, "body": text}: {{name}} becomes the value of that name, HTML-escaped, in the '
+'subject on one line; NULL becomes nothing. No value is expanded again. PT400: bad argument, or an unknown variable.';
+
+revoke all on all functions in schema private from public;
+revoke all on function
+public.create_job(uuid, text, text, jsonb),
+public.plan_next_batch(uuid),
+public.claim_tasks(uuid, integer),
+public.finish_task(bigint, jsonb),
+public.fail_task(bigint, text),
+public.retry_task(bigint),
+public.render_template(jsonb, jsonb)
+from public, anon, authenticated, service_role;
+grant execute on function
+public.create_job(uuid, text, text, jsonb),
+public.plan_next_batch(uuid),
+public.claim_tasks(uuid, integer),
+public.finish_task(bigint, jsonb),
+public.fail_task(bigint, text),
+public.retry_task(bigint),
+public.render_template(jsonb, jsonb)
+to authenticated, service_role;
