@@ -1,6 +1,19 @@
 """pgassay: a schema test harness for PostgreSQL and Supabase."""
 
 from pgassay.errors import ConfigError, MigrationError, PgassayError, Unavailable
-from pgassay.identity import Clone, Session
+from pgassay.identity import Clone, Identity, Session
+from pgassay.interleavings import History, Stage, every_schedule, schedules
 
-__all__ = ["Clone", "ConfigError", "MigrationError", "PgassayError", "Session", "Unavailable"]
+__all__ = [
+    "Clone",
+    "ConfigError",
+    "History",
+    "Identity",
+    "MigrationError",
+    "PgassayError",
+    "Session",
+    "Stage",
+    "Unavailable",
+    "every_schedule",
+    "schedules",
+]

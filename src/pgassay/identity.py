@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
@@ -39,7 +40,7 @@ order by r.rolname = %(role)s, s.setdatabase <> 0
 
 
 _SET = """
-select pg_catalog.set_config(s.name, s.value, true)
+select pg_catalog.set_config(s.name, s.value, %s)
 from (
     select w.name, w.value
     from
@@ -50,6 +51,34 @@ from (
 """
 
 _CHECK = "set constraints all immediate; select pg_catalog.current_setting('pgassay.example', true)"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a statement runs as: a role, and the claims of its JWT as the JSON text that the API would hand over."""
+
+    role: str
+    claims: str
+
+    @classmethod
+    def user(cls, user_id: UUID | str, **claims: Any) -> Identity:
+        """A signed-in user: the role ``authenticated`` with ``sub`` and more ``claims``, as ``email="a@b.c"``."""
+        return cls.of("authenticated", {"sub": str(user_id), "aud": "authenticated", **claims})
+
+    @classmethod
+    def anon(cls, **claims: Any) -> Identity:
+        """A caller who has not signed in: the role ``anon``."""
+        return cls.of("anon", claims)
+
+    @classmethod
+    def service_role(cls, **claims: Any) -> Identity:
+        """The application's own back end: the role ``service_role``, which row level security does not hold."""
+        return cls.of("service_role", claims)
+
+    @classmethod
+    def of(cls, role: str, claims: dict[str, Any]) -> Identity:
+        """Any role with these claims, and a claim ``role``."""
+        return cls(role, json.dumps({"role": role, **claims}))
 
 
 class EndedTransaction(PgassayError):
@@ -71,44 +100,41 @@ class Session(psycopg.Connection[TupleRow]):
     commits it.
     """
 
-    @contextmanager
-    def as_user(self, user_id: UUID | str, **claims: Any) -> Iterator[Self]:
-        """Be a signed-in user: the role ``authenticated`` with ``sub`` and more ``claims``, as ``email="a@b.c"``."""
-        with self.as_role("authenticated", {"sub": str(user_id), "aud": "authenticated", **claims}):
-            yield self
+    def as_user(self, user_id: UUID | str, **claims: Any) -> AbstractContextManager[Self]:
+        """Be a signed-in user. See `Identity.user`."""
+        return self.acting_as(Identity.user(user_id, **claims))
+
+    def as_anon(self, **claims: Any) -> AbstractContextManager[Self]:
+        """Be a caller who has not signed in. See `Identity.anon`."""
+        return self.acting_as(Identity.anon(**claims))
+
+    def as_service_role(self, **claims: Any) -> AbstractContextManager[Self]:
+        """Be the application's own back end. See `Identity.service_role`."""
+        return self.acting_as(Identity.service_role(**claims))
+
+    def as_role(self, role: str, claims: dict[str, Any] | str) -> AbstractContextManager[Self]:
+        """Be any role with these claims and a claim ``role``; a string is taken as the raw text of the claims."""
+        return self.acting_as(Identity(role, claims) if isinstance(claims, str) else Identity.of(role, claims))
 
     @contextmanager
-    def as_anon(self, **claims: Any) -> Iterator[Self]:
-        """Be a caller who has not signed in: the role ``anon``."""
-        with self.as_role("anon", claims):
-            yield self
-
-    @contextmanager
-    def as_service_role(self, **claims: Any) -> Iterator[Self]:
-        """Be the application's own back end: the role ``service_role``, which row level security does not hold."""
-        with self.as_role("service_role", claims):
-            yield self
-
-    @contextmanager
-    def as_role(self, role: str, claims: dict[str, Any] | str) -> Iterator[Self]:
-        """Be any role with these claims and a claim ``role``; a string is taken as the raw text of the claims.
+    def acting_as(self, identity: Identity) -> Iterator[Self]:
+        """Be ``identity`` within the block.
 
         The session's user is ``authenticator`` meanwhile, as in the API: from an owner's session, a function could get
         back to the owner's rights with ``set role``. The settings of both roles apply, as ``statement_timeout``.
         """
-        text = claims if isinstance(claims, str) else json.dumps({"role": role, **claims})
         with self.transaction() as transaction:
-            rows = self._cursor().execute(_ROLE_SETTINGS, {"login": AUTHENTICATOR, "role": role}).fetchall()
-            wanted = dict(rows) | {_CLAIMS: text}
-            if self._may_change_user:
-                wanted["session_authorization"] = AUTHENTICATOR
-            wanted["role"] = role
+            wanted = self._settings_of(identity)
             before = self._settings(list(wanted))
             self._set(wanted)
             yield self
             if self.info.transaction_status == TransactionStatus.INERROR:
                 raise psycopg.Rollback(transaction)
             self._set(before)
+
+    def become(self, identity: Identity) -> None:
+        """Be ``identity`` from now on, for as many transactions as there are. There is no way back."""
+        self._set(self._settings_of(identity), local=False)
 
     @contextmanager
     def example(self) -> Iterator[Self]:
@@ -136,6 +162,13 @@ class Session(psycopg.Connection[TupleRow]):
         cursor.nextset()
         return cursor.fetchone() == ("open",)
 
+    def _settings_of(self, identity: Identity) -> dict[str, str]:
+        rows = self._cursor().execute(_ROLE_SETTINGS, {"login": AUTHENTICATOR, "role": identity.role}).fetchall()
+        settings = dict(rows) | {_CLAIMS: identity.claims}
+        if self._may_change_user:
+            settings["session_authorization"] = AUTHENTICATOR
+        return settings | {"role": identity.role}
+
     @cached_property
     def _may_change_user(self) -> bool:
         """Whether whoever logged in is a superuser; ``session_user`` may be somebody else by now."""
@@ -154,9 +187,9 @@ class Session(psycopg.Connection[TupleRow]):
         values: dict[str, str] = dict(rows.fetchall())
         return {name: values[name] for name in names}
 
-    def _set(self, settings: dict[str, str]) -> None:
-        """Set all until the transaction's end, in their order: the user before the role, which depends on it."""
-        self._cursor().execute(_SET, [list(settings), list(settings.values())])
+    def _set(self, settings: dict[str, str], *, local: bool = True) -> None:
+        """Set all, by default until the transaction's end, in their order: the role depends on the session's user."""
+        self._cursor().execute(_SET, [local, list(settings), list(settings.values())])
 
     def _cursor(self) -> psycopg.Cursor[TupleRow]:
         """A cursor that gives tuples, whatever row factory the user has chosen for the connection."""

@@ -21,10 +21,12 @@ from pgassay import environment, migrations
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Clone, Databases, EndedTransaction, Session
+from pgassay.interleavings import Stage
 from pgassay.servers import Server, running
 from pgassay.templates import Template
 
 Example = Callable[[], AbstractContextManager[Session]]
+Interleave = Callable[[], AbstractContextManager[Stage]]
 
 _OPTIONS = ("pg", "pg_version", "pg_image")
 
@@ -257,6 +259,25 @@ def db(example: Example) -> Iterator[Session]:
             yield session
     except EndedTransaction as error:
         _fail(error)
+
+
+@pytest.fixture(scope="session")
+def interleave(pg_databases: Databases, pg_template: Template) -> Interleave:
+    """``with interleave() as stage:`` gives a database of its own in which several sessions play. See `Stage`.
+
+    Hypothesis has nothing against it in a test with ``@given``, since it is no fixture of the function.
+    """
+
+    @contextmanager
+    def interleave() -> Iterator[Stage]:
+        own = pg_databases.clone(pg_template)
+        try:
+            with Stage(own) as stage:
+                yield stage
+        finally:
+            pg_databases.drop_later(own)
+
+    return interleave
 
 
 @pytest.fixture

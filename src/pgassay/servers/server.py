@@ -40,6 +40,7 @@ SETTINGS = {
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
     "jit": "off",
+    "deadlock_timeout": "10ms",  # a deadlock is what a test of interleavings waits for
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
