@@ -11,7 +11,7 @@ from psycopg import sql
 
 from benchmarks.bench import Bench
 from benchmarks.measuring import TIMES, Figure, in_turn, middle, ratio, seconds
-from pgassay.plugin import _OwnDatabase
+from pgassay.fixtures import OwnDatabase
 from pgassay.servers.server import DATABASE_PREFIX
 
 EXAMPLES = 2000
@@ -29,7 +29,7 @@ def measure(bench: Bench) -> list[Figure]:
 
 def _example(bench: Bench) -> Figure:
     """What the fixture does around a test, on a session that is open already."""
-    own = _OwnDatabase(bench.databases, bench.template)
+    own = OwnDatabase(bench.databases, bench.template)
 
     def example() -> None:
         with own.example():
@@ -39,7 +39,7 @@ def _example(bench: Bench) -> Figure:
         session.execute("begin")
         session.execute("rollback")
 
-    try:
+    with own:
         with own.example() as session:
             pass
         for _ in range(20):  # psycopg prepares what it has run five times
@@ -49,8 +49,6 @@ def _example(bench: Bench) -> Figure:
             bench.track("a test's transaction", EXAMPLES),
             {"example": lambda: seconds(example), "bare": lambda: seconds(bare)},
         )
-    finally:
-        own.discard()
     beyond = median(one - other for one, other in zip(taken["example"], taken["bare"], strict=True))
     return Figure(
         "around one test: db",

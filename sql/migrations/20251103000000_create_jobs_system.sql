@@ -487,18 +487,13 @@ begin
     -- The transition tables are never joined: a plan made for one row is kept, and would be used for 100,000.
     case tg_op
         when 'INSERT' then
-            select array_agg(
-                (d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta
-                order by d.job_id
-            )
+            -- all of them pending: job_tasks_begin_pending
+            select array_agg((d.job_id, d.total, 0, 0, true)::private.task_delta order by d.job_id)
             into v_deltas
             from (
                 select
                     n.job_id,
-                    count(*) as total,
-                    count(*) filter (where n.status = 'done') as completed,
-                    count(*) filter (where n.status = 'error') as failed,
-                    bool_or(n.status = 'pending') as has_new_pending
+                    count(*) as total
                 from new_tasks as n
                 group by n.job_id
             ) as d;

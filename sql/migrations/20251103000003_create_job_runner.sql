@@ -321,7 +321,7 @@ comment on function public.claim_tasks(uuid, integer) is
 'and nobody else gets them. For members of the job''s organisation and service_role. '
 'PT404: no such job of theirs. PT409: the job is not running. PT400: bad argument.';
 
-create function private.lock_job_of_task(p_task_id bigint)
+create function private.lock_task(p_task_id bigint, p_from text, p_to text)
 returns public.jobs
 language plpgsql
 security definer
@@ -329,6 +329,7 @@ set search_path = ''
 as $$
 declare
     v_job public.jobs;
+    v_status public.job_tasks.status%type;
 begin
     if p_task_id is null then
         raise exception 'p_task_id must not be null' using errcode = 'PT400';
@@ -351,17 +352,27 @@ begin
         )
     for no key update of j;
 
-    -- Gone, or moved to another job, while this waited for the lock: then it is not the task that was meant.
-    if not exists (select from public.job_tasks as t where t.id = p_task_id and t.job_id = v_job.id) then
+    select t.status
+    into v_status
+    from public.job_tasks as t
+    where t.id = p_task_id and t.job_id = v_job.id
+    for no key update;
+
+    -- Also when it was deleted, or moved to another job, while this waited: then it is not the task that was meant.
+    if not found then
         raise exception 'task % not found', p_task_id using errcode = 'PT404';
+    end if;
+    if v_status <> p_from then
+        raise exception 'invalid transition: a task cannot go from % to %', v_status, p_to
+        using errcode = 'PT409', detail = format('Only a task that is %s can.', p_from);
     end if;
     return v_job;
 end;
 $$;
 
-comment on function private.lock_job_of_task(bigint) is
-'Locks the job of a task of the caller''s organisations (of any for the role service_role) and returns it. '
-'PT404 when there is no such task, or it is another organisation''s; PT400 for NULL.';
+comment on function private.lock_task(bigint, text, text) is
+'Locks a task of the caller''s organisations (of any for the role service_role), its job first, and returns the job. '
+'PT404: no such task of theirs. PT409, naming both statuses: it is not p_from. PT400: NULL.';
 
 create function public.finish_task(p_task_id bigint, p_output jsonb)
 returns void
@@ -370,7 +381,7 @@ security definer
 set search_path = ''
 as $$
 begin
-    perform private.lock_job_of_task(p_task_id);
+    perform private.lock_task(p_task_id, 'running', 'done');
 
     update public.job_tasks as t
     set status = 'done', output = p_output
@@ -388,7 +399,7 @@ begin
     if p_error is null then
         raise exception 'p_error must not be null' using errcode = 'PT400', hint = 'Say what went wrong.';
     end if;
-    perform private.lock_job_of_task(p_task_id);
+    perform private.lock_task(p_task_id, 'running', 'error');
 
     update public.job_tasks as t
     set status = 'error', error_message = p_error
@@ -403,7 +414,7 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_job constant public.jobs := private.lock_job_of_task(p_task_id);
+    v_job constant public.jobs := private.lock_task(p_task_id, 'error', 'pending');
 begin
     if v_job.finished_at is not null then
         raise exception 'a task of a job that is % cannot be retried', v_job.status using errcode = 'PT409';

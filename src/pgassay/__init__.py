@@ -3,10 +3,13 @@
 from pgassay.errors import ConfigError, MigrationError, PgassayError, Unavailable
 from pgassay.identity import Clone, Identity, Session
 from pgassay.interleavings import History, Stage, every_schedule, schedules
+from pgassay.mutants import Edit, Fault
 
 __all__ = [
     "Clone",
     "ConfigError",
+    "Edit",
+    "Fault",
     "History",
     "Identity",
     "MigrationError",

@@ -6,27 +6,24 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from typing import Any, NoReturn
 
 import pytest
-from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
 
 from pgassay import config as configuration
-from pgassay import environment, migrations
+from pgassay import environment, migrations, mutants
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
+from pgassay.fixtures import Example, Interleave, OwnDatabase, stage
 from pgassay.identity import Clone, Databases, EndedTransaction, Session
-from pgassay.interleavings import Stage
+from pgassay.report import terminal
 from pgassay.servers import Server, running
 from pgassay.templates import Template
-
-Example = Callable[[], AbstractContextManager[Session]]
-Interleave = Callable[[], AbstractContextManager[Stage]]
 
 _OPTIONS = ("pg", "pg_version", "pg_image")
 
@@ -42,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="keep the clones of failed tests, print their URLs, and hold the server until Ctrl-C",
     )
+    group.addoption("--pg-faults", action="store_true", help="print which planted fault was noticed by which test")
 
 
 class SharedServer:
@@ -151,13 +149,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     server = config.stash[_SHARED].server
     if server is not None:
         terminalreporter.write_line(f"pgassay: {server}")
-    kept = {
-        str(url)
+    said = [
+        (name, value)
         for reports in terminalreporter.stats.values()
         for report in reports
-        for name, url in getattr(report, "user_properties", ())
-        if name == "pgassay_kept"
-    }
+        if getattr(report, "when", None) == "teardown" or getattr(report, "failed", False)
+        for name, value in getattr(report, "user_properties", ())
+    ]
+    faults = sorted({tuple(value) for name, value in said if name == "pgassay_fault"})
+    if faults and config.getoption("--pg-faults"):
+        terminalreporter.section("planted faults")
+        terminal.console().print(terminal.faults(faults))
+    kept = {str(value) for name, value in said if name == "pgassay_kept"}
     if kept:
         terminalreporter.section("databases of failed tests")
         for url in sorted(kept):
@@ -204,41 +207,6 @@ def pg_template(pytestconfig: pytest.Config, pg_databases: Databases) -> Templat
         _fail(error)
 
 
-class _OwnDatabase:
-    """The database of this process, in which tests run one after the other and leave no trace."""
-
-    def __init__(self, databases: Databases, template: Template) -> None:
-        self._databases = databases
-        self._template = template
-        self._clone: Clone | None = None
-        self._session: Session | None = None
-
-    @contextmanager
-    def example(self) -> Iterator[Session]:
-        session = self._session
-        if session is None or session.closed:
-            self.discard()
-            self._clone = self._databases.clone(self._template)
-            session = self._session = self._clone.connect()
-        outermost = session.info.transaction_status == TransactionStatus.IDLE
-        try:
-            with session.example():
-                yield session
-        except PgassayError:
-            self.discard()  # something was committed: the next test gets a new one
-            raise
-        finally:
-            if outermost and not session.closed:
-                session.row_factory = tuple_row
-                session.execute("select pg_catalog.pg_advisory_unlock_all()")
-
-    def discard(self) -> None:
-        if self._clone is not None:
-            self._clone.close()
-            self._databases.drop_later(self._clone)
-        self._clone = self._session = None
-
-
 @pytest.fixture(scope="session")
 def example(pg_databases: Databases, pg_template: Template) -> Iterator[Example]:
     """``with example() as db:`` gives the database of `db` and undoes what the block does; for examples of Hypothesis.
@@ -246,9 +214,8 @@ def example(pg_databases: Databases, pg_template: Template) -> Iterator[Example]
     A savepoint within a test that has `db`, a transaction in one that has not. Hypothesis has nothing against it in a
     test with ``@given``, since it is no fixture of the function.
     """
-    own = _OwnDatabase(pg_databases, pg_template)
-    yield own.example
-    own.discard()
+    with OwnDatabase(pg_databases, pg_template) as own:
+        yield own.example
 
 
 @pytest.fixture
@@ -267,17 +234,7 @@ def interleave(pg_databases: Databases, pg_template: Template) -> Interleave:
 
     Hypothesis has nothing against it in a test with ``@given``, since it is no fixture of the function.
     """
-
-    @contextmanager
-    def interleave() -> Iterator[Stage]:
-        own = pg_databases.clone(pg_template)
-        try:
-            with Stage(own) as stage:
-                yield stage
-        finally:
-            pg_databases.drop_later(own)
-
-    return interleave
+    return partial(stage, pg_databases, pg_template)
 
 
 @pytest.fixture
@@ -290,3 +247,25 @@ def clone(request: pytest.FixtureRequest, pg_databases: Databases, pg_template: 
         request.node.user_properties.append(("pgassay_kept", own.url))
     else:
         pg_databases.drop_later(own)
+
+
+@pytest.fixture
+def plant(
+    request: pytest.FixtureRequest, pg_databases: Databases, pg_template: Template
+) -> Callable[[mutants.Fault], None]:
+    """``plant(fault)`` puts a fault into a copy of the schema and fails unless its test notices. See `Fault`."""
+
+    def plant(fault: mutants.Fault) -> None:
+        try:
+            mutant = mutants.make(pg_databases, pg_template, fault)
+            try:
+                noticed = mutants.is_noticed(fault.noticed_by, pg_databases, mutant)
+            finally:
+                pg_databases.drop_later(mutant)
+        except PgassayError as error:
+            _fail(error)
+        if not noticed:
+            pytest.fail(f"Planted: {fault}. It was not noticed by {fault.test_name}.", pytrace=False)
+        request.node.user_properties.append(("pgassay_fault", (fault.name, fault.test_name, fault.remark)))
+
+    return plant

@@ -12,8 +12,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from pgassay import Clone, Session
+from pgassay.fixtures import Example
 from pgassay.identity import EndedTransaction
-from pgassay.plugin import Example
 from tests.jobs.cast import one, outcome
 
 USER = UUID("6f5d3a52-3d0e-4a3c-9c0e-1d2f3a4b5c6d")

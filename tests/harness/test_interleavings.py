@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from psycopg import IsolationLevel
 
 from pgassay import Identity, Stage, every_schedule, schedules
+from pgassay.fixtures import Interleave
 from pgassay.interleavings import DEADLOCK, SERIALIZATION_FAILURE
-from pgassay.plugin import Interleave
 from tests.jobs.cast import one
 
 UPDATE_1 = "update public.notes set text = text || 'x' where id = 1"

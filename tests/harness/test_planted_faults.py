@@ -1,307 +1,479 @@
-"""Each promise is broken once, by one change of the schema, and the test that holds it has to notice.
+"""Each promise of the Jobs system is broken once, by one change of the schema, and the test that holds it must notice.
 
-A fault is three lines: what is broken, the SQL that breaks it, the tests that must fail. The clean twin is that each of
-these tests passes on the unchanged schema.
+A fault is three lines: its name, the change, the test. The clean twin is that each of these tests passes on the
+unchanged schema. ``make faults`` prints the table.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-import psycopg
 import pytest
-from hypothesis import Phase, is_hypothesis_test, settings
 
-from pgassay import Clone
+from pgassay import Edit, Fault, mutants
+from pgassay.identity import Databases
+from pgassay.templates import Template
+from tests.jobs import test_concurrency as concurrency
 from tests.jobs import test_isolation as isolation
 from tests.jobs import test_links as links
 from tests.jobs import test_metrics as metrics
+from tests.jobs import test_noninterference as noninterference
+from tests.jobs import test_rendering as rendering
 from tests.jobs import test_rights as rights
+from tests.jobs import test_runner as runner
 from tests.jobs import test_status_transitions as transitions
 from tests.jobs import test_uniqueness as uniqueness
-
-Test = Callable[..., None]
+from tests.jobs.model import JOB_STATUSES, JOB_TRANSITIONS
 
 reading = isolation.test_everybody_reads_the_rows_of_their_organisations_and_no_others
 writing = isolation.test_update_and_delete_without_where_touch_the_rows_of_ones_organisations_alone
+inserting = isolation.test_inserting_works_into_ones_own_organisations_and_no_others
 moving = isolation.test_a_member_of_one_organisation_cannot_move_a_row_to_another
 calling = isolation.test_functions_know_no_jobs_and_tasks_but_those_of_ones_organisations
+creating = isolation.test_jobs_are_created_in_ones_own_organisations_and_no_others
+forging = isolation.test_claims_without_a_subject_give_nothing
 linking = partial(isolation.test_a_link_cannot_cross_organisations_whoever_makes_it, role="owner")
+spying = isolation.test_no_type_that_a_caller_makes_is_used_with_the_owners_rights
+forgetting = isolation.test_a_card_that_is_gone_before_its_link_is_checked_touches_no_foreign_job
+telling = partial(noninterference.test_a_user_cannot_tell_whether_another_organisation_exists, user="member")
 living = transitions.test_jobs_live_as_the_transition_table_says
 pair = transitions.test_every_pair_of_statuses_is_allowed_or_refused_as_the_table_says
 bookkeeping = metrics.test_counters_metrics_and_progress_are_exact_whatever_happens_to_tasks_and_cards
 truncating = metrics.test_truncating_sets_all_counters_of_the_jobs_that_remain_to_zero
 taking_places = uniqueness.test_a_place_is_taken_once
+executing = rights.test_functions_are_executable_by_those_who_need_them_alone
+searching = rights.test_every_function_has_a_fixed_search_path_and_says_what_it_is_for
+claiming = concurrency.test_claims_on_one_job_share_its_tasks_and_do_not_wait_for_each_other
+counting = partial(concurrency.test_counters_are_exact_after_any_two_statements_at_once, first="insert tasks")
+planning = concurrency.test_two_plans_make_two_batches_and_plan_no_contact_twice
 
-
-@dataclass(frozen=True)
-class Fault:
-    """What is broken, the SQL that breaks it, and the test that must notice."""
-
-    name: str
-    ddl: str
-    noticed_by: Test
-
-
-def edit(function: str, old: str, new: str) -> str:
-    """SQL that replaces a piece of a function's definition, and fails where that piece is not in it."""
-    return f"""
-    do $edit$
-    declare
-        v_before constant text := pg_get_functiondef('{function}'::regproc);
-        v_after constant text := replace(v_before, $old${old}$old$, $new${new}$new$);
-    begin
-        assert v_before <> v_after, 'the fault is not planted';
-        execute v_after;
-    end
-    $edit$
-    """
-
-
-def open_policy(table: str, policy: str, condition: str) -> str:
-    return f"alter policy {policy} on public.{table} using ({condition}) with check ({condition})"
-
-
-JOBS_POLICY = "members_work_with_their_organisations_jobs"
-TASKS_POLICY = "members_work_with_their_organisations_tasks"
-CARDS_POLICY = "members_work_with_their_organisations_cards"
 MY_ORGS = "select m.organization_id from public.organization_members as m where m.user_id = (select auth.uid())"
+POLICIES = {
+    "jobs": "members_work_with_their_organisations_jobs",
+    "job_tasks": "members_work_with_their_organisations_tasks",
+    "kanban_cards": "members_work_with_their_organisations_cards",
+    "agent_runs": "members_work_with_their_organisations_runs",
+    "contacts": "members_work_with_their_organisations_contacts",
+}
+MEMBERSHIP = f"""(
+            current_setting('role') = 'service_role'
+            or j.org_id = any(array(
+                {MY_ORGS.replace("auth.uid()", "private.caller_id()")}
+            ))
+        )"""
+TASK_COUNTERS = "public.update_job_metrics_on_task_change"
+CARD_COUNTERS = "public.update_job_metrics_on_card_change"
+CATALOG = "no behaviour: seen in the catalog"
 
-FAULTS = [
-    # isolation
-    *(
-        Fault(f"row level security off on {table}", f"alter table public.{table} disable row level security", reading)
-        for table in isolation.TABLES
-    ),
-    Fault("policy on jobs lets all in", open_policy("jobs", JOBS_POLICY, "true"), writing),
-    Fault("policy on jobs asks only for a user", open_policy("jobs", JOBS_POLICY, "auth.uid() is not null"), reading),
-    Fault("policy on tasks lets all in", open_policy("job_tasks", TASKS_POLICY, "true"), reading),
-    Fault(
-        "shadowed column in the policy on jobs",
-        open_policy(
-            "jobs", JOBS_POLICY, "exists (select from public.organization_members as m where m.user_id = auth.uid())"
-        ),
-        reading,
-    ),
-    Fault("policy on jobs dropped", f"drop policy {JOBS_POLICY} on public.jobs", reading),
-    Fault("policy on tasks dropped", f"drop policy {TASKS_POLICY} on public.job_tasks", reading),
-    Fault(
-        "a card can move to any organisation",
-        f"alter policy {CARDS_POLICY} on public.kanban_cards with check (true)",
-        partial(moving, table="kanban_cards"),
-    ),
-    Fault(
-        "a job can move to any organisation",
-        f"alter policy {JOBS_POLICY} on public.jobs with check (true); "
+
+def open_policy(table: str, condition: str) -> str:
+    return f"alter policy {POLICIES[table]} on public.{table} using ({condition}) with check ({condition})"
+
+
+def isolation_faults() -> Iterator[Fault]:
+    for table, policy in POLICIES.items():
+        yield Fault(
+            f"{table}: row level security off", f"alter table public.{table} disable row level security", reading
+        )
+        yield Fault(f"{table}: policy dropped", f"drop policy {policy} on public.{table}", reading)
+        yield Fault(f"{table}: policy true", open_policy(table, "true"), reading)
+        yield Fault(f"{table}: policy asks only for a user", open_policy(table, "auth.uid() is not null"), reading)
+        yield Fault(
+            f"{table}: policy with a shadowed column",
+            open_policy(
+                table,
+                "exists (select from public.organization_members as m "
+                "where m.organization_id = m.organization_id and m.user_id = (select auth.uid()))",
+            ),
+            reading,
+        )
+        yield Fault(
+            f"{table}: policy lets anything be written",
+            f"alter policy {policy} on public.{table} with check (true)",
+            partial(inserting, table=table),
+        )
+    for table in ("kanban_cards", "agent_runs", "contacts"):
+        yield Fault(
+            f"{table}: a row can move to another organisation",
+            f"alter policy {POLICIES[table]} on public.{table} with check (true)",
+            partial(moving, table=table),
+        )
+    yield Fault(
+        "jobs: a row can move to another organisation",
+        "alter policy members_work_with_their_organisations_jobs on public.jobs with check (true); "
         "grant update (org_id) on public.jobs to authenticated",
         partial(moving, table="jobs"),
-    ),
-    Fault(
+        "with the grant on the column",
+    )
+    yield Fault(
+        "snapshot of the metrics granted",
+        "grant usage on schema private to authenticated; grant select on private.job_metrics_snapshot to authenticated",
+        partial(rights.test_no_api_role_holds_anything_on_the_sequences_or_on_private, role="authenticated"),
+    )
+    yield Fault(
         "metrics without their filter",
         "create or replace view public.job_metrics with (security_barrier) as "
-        + "select s.*, 0::numeric as duration_seconds, r.refreshed_at "
-        + "from private.job_metrics_snapshot as s cross join private.job_metrics_refresh as r",
+        "select s.*, 0::numeric as duration_seconds, r.refreshed_at "
+        "from private.job_metrics_snapshot as s cross join private.job_metrics_refresh as r",
         reading,
-    ),
-    Fault(
-        "a view that the planner may look into",
+    )
+    yield Fault(
+        "metrics without security_barrier",
         "alter view public.job_metrics set (security_barrier = false)",
         isolation.test_a_users_own_condition_sees_no_foreign_row_of_the_view,
-    ),
-    Fault(
-        "authorisation that NULL passes",
-        edit("private.lock_job", "current_setting('role') = 'service_role'", "(auth.uid() <> j.org_id) is null"),
-        partial(isolation.test_claims_without_a_subject_give_nothing, claims={}),
-    ),
-    Fault(
-        "a function that does not ask who calls",
-        edit("private.lock_job", "current_setting('role') = 'service_role'", "true"),
-        partial(calling, call="cancel_job"),
-    ),
-    Fault(
-        "a claim taken for the role",
-        edit("private.lock_job", "current_setting('role')", "auth.role()"),
-        partial(isolation.test_claims_without_a_subject_give_nothing, claims={"role": "service_role"}),
-    ),
-    Fault(
-        "anon may execute",
-        "grant execute on function public.cancel_job(uuid) to anon",
-        rights.test_functions_are_executable_by_those_who_need_them_alone,
-    ),
-    Fault(
-        "a read that is SECURITY DEFINER",
-        "alter function public.get_job_progress(uuid) security definer",
-        partial(calling, call="get_job_progress"),
-    ),
-    Fault(
-        "search_path lost",
-        "alter function public.cancel_job(uuid) reset search_path",
-        rights.test_every_function_has_a_fixed_search_path_and_says_what_it_is_for,
-    ),
-    Fault(
-        "a link that may cross organisations",
-        "alter table public.kanban_cards drop constraint kanban_cards_job_in_same_organisation, "
-        "add foreign key (job_id) references public.jobs (id) on delete set null",
+    )
+    for function in ("get_job_cards", "get_job_progress"):
+        yield Fault(
+            f"{function} SECURITY DEFINER",
+            f"alter function public.{function}(uuid) security definer",
+            partial(calling, call=function),
+        )
+    for function, call in (
+        ("private.lock_job", "cancel_job"),
+        ("private.lock_task", "finish_task"),
+        ("public.claim_tasks", "claim_tasks"),
+    ):
+        known = "current_setting('role') = 'service_role'"
+        yield Fault(f"{function} asks nobody", Edit(function, known, "true"), partial(calling, call=call))
+        yield Fault(
+            f"{function}: org <> auth.uid(), which NULL passes",
+            Edit(function, known, "(auth.uid() <> j.org_id) is null"),
+            partial(forging, claims={}),
+        )
+        yield Fault(
+            f"{function} takes a claim for the role",
+            Edit(function, "current_setting('role')", "auth.role()"),
+            partial(forging, claims={"role": "service_role"}),
+        )
+    yield Fault(
+        "create_job asks nobody", Edit("public.create_job", "and current_setting('role')", "or 'x' <> ''  --"), creating
+    )
+    for function in rights.FUNCTIONS_OF_THE_API:
+        yield Fault(f"anon may execute {function}", f"grant execute on function public.{function} to anon", executing)
+        yield Fault(
+            f"{function} without search_path", f"alter function public.{function} reset search_path", searching, CATALOG
+        )
+    yield Fault("a type of the caller's is taken", Edit("private.lock_job", "public.jobs.status%type", "text"), spying)
+    yield Fault(
+        "types of pg_temp come first where auth.uid() is called",
+        "alter function private.caller_id() set search_path = ''",
+        spying,
+    )
+    yield Fault(
+        "cards count on any organisation's job",
+        Edit(CARD_COUNTERS, "j.id = v_delta.job_id and j.org_id = v_delta.org_id", "j.id = v_delta.job_id"),
+        forgetting,
+    )
+    yield Fault(
+        "a card's task is looked at before its job",
+        "drop trigger kanban_cards_check_job_before_task on public.kanban_cards",
+        isolation.test_a_foreign_job_is_refused_before_its_task_is_looked_at,
+    )
+    yield Fault(
+        "a foreign job is told from none",
+        Edit(
+            "private.lock_job",
+            "if not found then",
+            "if not found and exists (select from public.jobs as j where j.id = p_job_id) then "
+            "raise exception 'job % not yours', p_job_id using errcode = 'PT404'; elsif not found then",
+        ),
+        telling,
+    )
+    yield Fault(
+        "places are unique in all organisations",
+        "alter table public.job_tasks add constraint everywhere unique (batch, step)",
+        telling,
+    )
+    yield Fault(
+        "a link may cross organisations",
+        (
+            "alter table public.kanban_cards drop constraint kanban_cards_job_in_same_organisation",
+            "alter table public.kanban_cards add foreign key (job_id) references public.jobs (id) on delete set null",
+        ),
         linking,
-    ),
-    Fault(
+    )
+    yield Fault(
         "a card's task may be of another job",
-        "alter table public.kanban_cards drop constraint kanban_cards_task_of_same_job, "
-        "add foreign key (task_id) references public.job_tasks (id) on delete set null",
+        (
+            "alter table public.kanban_cards drop constraint kanban_cards_task_of_same_job",
+            "alter table public.kanban_cards add foreign key (task_id) references public.job_tasks (id) "
+            "on delete set null",
+        ),
         linking,
-    ),
-    Fault(
-        "a card may keep its task without its job",
+    )
+    yield Fault(
+        "a run's job may be of another organisation",
+        (
+            "alter table public.agent_runs drop constraint agent_runs_job_in_same_organisation",
+            "alter table public.agent_runs add foreign key (job_id) references public.jobs (id) on delete set null",
+        ),
+        linking,
+    )
+    yield Fault(
+        "a card keeps its task without its job",
         "drop trigger kanban_cards_lose_task_with_job on public.kanban_cards",
         links.test_deleting_a_job_deletes_its_tasks_and_keeps_cards_and_runs_without_their_links,
-    ),
-    # status
-    *(
-        Fault(
-            f"{start} can go to {to}",
-            edit("private.job_status_transitions", "values\n", f"values ('{start}', '{to}'),\n"),
-            partial(pair, start=start, to=to),
-        )
-        for start, to in (
-            ("pending", "paused"),
-            ("pending", "failed"),
-            ("succeeded", "running"),
-            ("paused", "succeeded"),
-        )
-    ),
-    Fault(
-        "running cannot go to paused",
-        edit("private.job_status_transitions", "('running', 'paused'), ", ""),
-        partial(pair, start="running", to="paused"),
-    ),
-    Fault(
+    )
+
+
+def transition_faults() -> Iterator[Fault]:
+    for start in JOB_STATUSES:
+        for to in JOB_STATUSES:
+            if (start, to) in JOB_TRANSITIONS:
+                change = Edit("private.job_status_transitions", f"('{start}', '{to}')", "('nowhere', 'nowhere')")
+                yield Fault(f"{start} cannot go to {to}", change, partial(pair, start=start, to=to))
+            else:
+                change = Edit("private.job_status_transitions", "values\n", f"values ('{start}', '{to}'),\n")
+                yield Fault(f"{start} can go to {to}", change, partial(pair, start=start, to=to))
+    yield Fault(
         "direct updates are not held to the table", "drop trigger jobs_change_status_as_allowed on public.jobs", living
-    ),
-    Fault("pending tasks stay", "drop trigger jobs_skip_pending_tasks_when_final on public.jobs", living),
-    Fault(
-        "pending can go to paused, in any run",
-        edit("private.job_status_transitions", "values\n", "values ('pending', 'paused'),\n"),
+    )
+    yield Fault(
+        "the row is not locked",
+        (
+            Edit("private.lock_job", "for no key update", ""),
+            Edit(
+                "private.change_job_status",
+                "perform private.refuse_invalid_job_transition(old.status, new.status);",
+                "",
+            ),
+        ),
+        partial(concurrency.test_two_status_changes_at_once_are_serialised, start="running", level=None),
+        "with the guard of direct updates",
+    )
+    yield Fault(
+        "finished_at left unset",
+        (
+            Edit("private.change_job_status", "new.finished_at := v_now", "null"),
+            "alter table public.jobs drop constraint jobs_finished_at_exactly_when_final",
+        ),
         living,
-    ),
-    Fault("tasks change as they like", "drop trigger job_tasks_change_status_as_allowed on public.job_tasks", living),
-    Fault(
-        "success with tasks left",
-        edit("private.change_job_status", "new.status = 'succeeded' and", "false and"),
-        partial(transitions.test_a_job_does_not_succeed_while_a_task_is_left, task_status="running"),
-    ),
-    Fault(
+        "with the CHECK on it",
+    )
+    yield Fault(
         "started_at set anew",
-        edit("private.change_job_status", "coalesce(old.started_at, v_now)", "v_now"),
+        Edit("private.change_job_status", "coalesce(old.started_at, v_now)", "v_now"),
         transitions.test_a_job_that_is_resumed_keeps_the_time_of_its_first_start,
-    ),
-    Fault(
-        "a final job takes a pending task",
-        edit("public.update_job_metrics_on_task_change", "found and v_delta.has_new_pending", "false"),
-        living,
-    ),
-    Fault(
+    )
+    yield Fault(
+        "success with tasks left",
+        Edit("private.change_job_status", "new.status = 'succeeded' and", "false and"),
+        partial(transitions.test_a_job_does_not_succeed_while_a_task_is_left, task_status="running"),
+    )
+    yield Fault("pending tasks stay", "drop trigger jobs_skip_pending_tasks_when_final on public.jobs", living)
+    yield Fault(
+        "a final job takes a pending task", Edit(TASK_COUNTERS, "found and v_delta.has_new_pending", "false"), living
+    )
+    yield Fault(
         "new pending tasks known by the counters alone",
-        edit("public.update_job_metrics_on_task_change", " or bool_or(t.pending > 0)", ""),
+        Edit(TASK_COUNTERS, " or bool_or(t.pending > 0)", ""),
         transitions.test_two_tasks_that_change_places_do_not_hide_one_that_enters_a_final_job,
-    ),
-    # uniqueness
-    Fault(
-        "no unique places",
-        "alter table public.job_tasks drop constraint job_tasks_job_id_batch_step_key",
-        taking_places,
-    ),
-    Fault(
-        "unique by (job_id, step)",
-        "alter table public.job_tasks drop constraint job_tasks_job_id_batch_step_key, add unique (job_id, step)",
-        taking_places,
-    ),
-    Fault(
-        "unique by (job_id, batch, step, id)",
-        "alter table public.job_tasks drop constraint job_tasks_job_id_batch_step_key, "
-        "add unique (job_id, batch, step, id)",
-        taking_places,
-    ),
-    # metrics
-    *(
-        Fault(f"{table} not counted when {event}", f"drop trigger {table}_count_{event} on public.{table}", noticed_by)
-        for table in ("job_tasks", "kanban_cards")
-        for event, noticed_by in (
-            ("inserted", bookkeeping),
-            ("updated", bookkeeping),
-            ("deleted", bookkeeping),
-            ("truncated", truncating),
+    )
+    yield Fault(
+        "tasks change as they like", "drop trigger job_tasks_change_status_as_allowed on public.job_tasks", living
+    )
+
+
+def uniqueness_faults() -> Iterator[Fault]:
+    drop = "alter table public.job_tasks drop constraint job_tasks_job_id_batch_step_key"
+    yield Fault("places are not unique", drop, taking_places)
+    yield Fault("unique by (job_id, step)", f"{drop}, add unique (job_id, step)", taking_places)
+    yield Fault("unique by (job_id, batch, step, id)", f"{drop}, add unique (job_id, batch, step, id)", taking_places)
+
+
+def metric_faults() -> Iterator[Fault]:
+    for table in ("job_tasks", "kanban_cards"):
+        for event in ("inserted", "updated", "deleted", "truncated"):
+            yield Fault(
+                f"{table} not counted when {event}",
+                f"drop trigger {table}_count_{event} on public.{table}",
+                truncating if event == "truncated" else bookkeeping,
+            )
+    branches = {"n": "inserted", "o": "deleted", "c": "updated"}
+    for alias, event in branches.items():
+        if event != "inserted":  # tasks are inserted pending
+            for status, other in (("done", "skipped"), ("error", "running")):
+                yield Fault(
+                    f"tasks {event}: {other} counted for {status}",
+                    Edit(TASK_COUNTERS, f"{alias}.status = '{status}'", f"{alias}.status = '{other}'"),
+                    bookkeeping,
+                )
+        for old, new, name in (
+            (
+                "{}.state in ('approved', 'executing', 'done')",
+                "{}.state in ('approved', 'done')",
+                "executing not approved",
+            ),
+            ("{}.state in ('executing', 'done')", "{}.state = 'done'", "executing not executed"),
+            ("{}.type = 'send_email' and {}.state = 'done'", "{}.state = 'done'", "anything done is an e-mail"),
+            ("{}.state = 'blocked'", "{}.state = 'rejected'", "rejected cards are errors"),
+        ):
+            yield Fault(
+                f"cards {event}: {name}",
+                Edit(CARD_COUNTERS, old.replace("{}", alias), new.replace("{}", alias)),
+                bookkeeping,
+            )
+    yield Fault(
+        "counters recomputed without a lock",
+        Edit(
+            TASK_COUNTERS,
+            "total_tasks = j.total_tasks + coalesce(v_delta.total, 0)",
+            "total_tasks = (select count(*) from public.job_tasks as t where t.job_id = v_delta.job_id)",
+        ),
+        counting,
+    )
+    moves = "{0}_cards as {1} inner join {2}_cards as x on {1}.id = x.id and {1}.job_id = x.job_id\n"
+    yield Fault(
+        "cards that move between jobs not counted",
+        (
+            Edit(
+                CARD_COUNTERS,
+                "1 as sign\n                    from new_cards as n\n",
+                "1 as sign\n from " + moves.format("new", "n", "old"),
+            ),
+            Edit(
+                CARD_COUNTERS,
+                "-1 as sign\n                    from old_cards as o\n",
+                "-1 as sign\n from " + moves.format("old", "o", "new"),
+            ),
+        ),
+        bookkeeping,
+    )
+    seen = "in ('repeatable read', 'serializable')"
+    for table, change, remark in (
+        ("kanban_cards", Edit(CARD_COUNTERS, seen, "= 'never'"), ""),
+        (
+            "job_tasks",
+            (Edit(TASK_COUNTERS, seen, "= 'never'"), Edit(CARD_COUNTERS, seen, "= 'never'")),
+            "with the same of cards, which CASCADE truncates too",
+        ),
+    ):
+        yield Fault(
+            f"{table} truncated beyond the transaction's snapshot",
+            change,
+            partial(
+                metrics.test_truncate_is_refused_where_it_takes_rows_that_the_transaction_cannot_see,
+                table=table,
+                level="repeatable read",
+            ),
+            remark,
         )
-    ),
-    Fault(
-        "blocked cards are no errors",
-        edit("public.update_job_metrics_on_card_change", "n.state = 'blocked'", "n.state = 'rejected'"),
-        bookkeeping,
-    ),
-    Fault(
-        "e-mails counted whatever the type",
-        edit("public.update_job_metrics_on_card_change", "n.type = 'send_email' and ", ""),
-        bookkeeping,
-    ),
-    Fault(
+    yield Fault(
         "progress counts groups instead of cards",
-        edit("public.get_job_progress", "select coalesce(sum(c.n), 0) from cards", "select count(*) from cards"),
+        Edit("public.get_job_progress", "select coalesce(sum(c.n), 0) from cards", "select count(*) from cards"),
         metrics.test_progress_counts_cards_and_tasks_not_groups_of_them,
-    ),
+    )
+    yield Fault(
+        "two refreshes at once",
+        Edit(
+            "public.refresh_job_metrics", "update private.job_metrics_refresh set refreshed_at = clock_timestamp();", ""
+        ),
+        metrics.test_metrics_are_as_of_refreshed_at,
+    )
+    yield Fault(
+        "a refresh keeps readers waiting",
+        Edit("public.refresh_job_metrics", " concurrently", ""),
+        concurrency.test_two_refreshes_at_once_do_not_fail_and_keep_no_reader_waiting,
+    )
+
+
+def runner_faults() -> Iterator[Fault]:
+    yield Fault("claims wait for each other", Edit("public.claim_tasks", " skip locked", ""), claiming)
+    yield Fault("claims lock nothing", Edit("public.claim_tasks", "for update skip locked", ""), claiming)
+    yield Fault("claims lock the job", Edit("public.claim_tasks", "for key share", "for no key update"), claiming)
+    yield Fault(
+        "tasks are claimed from any job",
+        Edit("public.claim_tasks", "if v_status <> 'running' then", "if false then"),
+        runner.test_tasks_are_claimed_finished_failed_and_retried_as_the_model_says,
+    )
+    yield Fault(
+        "batches are planned without a lock",
+        (
+            Edit("private.lock_job", "for no key update", ""),
+            Edit(
+                "public.plan_next_batch",
+                "update public.jobs as j\n    set last_run_at = clock_timestamp()\n    where j.id = p_job_id;",
+                "",
+            ),
+        ),
+        planning,
+        "with the change of last_run_at",
+    )
+    yield Fault(
+        "contacts are planned again",
+        Edit("private.plan_batch", "and not exists", "and true or exists"),
+        runner.test_batches_are_planned_as_the_model_plans_them_whatever_happens_in_between,
+    )
+    for call in ("finish", "fail", "retry"):
+        yield Fault(
+            f"a task is asked to {call} whatever its state",
+            Edit("private.lock_task", "v_status <> p_from", "false"),
+            partial(
+                runner.test_a_task_that_is_not_in_the_state_for_it_is_not_finished_failed_or_retried,
+                call=call,
+                status={"finish": "done", "fail": "error", "retry": "pending"}[call],
+            ),
+        )
+    yield Fault(
+        "a failed task of a final job is retried",
+        (
+            Edit("public.retry_task", "v_job.finished_at is not null", "false"),
+            Edit(TASK_COUNTERS, "found and v_delta.has_new_pending", "false"),
+        ),
+        runner.test_a_running_task_of_a_final_job_may_finish_or_fail_but_not_be_retried,
+        "with the guard of the counters",
+    )
+    yield Fault(
+        "parameters are not checked",
+        Edit("private.get_job_days", "raise exception", "raise notice"),
+        runner.test_parameters_with_one_fault_are_refused_with_the_name_of_the_field,
+    )
+    yield Fault(
+        "create_job keeps a job whose tasks failed",
+        Edit(
+            "public.create_job",
+            "perform private.plan_batch(v_job.id);",
+            "begin perform private.plan_batch(v_job.id); exception when others then null; end;",
+        ),
+        runner.test_a_job_whose_first_batch_cannot_be_planned_is_not_created,
+    )
+    escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "''''": "&#39;"}
+    for character, entity in escapes.items():
+        yield Fault(
+            f"{entity} not escaped",
+            Edit(
+                "public.render_template", f"'{entity}')", f"'{character}')" if len(character) == 1 else f"{character})"
+            ),
+            partial(rendering.test_the_five_characters_are_escaped_and_nothing_else_is, field="body"),
+        )
+    yield Fault(
+        "line breaks get into the subject",
+        Edit("public.render_template", "v_field = 'subject'", "false"),
+        rendering.test_a_subject_gets_no_line_break_from_a_value,
+    )
+
+
+FAULTS = [
+    *isolation_faults(),
+    *transition_faults(),
+    *uniqueness_faults(),
+    *metric_faults(),
+    *runner_faults(),
 ]
 
 
-THOROUGH_UNTIL_NOTICED = settings(
-    settings.get_profile("ci"), phases=[Phase.generate], database=None, report_multiple_bugs=False
-)
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_planted_fault_is_noticed(plant: Callable[[Fault], None], fault: Fault) -> None:
+    plant(fault)
 
 
-@contextmanager
-def noticing(test: Test) -> Iterator[None]:
-    """Have Hypothesis stop at the first example that fails: a planted fault need not be shrunk, nor remembered."""
-    before = settings.default
-    settings.register_profile("planted", THOROUGH_UNTIL_NOTICED)
-    settings.load_profile("planted")  # for state machines, which look it up when they are run
-    inner = test.func if isinstance(test, partial) else test
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            if is_hypothesis_test(inner):  # which has looked it up when it was decorated
-                patch.setattr(inner, "_hypothesis_internal_use_settings", THOROUGH_UNTIL_NOTICED)
-            yield
-    finally:
-        settings.register_profile("before", before)
-        settings.load_profile("before")
+@pytest.mark.parametrize("fault", {fault.test_name: fault for fault in FAULTS}.values(), ids=lambda f: f.test_name)
+def test_the_same_tests_pass_on_the_unchanged_schema(
+    pg_databases: Databases, pg_template: Template, fault: Fault
+) -> None:
+    mutants.run(fault.noticed_by, pg_databases, pg_template)
 
 
-def run(test: Test, clone: Clone) -> None:
-    """Run a test of the Jobs system on ``clone``, giving it the fixtures that it asks for."""
-    wanted = inspect.signature(test).parameters
-    session = clone.connect()
-    fixtures: dict[str, Any] = {"clone": clone, "example": session.example}
-    given = {name: value for name, value in fixtures.items() if name in wanted}
-    if "db" in wanted:
-        with session.example() as db:
-            test(**given, db=db)
-    else:
-        test(**given)
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_planted_fault_is_noticed(clone: Clone, fault: Fault) -> None:
-    with clone.connect() as owner:
-        owner.execute(fault.ddl.encode())
-    with noticing(fault.noticed_by), pytest.raises((AssertionError, psycopg.Error, pytest.fail.Exception)):
-        run(fault.noticed_by, clone)
-
-
-@pytest.mark.parametrize(
-    "test",
-    {repr(fault.noticed_by): fault.noticed_by for fault in FAULTS}.values(),
-    ids=lambda test: (test.func if isinstance(test, partial) else test).__name__,
-)
-def test_the_same_tests_pass_on_the_unchanged_schema(clone: Clone, test: Test) -> None:
-    run(test, clone)
+def test_every_fault_has_a_name_of_its_own() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)

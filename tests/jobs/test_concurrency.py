@@ -17,8 +17,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from pgassay import Clone, History, Identity, Stage, every_schedule, schedules
+from pgassay.fixtures import Interleave
 from pgassay.interleavings import DEADLOCK, SERIALIZATION_FAILURE, Step
-from pgassay.plugin import Interleave
 from tests.jobs.cast import PARAMS, new_campaign, new_card, new_contacts, new_job, new_tasks, one, settle
 from tests.jobs.model import COUNTERS, FINAL, JOB_TRANSITIONS, Board, Card, Task
 from tests.jobs.test_isolation import CALLS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from pgassay import Clone, Session
-from pgassay.plugin import Example
+from pgassay.fixtures import Example
 from tests.jobs.cast import (
     PARAMS,
     Cast,

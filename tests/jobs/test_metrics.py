@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from psycopg.rows import dict_row
 
 from pgassay import Clone, Session
-from pgassay.plugin import Example
+from pgassay.fixtures import Example
 from tests.jobs.cast import new_card, new_job, new_tasks, one, outcome, settle
 from tests.jobs.model import CARD_STATES, CARD_TYPES, COUNTERS, FINAL, TASK_TRANSITIONS, Board, Card, Run, Task
 

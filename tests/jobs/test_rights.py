@@ -19,6 +19,20 @@ PROTECTED = {
         "id", "status", "output", "error_message", "retry_count", "created_at", "started_at", "finished_at",
     },
 }  # fmt: skip
+FUNCTIONS_OF_THE_API = {
+    "transition_job_status(uuid,text)": {"authenticated", "service_role"},
+    "cancel_job(uuid)": {"authenticated", "service_role"},
+    "get_job_cards(uuid)": {"authenticated", "service_role"},
+    "get_job_progress(uuid)": {"authenticated", "service_role"},
+    "refresh_job_metrics()": {"service_role"},
+    "create_job(uuid,text,text,jsonb)": {"authenticated", "service_role"},
+    "plan_next_batch(uuid)": {"authenticated", "service_role"},
+    "claim_tasks(uuid,integer)": {"authenticated", "service_role"},
+    "finish_task(bigint,jsonb)": {"authenticated", "service_role"},
+    "fail_task(bigint,text)": {"authenticated", "service_role"},
+    "retry_task(bigint)": {"authenticated", "service_role"},
+    "render_template(jsonb,jsonb)": {"authenticated", "service_role"},
+}
 FUNCTIONS = """
 select p.oid::regprocedure::text, p.prosecdef, coalesce(p.proconfig, '{}'), n.nspname, p.prorettype::regtype::text
 from pg_proc as p
@@ -78,20 +92,7 @@ def test_an_organisation_and_a_tasks_job_cannot_be_changed_after_creation(db: Se
 
 
 def test_functions_are_executable_by_those_who_need_them_alone(db: Session) -> None:
-    expected = {
-        "transition_job_status(uuid,text)": {"authenticated", "service_role"},
-        "cancel_job(uuid)": {"authenticated", "service_role"},
-        "get_job_cards(uuid)": {"authenticated", "service_role"},
-        "get_job_progress(uuid)": {"authenticated", "service_role"},
-        "refresh_job_metrics()": {"service_role"},
-        "create_job(uuid,text,text,jsonb)": {"authenticated", "service_role"},
-        "plan_next_batch(uuid)": {"authenticated", "service_role"},
-        "claim_tasks(uuid,integer)": {"authenticated", "service_role"},
-        "finish_task(bigint,jsonb)": {"authenticated", "service_role"},
-        "fail_task(bigint,text)": {"authenticated", "service_role"},
-        "retry_task(bigint)": {"authenticated", "service_role"},
-        "render_template(jsonb,jsonb)": {"authenticated", "service_role"},
-    }
+    expected = dict(FUNCTIONS_OF_THE_API)
     for signature, *_ in db.execute(FUNCTIONS).fetchall():
         may = {
             role for role in API_ROLES if one(db, "select has_function_privilege(%s, %s, 'execute')", [role, signature])

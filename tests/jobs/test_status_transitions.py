@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from pgassay import Session
-from pgassay.plugin import Example
+from pgassay.fixtures import Example
 from tests.jobs.cast import new_job, new_tasks, one, outcome, settle
 from tests.jobs.model import FINAL, JOB_STATUSES, JOB_TRANSITIONS, TASK_STATUSES, TASK_TRANSITIONS
 

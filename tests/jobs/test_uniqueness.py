@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgassay import Clone, Session
-from pgassay.plugin import Example
+from pgassay.fixtures import Example
 from tests.jobs.cast import new_job, one, outcome, settle
 
 PLACES = st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(0, 2))  # job, batch, step: small, so they collide

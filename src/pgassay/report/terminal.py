@@ -66,6 +66,14 @@ def matrix(observed: Matrix) -> RenderableType:
     return Group(title, Padding(table, (0, 0, 0, 2), expand=False))
 
 
+def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
+    """Planted faults: the name, the test that noticed and a remark of each."""
+    table = Table("fault", "noticed by", "remark", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for row in noticed:
+        table.add_row(*map(Text, row))
+    return table
+
+
 def findings(found: Sequence[Finding], unjudged: dict[str, str]) -> RenderableType:
     """Everything that a user must act on."""
     lines: list[RenderableType] = []
