@@ -10,7 +10,6 @@ from typing import Self
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgassay.errors import PgassayError
 from pgassay.identity import Clone, Databases, Session
 from pgassay.interleavings import Stage
 from pgassay.templates import Template
@@ -29,6 +28,7 @@ class OwnDatabase:
         self._session: Session | None = None
 
     def __enter__(self) -> Self:
+        self._open()  # now, and not within the first example, whose time Hypothesis takes
         return self
 
     def __exit__(
@@ -39,22 +39,23 @@ class OwnDatabase:
     @contextmanager
     def example(self) -> Iterator[Session]:
         """A session of the owner in a block that is undone at its end; blocks may be nested."""
-        session = self._session
-        if session is None or session.closed:
-            self._discard()
-            self._clone = self._databases.clone(self._template)
-            session = self._session = self._clone.connect()
+        session = self._session if self._session is not None and not self._session.closed else self._open()
         outermost = session.info.transaction_status == TransactionStatus.IDLE
         try:
             with session.example():
                 yield session
-        except PgassayError:
-            self._discard()  # something was committed: the next test gets a new one
-            raise
         finally:
-            if outermost and not session.closed:
+            if outermost and session.ended_transaction:
+                self._open()  # something may have been committed: the next test gets a new one
+            elif outermost and not session.closed:
                 session.row_factory = tuple_row
                 session.execute("select pg_catalog.pg_advisory_unlock_all()")
+
+    def _open(self) -> Session:
+        self._discard()
+        self._clone = self._databases.clone(self._template)
+        self._session = self._clone.connect()
+        return self._session
 
     def _discard(self) -> None:
         if self._clone is not None:

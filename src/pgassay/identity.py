@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 from uuid import UUID
 
 import psycopg
@@ -49,8 +49,6 @@ from (
     order by w.position
 ) as s
 """
-
-_CHECK = "set constraints all immediate; select pg_catalog.current_setting('pgassay.example', true)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,12 @@ class Session(psycopg.Connection[TupleRow]):
     The blocks below may be nested, and whoever leaves one is who they were before it. A block that ends with an
     error, or with its transaction aborted, is rolled back; another one keeps what it did, and outside a transaction
     commits it.
+
+    ``ended_transaction`` says of the last outermost `example` whether something in it ended its transaction, so that
+    not all may have been undone.
     """
+
+    ended_transaction = False
 
     def as_user(self, user_id: UUID | str, **claims: Any) -> AbstractContextManager[Self]:
         """Be a signed-in user. See `Identity.user`."""
@@ -143,24 +146,38 @@ class Session(psycopg.Connection[TupleRow]):
         At the outermost level this is a transaction, within one it is a savepoint: a few tenths of a millisecond. For
         one example of a property test, or one run of a state machine.
         """
-        outermost = self.info.transaction_status == TransactionStatus.IDLE
+        if self.info.transaction_status != TransactionStatus.IDLE:
+            with self.transaction(force_rollback=True):
+                yield self
+                if self.info.transaction_status == TransactionStatus.INTRANS:
+                    self._cursor().execute("set constraints all immediate")
+            return
+        self.ended_transaction = True  # until the opposite is seen
         try:
             with self.transaction(force_rollback=True):
-                if outermost:
-                    self._set({"pgassay.example": "open"})
-                yield self
-                if not self._is_whole() and outermost:
+                self._cursor().execute("savepoint pgassay_example")
+                try:
+                    yield self
+                except BaseException:
+                    self._see_whether_it_ended("rollback to pgassay_example")
+                    raise
+                # in one round trip: this is done around every test
+                self._see_whether_it_ended("set constraints all immediate; release pgassay_example")
+                if self.ended_transaction:
                     raise _ended()
         except psycopg.errors.NoActiveSqlTransaction as error:  # from a block within this one, as it was left
             raise _ended() from error
 
-    def _is_whole(self) -> bool:
-        """Whether the transaction of the outermost example is still the same one. Checks the deferred constraints."""
-        if self.info.transaction_status != TransactionStatus.INTRANS:
-            return self.info.transaction_status == TransactionStatus.INERROR
-        cursor = self._cursor().execute(_CHECK)  # in one round trip: this is done around every test
-        cursor.nextset()
-        return cursor.fetchone() == ("open",)
+    def _see_whether_it_ended(self, last_statement: LiteralString) -> None:
+        """Whether the transaction of the outermost example is gone: its savepoint is then."""
+        status = self.info.transaction_status
+        if status == TransactionStatus.INERROR:
+            last_statement = "rollback to pgassay_example"
+        elif status != TransactionStatus.INTRANS:
+            return
+        with suppress(psycopg.errors.InvalidSavepointSpecification):
+            self._cursor().execute(last_statement)
+            self.ended_transaction = False
 
     def _settings_of(self, identity: Identity) -> dict[str, str]:
         rows = self._cursor().execute(_ROLE_SETTINGS, {"login": AUTHENTICATOR, "role": identity.role}).fetchall()

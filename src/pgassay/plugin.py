@@ -123,11 +123,7 @@ def _config(config: pytest.Config) -> Config:
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare a server, without starting it: many runs need none."""
     config.stash[_SHARED] = SharedServer(lambda: _config(config))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server."""
-    config.stash[_SHARED].close()
+    config.add_cleanup(config.stash[_SHARED].close)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -153,7 +149,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         (name, value)
         for reports in terminalreporter.stats.values()
         for report in reports
-        if getattr(report, "when", None) == "teardown" or getattr(report, "failed", False)
         for name, value in getattr(report, "user_properties", ())
     ]
     faults = sorted({tuple(value) for name, value in said if name == "pgassay_fault"})
@@ -161,11 +156,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("planted faults")
         terminal.console().print(terminal.faults(faults))
     kept = {str(value) for name, value in said if name == "pgassay_kept"}
-    if kept:
+    if kept and not hasattr(config, "workerinput"):
         terminalreporter.section("databases of failed tests")
         for url in sorted(kept):
             terminalreporter.write_line(f"psql '{url}'")
         terminalreporter.write_line("The server runs until Ctrl-C.")
+        terminalreporter.flush()
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 
