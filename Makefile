@@ -13,6 +13,7 @@ python := $(bin)/python
 help: ## list what can be made
 	@echo "make check    apply sql/migrations to a real PostgreSQL and show who reaches whose rows"
 	@echo "make test     run all tests (PROFILE=dev|ci|thorough, ARGS=\"--pg system -k rights\")"
+	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
 	@echo "make lint     check style and types: ruff, mypy, the import linter, sqlfluff"
 	@echo "make format   put Python and SQL in shape"
 	@echo "make bench    measure what the harness and the counters cost"
@@ -26,6 +27,10 @@ check: .venv/run
 .PHONY: test
 test: .venv/dev
 	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=$(PROFILE) $(ARGS)
+
+.PHONY: faults
+faults: .venv/dev
+	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=ci --pg-faults tests/harness/test_planted_faults.py $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev

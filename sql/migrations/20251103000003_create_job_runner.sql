@@ -154,13 +154,14 @@ begin
             where
                 c.org_id = v_job.org_id
                 and c.target_group = v_job.params ->> 'target_group'
-                and not exists (
-                    select
+                -- not in, which is hashed: not exists was seen to be tried row by row, where statistics are missing
+                and c.id::pg_catalog.text not in (
+                    select left(t.input ->> 'contact_id', 37)
                     from public.job_tasks as t
                     where
                         t.job_id = v_job.id
                         and left(t.input ->> 'day', 5) = v_day::pg_catalog.text
-                        and left(t.input ->> 'contact_id', 37) = c.id::pg_catalog.text
+                        and left(t.input ->> 'contact_id', 37) is not null
                 )
             order by c.id
             limit (v_job.params ->> 'batch_size')::numeric

@@ -45,13 +45,13 @@ def test_the_diagram_is_the_transition_table(db: Session) -> None:
 
 
 def test_the_example_of_a_test_passes(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    (source,) = EXAMPLE.findall(README)
-    (tmp_path / "test_example.py").write_text(source)
+    for number, source in enumerate(EXAMPLE.findall(README)):
+        (tmp_path / f"test_example_{number}.py").write_text(source)
     options = [f"--pg={pytestconfig.getoption('--pg')}"] if pytestconfig.getoption("--pg") else []
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *options]
     done = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert f"{source.count('def test_')} passed" in done.stdout
+    assert f"{len(EXAMPLE.findall(README)) + 3} passed" in done.stdout
 
 
 @pytest.mark.parametrize("command", sorted(cli.main.commands))
@@ -59,7 +59,10 @@ def test_every_command_is_documented(command: str) -> None:
     assert f"pgassay {command}" in README
 
 
-@pytest.mark.parametrize("fixture", ["db", "example", "clone", "pg_template", "pg_databases", "pg_server"])
+FIXTURES = ["db", "example", "clone", "interleave", "plant", "pg_template", "pg_databases", "pg_server"]
+
+
+@pytest.mark.parametrize("fixture", FIXTURES)
 def test_every_fixture_is_documented(fixture: str) -> None:
     assert f"| `{fixture}` |" in README
 

@@ -239,6 +239,66 @@ def test_counters_metrics_and_progress_are_exact_whatever_happens_to_tasks_and_c
     run_state_machine_as_test(partial(Bookkeeping, example))  # type: ignore[arg-type] # a factory, as documented
 
 
+def test_every_state_and_type_of_a_card_is_counted_when_it_comes_changes_moves_and_goes(db: Session) -> None:
+    cast = settle(db)
+    jobs = [new_job(db, cast.org_a) for _ in range(2)]
+    board = Board()
+
+    def check() -> None:
+        with db.cursor(row_factory=dict_row) as cursor:
+            for row in cursor.execute("select * from public.jobs").fetchall():
+                assert {name: row[name] for name in COUNTERS} == board.counters(row["id"])
+
+    for kind in CARD_TYPES:
+        for state in CARD_STATES:
+            insert = (
+                "insert into public.kanban_cards (org_id, title, type, state, job_id) "
+                "values (%s, 'x', %s, %s, %s) returning id"
+            )
+            card = one(db, insert, [cast.org_a, kind, state, jobs[0]])
+            board.cards[card] = Card(jobs[0], kind, state)
+            check()
+    for before, after in zip(CARD_STATES, [*CARD_STATES[1:], CARD_STATES[0]], strict=True):
+        for card, known in board.cards.items():
+            if known.state == before and known.job == jobs[0]:
+                db.execute(
+                    "update public.kanban_cards set state = %s, job_id = %s where id = %s", [after, jobs[1], card]
+                )
+                board.cards[card] = Card(jobs[1], known.type, after)
+        check()
+    for state in CARD_STATES:
+        db.execute("delete from public.kanban_cards where state = %s", [state])
+        board.cards = {card: known for card, known in board.cards.items() if known.state != state}
+        check()
+
+
+def test_every_status_of_a_task_is_counted_when_it_changes_moves_and_goes(db: Session) -> None:
+    cast = settle(db)
+    jobs = [new_job(db, cast.org_a) for _ in range(2)]
+    board = Board()
+    ways = {"pending": [], "running": ["running"], "done": ["running", "done"], "error": ["running", "error"]}
+    ways["skipped"] = ["skipped"]
+
+    def check() -> None:
+        with db.cursor(row_factory=dict_row) as cursor:
+            for row in cursor.execute("select * from public.jobs").fetchall():
+                assert {name: row[name] for name in COUNTERS} == board.counters(row["id"])
+
+    for batch, (end, way) in enumerate(ways.items()):
+        tasks = new_tasks(db, jobs[0], [(batch, 0), (batch, 1)])
+        for status in ["pending", *way]:
+            db.execute("update public.job_tasks set status = %s where id = any(%s)", [status, tasks])
+            board.tasks |= {task: Task(jobs[0], status) for task in tasks}
+            check()
+        db.execute("update public.job_tasks set job_id = %s where id = %s", [jobs[1], tasks[0]])
+        board.tasks[tasks[0]] = Task(jobs[1], end)
+        check()
+    for task in list(board.tasks):
+        db.execute("delete from public.job_tasks where id = %s", [task])
+        del board.tasks[task]
+        check()
+
+
 def test_progress_counts_cards_and_tasks_not_groups_of_them(db: Session) -> None:
     cast = settle(db)
     job = new_job(db, cast.org_a)

@@ -24,6 +24,7 @@ import threading
 from typing import Any
 
 STOP_SECONDS = 20
+ASK_SECONDS = 0.2
 
 
 def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -49,12 +50,17 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    child.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown: its data are thrown away
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    # PostgreSQL's immediate shutdown: its data are thrown away. Again and again, since one that has only just been
+    # started ignores it, as this process does.
+    for _ in range(int(STOP_SECONDS / ASK_SECONDS)):
+        child.send_signal(signal.SIGQUIT)
+        try:
+            child.wait(ASK_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def main() -> None:
