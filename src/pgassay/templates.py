@@ -128,8 +128,11 @@ class Databases(Generic[S]):
         name = self._template_name(before, scripts)
         self._maintenance.execute("select pg_catalog.pg_advisory_lock(%s)", [_BUILD_LOCK])
         try:
-            if self._exists(name):
+            if self._is_template(name):
                 return Template(name)
+            self._maintenance.execute(  # what a worker left that was killed while it built it
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
             return Template(name, self._build(name, (*before, *scripts), on_progress))
         finally:
             if not self._maintenance.broken:
@@ -169,9 +172,11 @@ class Databases(Generic[S]):
             digest.update(len(part).to_bytes(8) + part.encode())
         return f"{DATABASE_PREFIX}{self.server.run}_{digest.hexdigest()[:16]}"
 
-    def _exists(self, database: str) -> bool:
-        found = self._maintenance.execute("select from pg_catalog.pg_database where datname = %s", [database])
-        return found.fetchone() is not None
+    def _is_template(self, database: str) -> bool | None:
+        """Whether that database is a finished template; None when there is no such database."""
+        query = "select datistemplate from pg_catalog.pg_database where datname = %s"
+        found = self._maintenance.execute(query, [database]).fetchone()
+        return None if found is None else bool(found[0])
 
     def _create(self, name: str, template: str) -> None:
         self._maintenance.execute(
@@ -184,7 +189,7 @@ class Databases(Generic[S]):
         self, name: str, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None
     ) -> tuple[Applied, ...]:
         # A migration that names its database names it as on Supabase. On a server that is not ours that name is taken.
-        working_name = name if not self.server.ours or self._exists(_PLATFORM_NAME) else _PLATFORM_NAME
+        working_name = name if not self.server.ours or self._is_template(_PLATFORM_NAME) is not None else _PLATFORM_NAME
         self._create(working_name, "template0")
         before = environment.roles(self._maintenance)
         try:

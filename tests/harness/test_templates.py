@@ -267,3 +267,16 @@ def test_a_clone_that_is_to_be_dropped_later_is_dropped_in_the_end_also_under_an
     with pytest.raises(psycopg.OperationalError):
         session.execute("select 1")
     clone.close()
+
+
+def test_a_template_that_was_not_finished_is_built_again(databases: Databases) -> None:
+    """As where the worker that built it was killed."""
+    template = databases.template((), (NOTES,))
+    name = template.name.encode()
+    with databases.server.connect(databases.server.maintenance, kind=Session) as admin:
+        admin.execute(b"alter database %b is_template false allow_connections true" % name)
+    with databases.server.connect(template.name, kind=Session) as admin:
+        admin.execute("drop table public.notes")
+    assert databases.template((), (NOTES,)).applied
+    with databases.clone(template).connect() as session:
+        assert one(session, "select note from public.notes") == "from the template"
