@@ -18,6 +18,25 @@ $$;
 comment on function private.caller_id() is
 'auth.uid() for functions with the owner''s rights: the platform''s own body names types without their schema.';
 
+create function private.caller_may_act_for(p_org_id uuid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select
+        current_setting('role') = 'service_role'
+        or exists (
+            select
+            from public.organization_members as m
+            where m.organization_id = p_org_id and m.user_id = private.caller_id()
+        );
+$$;
+
+comment on function private.caller_may_act_for(uuid) is
+'Whether the caller is a member of that organisation, or the role service_role: the role, and never a claim. '
+'For functions with the owner''s rights; row level security asks by itself.';
+
 create table public.jobs (
     id uuid not null default gen_random_uuid(),
     org_id uuid not null,
@@ -340,14 +359,7 @@ begin
     from public.jobs as j
     where
         j.id = p_job_id
-        and (
-            current_setting('role') = 'service_role'
-            or j.org_id = any(array(
-                select m.organization_id
-                from public.organization_members as m
-                where m.user_id = (select private.caller_id())
-            ))
-        )
+        and private.caller_may_act_for(j.org_id)
     for no key update;
 
     if not found then

@@ -191,12 +191,8 @@ begin
     end if;
     if not exists (
         select
-        from public.organization_members as m
-        where m.organization_id = p_org_id and m.user_id = (select private.caller_id())
-        union all
-        select
         from public.organizations as o
-        where o.id = p_org_id and current_setting('role') = 'service_role'
+        where o.id = p_org_id and private.caller_may_act_for(o.id)
     ) then
         raise exception 'not allowed to create a job in the organisation %', p_org_id using errcode = '42501';
     end if;
@@ -274,14 +270,7 @@ begin
     from public.jobs as j
     where
         j.id = p_job_id
-        and (
-            current_setting('role') = 'service_role'
-            or j.org_id = any(array(
-                select m.organization_id
-                from public.organization_members as m
-                where m.user_id = (select private.caller_id())
-            ))
-        )
+        and private.caller_may_act_for(j.org_id)
     for key share;
 
     if not found then
@@ -343,14 +332,7 @@ begin
     inner join public.jobs as j on t.job_id = j.id
     where
         t.id = p_task_id
-        and (
-            current_setting('role') = 'service_role'
-            or j.org_id = any(array(
-                select m.organization_id
-                from public.organization_members as m
-                where m.user_id = (select private.caller_id())
-            ))
-        )
+        and private.caller_may_act_for(j.org_id)
     for no key update of j;
 
     select t.status

@@ -58,12 +58,6 @@ POLICIES = {
     "agent_runs": "members_work_with_their_organisations_runs",
     "contacts": "members_work_with_their_organisations_contacts",
 }
-MEMBERSHIP = f"""(
-            current_setting('role') = 'service_role'
-            or j.org_id = any(array(
-                {MY_ORGS.replace("auth.uid()", "private.caller_id()")}
-            ))
-        )"""
 TASK_COUNTERS = "public.update_job_metrics_on_task_change"
 CARD_COUNTERS = "public.update_job_metrics_on_card_change"
 CATALOG = "no behaviour: seen in the catalog"
@@ -136,20 +130,20 @@ def isolation_faults() -> Iterator[Fault]:
         ("private.lock_task", "finish_task"),
         ("public.claim_tasks", "claim_tasks"),
     ):
-        known = "current_setting('role') = 'service_role'"
-        yield Fault(f"{function} asks nobody", Edit(function, known, "true"), partial(calling, call=call))
-        yield Fault(
-            f"{function}: org <> auth.uid(), which NULL passes",
-            Edit(function, known, "(auth.uid() <> j.org_id) is null"),
-            partial(forging, claims={}),
-        )
-        yield Fault(
-            f"{function} takes a claim for the role",
-            Edit(function, "current_setting('role')", "auth.role()"),
-            partial(forging, claims={"role": "service_role"}),
-        )
+        change = Edit(function, "and private.caller_may_act_for(j.org_id)", "")
+        yield Fault(f"{function} asks nobody", change, partial(calling, call=call))
     yield Fault(
-        "create_job asks nobody", Edit("public.create_job", "and current_setting('role')", "or 'x' <> ''  --"), creating
+        "create_job asks nobody", Edit("public.create_job", "and private.caller_may_act_for(o.id)", ""), creating
+    )
+    yield Fault(
+        "authorisation by org <> auth.uid(), which NULL passes",
+        Edit("private.caller_may_act_for", "= 'service_role'", "= 'service_role' or (p_org_id <> auth.uid()) is null"),
+        partial(forging, claims={}),
+    )
+    yield Fault(
+        "a claim taken for the role",
+        Edit("private.caller_may_act_for", "current_setting('role')", "auth.role()"),
+        partial(forging, claims={"role": "service_role"}),
     )
     for function in rights.FUNCTIONS_OF_THE_API:
         yield Fault(f"anon may execute {function}", f"grant execute on function public.{function} to anon", executing)
