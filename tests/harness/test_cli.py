@@ -164,11 +164,17 @@ def test_every_command_has_help_with_examples(name: str) -> None:
     assert "Examples:" in run(name, "--help").stdout
 
 
+def heed_ctrl_c() -> None:
+    """A shell has its background jobs ignore it, and what these start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("how", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=lambda how: str(how)
 )
 def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code: int) -> None:
-    with subprocess.Popen([*PGASSAY, "up", "--pg", "embedded"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as up:
+    command = [*PGASSAY, "up", "--pg", "embedded"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c) as up:
         assert up.stdout is not None
         lines: list[str] = []
         while not lines or "until Ctrl-C" not in lines[-1]:

@@ -40,6 +40,7 @@ import psycopg
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tests.harness.test_cli import heed_ctrl_c
 from pgassay import Session
 
 def notes(session):
@@ -422,7 +423,8 @@ def test_that_passes(clone, number):
         return found if "The server runs until Ctrl-C." in output.read_text() else []
 
     with output.open("w") as file:
-        process = project.popen([*PYTEST, "--pg=embedded", "--pg-keep", workers], stdout=file, stderr=subprocess.STDOUT)
+        command = [*PYTEST, "--pg=embedded", "--pg-keep", workers]
+        process = project.popen(command, stdout=file, stderr=subprocess.STDOUT, preexec_fn=heed_ctrl_c)
     try:
         eventually(lambda: bool(urls()) or process.poll() is not None)
         assert process.poll() is None, output.read_text()
