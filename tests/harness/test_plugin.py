@@ -20,6 +20,8 @@ import platformdirs
 import psycopg
 import pytest
 
+from tests.harness.test_cli import heed_ctrl_c
+
 pytest_plugins = ["pytester"]
 
 POLL_SECONDS = 0.01
@@ -40,7 +42,6 @@ import psycopg
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.harness.test_cli import heed_ctrl_c
 from pgassay import Session
 
 def notes(session):
