@@ -13,7 +13,8 @@ import psycopg
 
 # Schemas of the platform (sql/supabase); on a URL without a superuser they have the same owner as the project's own.
 _PLATFORM = (
-    "auth", "cron", "extensions", "graphql", "graphql_public", "realtime", "storage", "supabase_migrations", "vault",
+    "auth", "cron", "extensions", "graphql", "graphql_public", "net", "pgassay", "pgmq", "pgsodium", "realtime", "storage",
+    "supabase_functions", "supabase_migrations", "vault",
 )  # fmt: skip
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
 
@@ -80,6 +81,64 @@ order by n.nspname collate "C", c.relname collate "C"
 """
 
 
+_FUNCTIONS = """
+select
+    n.nspname,
+    p.proname,
+    coalesce(p.proargnames[1:p.pronargs], '{}'),
+    array(select format_type(t.oid, null) from unnest(p.proargtypes) with ordinality as a (oid, position)
+        join pg_type as t on a.oid = t.oid order by a.position),
+    p.pronargdefaults,
+    p.provolatile::text,
+    p.prokind = 'p',
+    array(select r.rolname::text from pg_roles as r where r.rolname = any(%(roles)s)
+        and has_function_privilege(r.oid, p.oid, 'execute') and has_schema_privilege(r.oid, n.oid, 'usage'))
+from pg_proc as p
+join pg_namespace as n on p.pronamespace = n.oid
+where
+    p.prokind in ('f', 'p')
+    and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
+    and p.provariadic = 0
+    and n.nspname <> all(%(platform)s)
+    and n.nspname <> 'information_schema'
+    and not starts_with(n.nspname, 'pg_')
+    and not exists (
+        select from pg_depend as x where x.classid = 'pg_proc'::regclass and x.objid = p.oid and x.deptype = 'e'
+    )
+order by n.nspname collate "C", p.proname collate "C", p.proargtypes::text
+"""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a function; ``name`` is empty where it has none."""
+
+    name: str
+    type: str
+    has_default: bool
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the project that is no trigger's; ``roles`` are those of the API that may execute it.
+
+    ``immutable`` says that it reads no table, ``volatile`` that it may change one.
+    """
+
+    schema: str
+    name: str
+    arguments: tuple[Argument, ...]
+    volatile: bool
+    immutable: bool
+    procedure: bool
+    roles: frozenset[str]
+
+    @property
+    def signature(self) -> str:
+        """``schema.name(types)``."""
+        return f"{self.schema}.{self.name}({', '.join(argument.type for argument in self.arguments)})"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: its type as PostgreSQL writes it (of a domain: the type below), and the labels of an enum."""
@@ -142,6 +201,29 @@ def read(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]:
             checks=tuple(checks),
         )
         for schema, name, kind, columns, key, links, checks in rows
+    )
+
+
+def read_functions(connection: psycopg.Connection[Any], roles: Iterable[str]) -> tuple[Function, ...]:
+    """The functions that some of ``roles`` may execute, sorted by name."""
+    with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        cursor.execute("set local search_path = pg_catalog")
+        rows = cursor.execute(_FUNCTIONS, {"platform": list(_PLATFORM), "roles": list(roles)}).fetchall()
+    return tuple(
+        Function(
+            schema,
+            name,
+            tuple(
+                Argument(names[n] if n < len(names) else "", types[n], n >= len(types) - defaults)
+                for n in range(len(types))
+            ),
+            volatility == "v",
+            volatility == "i",
+            procedure,
+            frozenset(may),
+        )
+        for schema, name, names, types, defaults, volatility, procedure, may in rows
+        if may
     )
 
 

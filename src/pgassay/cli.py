@@ -20,9 +20,9 @@ from typing import Any, NoReturn, TypeVar
 import click
 import psycopg
 
-from pgassay import catalog, config, environment, migrations
-from pgassay.checks import isolation, relations
-from pgassay.config import Config
+from pgassay import catalog, config, environment, migrations, rows
+from pgassay.checks import isolation, relations, waivers
+from pgassay.config import Config, Membership
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases, Session
 from pgassay.report import terminal
@@ -91,26 +91,30 @@ def check(directory: str | None, **options: str | None) -> None:
         clone = databases.clone(template)
         with clone.connect() as session:
             found = catalog.read(session)
+            functions = catalog.read_functions(session, isolation.API_ROLES)
+        clone.close()
         missing = relations.check(settings.relations, found)
         if settings.relations:
             out.print(terminal.verification(settings.relations, missing))
             out.print()
-        findings, unjudged = list(missing), {}
+        findings, unjudged, probes = list(missing), {}, 0
         if settings.tenancy is None:
             unjudged["isolation"] = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
         else:
             _refuse_unknown_relations(settings, found)
-            observed = isolation.observe(clone, found, settings.tenancy)
+            observed = isolation.observe(databases, template, found, functions, settings.tenancy)
             out.print(terminal.matrix(observed))
             out.print()
             findings += observed.findings
             unjudged |= observed.unjudged
-        clone.close()
-    if findings or unjudged:
-        out.print(terminal.findings(findings, unjudged))
+            probes = observed.probes
+    verdict = waivers.apply(settings.waivers, findings, unjudged)
+    if verdict.findings or verdict.unjudged or verdict.waived:
+        out.print(terminal.findings(verdict))
         out.print()
-    out.print(terminal.summary(len(findings), len(unjudged), time.perf_counter() - started))
-    sys.exit(FOUND if findings else NOT_JUDGED if unjudged else 0)
+    out.print(terminal.summary(verdict, probes, time.perf_counter() - started))
+    errors = any(finding.severity == "error" for finding in verdict.findings)
+    sys.exit(FOUND if errors else NOT_JUDGED if verdict.unjudged else 0)
 
 
 @main.command(
@@ -172,8 +176,10 @@ def _schema(
 def _refuse_unknown_relations(settings: Config, found: tuple[catalog.Relation, ...]) -> None:
     assert settings.tenancy is not None
     names = {relation.full_name for relation in found}
-    for name in (settings.tenancy.tenant, settings.tenancy.member_table, *sorted(settings.tenancy.public)):
-        if name not in names:
+    tenancy = settings.tenancy
+    member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
+    for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
+        if name not in names and name != rows.USERS:
             raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
 
 

@@ -19,7 +19,7 @@ from pgassay.errors import ConfigError
 BACKENDS = ("auto", "container", "embedded", "system")
 OLDEST_MAJOR = 15
 
-_KEYS = ("migrations", "before", "pg", "pg_version", "pg_image", "relations", "tenancy")
+_KEYS = ("migrations", "before", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive")
 _TENANCY_KEYS = ("tenant", "member", "column", "public")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
 _FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
@@ -27,20 +27,44 @@ _SQL_FILE = "*.sql"
 
 
 @dataclass(frozen=True)
+class Membership:
+    """A table by which users belong to tenants: its name, and its columns for the tenant and the user."""
+
+    table: str
+    tenant: str
+    user: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the JWT that names the user's tenant: the keys that lead to it, as ``("app_metadata", "org_id")``."""
+
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Tenancy:
     """The declared rule for who owns which rows (`harness.md`, "Isolation check").
 
-    ``tenant`` is the table of tenants; ``member_table`` joins it with users by the columns ``member_tenant`` and
-    ``member_user``; ``column`` is the column that names the tenant in a relation that has it, other relations belong
-    to the tenant that their foreign keys lead to. Relations are written ``schema.name``.
+    ``tenant`` is the table of tenants, ``auth.users`` where each user is one; ``member`` says who belongs to which
+    tenant, None where users are tenants themselves. ``column`` is the column that names the tenant in a relation that
+    has it; other relations belong to the tenant that their foreign keys lead to. Everybody may read the relations in
+    ``public``. Relations are written ``schema.name``.
     """
 
     tenant: str
-    member_table: str
-    member_tenant: str
-    member_user: str
+    member: Membership | Claim | None
     column: str
     public: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Findings at ``object``, or its not being judged, are accepted for ``reason``; only those of ``rule`` if given."""
+
+    object: str
+    reason: str
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +85,7 @@ class Config:
     pg_image: str | None = None
     relations: tuple[str, ...] = ()
     tenancy: Tenancy | None = None
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def url(self) -> str | None:
@@ -139,6 +164,7 @@ def load(
         pg_image=image,
         relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
         tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,
+        waivers=_waivers(table.get("waive", []), where),
     )
 
 
@@ -219,20 +245,45 @@ def _tenancy(table: object, where: str) -> Tenancy:
     missing = [key for key, value in values.items() if value is None]
     if missing:
         raise ConfigError(f"{inside} lacks {' and '.join(missing)}.")
-    member = _MEMBER.fullmatch((values["member"] or "").strip())
-    if member is None:
-        raise ConfigError(
-            f"{inside}: member is {values['member']!r}.",
-            hint='Write the table of memberships with its two columns, as "public.members(organization_id, user_id)".',
-        )
     return Tenancy(
         tenant=_relation(values["tenant"] or "", inside),
-        member_table=_relation(member["table"], inside),
-        member_tenant=member["tenant"].strip(),
-        member_user=member["user"].strip(),
+        member=_member((values["member"] or "").strip(), inside),
         column=values["column"] or "",
         public=frozenset(_relation(name, inside) for name in _texts(table, "public", inside)),
     )
+
+
+def _waivers(entries: object, where: str) -> tuple[Waiver, ...]:
+    inside = where.replace("tool.pgassay]", "tool.pgassay.waive]")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ConfigError(f"{inside} must be a list of tables: [[tool.pgassay.waive]].")
+    found = []
+    for entry in entries:
+        _refuse_unknown(entry, ("object", "reason", "rule"), inside)
+        what, reason = _text(entry, "object", inside), _text(entry, "reason", inside)
+        if not what or not reason or not reason.strip():
+            raise ConfigError(f"{inside} needs an object and a reason, and has {entry!r}.")
+        found.append(Waiver(what, reason, _text(entry, "rule", inside)))
+    return tuple(found)
+
+
+def _member(text: str, where: str) -> Membership | Claim | None:
+    if text == "self":
+        return None
+    if text.startswith("claim:"):
+        path = tuple(text.removeprefix("claim:").split("."))
+        if path[0] == "user_metadata":
+            raise ConfigError(f"{where}: users write user_metadata themselves, so it cannot say whose member they are.")
+        if all(path):
+            return Claim(path)
+    member = _MEMBER.fullmatch(text)
+    if member is None:
+        raise ConfigError(
+            f"{where}: member is {text!r}.",
+            hint='Write the table of memberships with its two columns, as "public.members(organization_id, user_id)", '
+            'a claim of the JWT, as "claim:app_metadata.org_id", or "self" where each user is a tenant.',
+        )
+    return Membership(_relation(member["table"], where), member["tenant"].strip(), member["user"].strip())
 
 
 def _supabase_version(migrations: Path | None) -> int | None:

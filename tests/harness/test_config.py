@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pgassay import ConfigError
-from pgassay.config import Config, Tenancy, load
+from pgassay.config import Claim, Config, Membership, Tenancy, load
 
 TENANCY = """
 [tool.pgassay.tenancy]
@@ -117,12 +117,33 @@ def test_the_tenancy_is_read_whole(tmp_path: Path) -> None:
     write_pyproject(tmp_path, TENANCY + 'public = ["public.plans"]')
     assert read(tmp_path).tenancy == Tenancy(
         tenant="public.organizations",
-        member_table="public.organization_members",
-        member_tenant="organization_id",
-        member_user="user_id",
+        member=Membership("public.organization_members", "organization_id", "user_id"),
         column="org_id",
         public=frozenset({"public.plans"}),
     )
+
+
+@pytest.mark.parametrize(
+    ("member", "read_as"),
+    [
+        ("claim:app_metadata.org_id", Claim(("app_metadata", "org_id"))),
+        ("claim:org_id", Claim(("org_id",))),
+        ("self", None),
+    ],
+)
+def test_members_can_be_told_by_a_claim_or_be_tenants_themselves(
+    tmp_path: Path, member: str, read_as: Claim | None
+) -> None:
+    write_pyproject(tmp_path, TENANCY.replace("public.organization_members(organization_id, user_id)", member))
+    tenancy = read(tmp_path).tenancy
+    assert tenancy is not None
+    assert tenancy.member == read_as
+
+
+@pytest.mark.parametrize("member", ["claim:user_metadata.org_id", "claim:", "claim:a..b", "members", "members(a)"])
+def test_a_member_that_says_nothing_or_that_users_write_themselves_is_refused(tmp_path: Path, member: str) -> None:
+    write_pyproject(tmp_path, TENANCY.replace("public.organization_members(organization_id, user_id)", member))
+    assert "member" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import OPERATIONS, Matrix, Reach
+from pgassay.checks.waivers import Verdict
 from pgassay.migrations import Applied, Folder
 
 _STYLES = {
@@ -74,23 +75,34 @@ def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
     return table
 
 
-def findings(found: Sequence[Finding], unjudged: dict[str, str]) -> RenderableType:
-    """Everything that a user must act on."""
+def findings(verdict: Verdict) -> RenderableType:
+    """Everything that a user must act on, and what was waived."""
     lines: list[RenderableType] = []
-    for finding in found:
-        lines.append(Text.assemble(("error", "bold red"), f"  {finding.object}: {finding.observed}  [{finding.rule}]"))
+    for finding in verdict.findings:
+        style = "bold red" if finding.severity == "error" else "bold yellow"
+        lines.append(
+            Text.assemble((finding.severity, style), f"  {finding.object}: {finding.observed}  [{finding.rule}]")
+        )
+        if finding.statement:
+            lines.append(Padding(Text(f"{finding.statement}", "cyan"), (0, 0, 0, 7), expand=False))
         lines.append(Padding(Text(finding.mend), (0, 0, 0, 7), expand=False))
-    for name, reason in unjudged.items():
+    for name, reason in verdict.unjudged.items():
         lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
+    for name, what, reason in verdict.waived:
+        lines.append(Text.assemble(("waived", "dim"), f"  {name}: {what}"))
+        lines.append(Padding(Text(reason, "dim"), (0, 0, 0, 8), expand=False))
     return Group(*lines)
 
 
-def summary(found: int, unjudged: int, seconds: float) -> RenderableType:
+def summary(verdict: Verdict, probes: int, seconds: float) -> RenderableType:
     """The last line."""
-    parts = [_count(found, "finding")]
-    if unjudged:
-        parts.append(f"{_count(unjudged, 'relation')} not judged")
-    style = "bold red" if found else "bold yellow" if unjudged else "bold green"
+    parts = [_count(len(verdict.findings), "finding")]
+    if verdict.unjudged:
+        parts.append(f"{len(verdict.unjudged)} not judged")
+    if verdict.waived:
+        parts.append(f"{len(verdict.waived)} waived")
+    parts.append(_count(probes, "probe"))
+    style = "bold red" if verdict.findings else "bold yellow" if verdict.unjudged else "bold green"
     return Text(f"{', '.join(parts)} in {seconds:.1f} s", style)
 
 

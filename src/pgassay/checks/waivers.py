@@ -1,0 +1,43 @@
+"""Waivers: what the configuration accepts, with a reason. One that accepts nothing is a finding itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pgassay.checks.finding import Finding
+from pgassay.config import Waiver
+
+RULE = "unused-waiver"
+NOT_JUDGED = "not-judged"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is left of findings and of what was not judged, and what was waived: (object, what, reason)."""
+
+    findings: tuple[Finding, ...]
+    unjudged: dict[str, str]
+    waived: tuple[tuple[str, str, str], ...]
+
+
+def apply(waivers: Iterable[Waiver], findings: Iterable[Finding], unjudged: Mapping[str, str]) -> Verdict:
+    """Take out what ``waivers`` accept."""
+    left, not_judged = list(findings), dict(unjudged)
+    waived: list[tuple[str, str, str]] = []
+    for waiver in waivers:
+        accepted = [f for f in left if f.object == waiver.object and waiver.rule in (None, f.rule)]
+        left = [finding for finding in left if finding not in accepted]
+        waived += [(waiver.object, finding.observed, waiver.reason) for finding in accepted]
+        if waiver.rule in (None, NOT_JUDGED) and waiver.object in not_judged:
+            waived.append((waiver.object, f"not judged: {not_judged.pop(waiver.object)}", waiver.reason))
+        elif not accepted:
+            left.append(
+                Finding(
+                    RULE,
+                    waiver.object,
+                    "a waiver is for something that was not found",
+                    f"Take the waiver for {waiver.object} out of [[tool.pgassay.waive]].",
+                )
+            )
+    return Verdict(tuple(left), not_judged, tuple(waived))

@@ -1,0 +1,84 @@
+"""Small schemas of many shapes: each is clean, each hole in it is found where it is, and no bait is taken."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgassay import catalog
+from pgassay.checks import isolation
+from pgassay.config import load
+from pgassay.identity import Databases
+from pgassay.migrations import Script
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A schema of the corpus, perhaps with one piece of SQL more: a hole or a bait."""
+
+    name: str
+    schema: str
+    tenancy: dict[str, Any]
+    extra: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.extra['name']}" if self.extra else self.name
+
+
+def cases(kind: str | None) -> list[Case]:
+    found = []
+    for file in sorted(CORPUS.glob("*.toml")):
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        for extra in [{}] if kind is None else content.get(kind, []):
+            found.append(Case(file.stem, content["schema"], content["tenancy"], extra))
+    return found
+
+
+def check(databases: Databases, tmp_path: Path, case: Case) -> isolation.Matrix:
+    """What the isolation check says of a case, with the tenancy that its file declares."""
+    keys = {key: case.tenancy[key] for key in ("tenant", "member", "column", "public") if key in case.tenancy}
+    lines = ["[tool.pgassay.tenancy]", *(f"{key} = {value!r}" for key, value in keys.items())]
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
+    tenancy = load(cwd=tmp_path, environ={}).tenancy
+    assert tenancy is not None
+    scripts = [Script(Path("1_schema.sql"), "1_schema.sql", case.schema)]
+    if case.extra:
+        scripts.append(Script(Path("2_extra.sql"), "2_extra.sql", case.extra["sql"]))
+    template = databases.template((), tuple(scripts))
+    clone = databases.clone(template)
+    with clone.connect() as session:
+        relations = catalog.read(session)
+        functions = catalog.read_functions(session, isolation.API_ROLES)
+    clone.close()
+    databases.drop_later(clone)
+    try:
+        return isolation.observe(databases, template, relations, functions, tenancy)
+    finally:
+        databases.drop_later(template)
+
+
+def errors(matrix: isolation.Matrix) -> list[tuple[str, str]]:
+    return [(finding.object, finding.observed) for finding in matrix.findings if finding.severity == "error"]
+
+
+@pytest.mark.parametrize("case", cases(None), ids=str)
+def test_a_clean_schema_has_no_finding_and_is_judged_whole(pg_databases: Databases, tmp_path: Path, case: Case) -> None:
+    found = check(pg_databases, tmp_path, case)
+    assert (errors(found), found.unjudged) == ([], {})
+
+
+@pytest.mark.parametrize("case", cases("hole"), ids=str)
+def test_a_hole_is_found_at_the_right_object(pg_databases: Databases, tmp_path: Path, case: Case) -> None:
+    found = check(pg_databases, tmp_path, case)
+    assert case.extra["object"] in {finding.object for finding in found.findings}, (errors(found), found.unjudged)
+
+
+@pytest.mark.parametrize("case", cases("bait"), ids=str)
+def test_a_bait_is_not_taken(pg_databases: Databases, tmp_path: Path, case: Case) -> None:
+    assert errors(check(pg_databases, tmp_path, case)) == []
