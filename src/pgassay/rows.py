@@ -164,7 +164,10 @@ class Maker:
         column's type is one for which no value is known.
         """
         known = self._known(relation, tenants, label, user)
-        return {**self._needed(relation, known), **known}
+        needed = self._needed(relation, known)
+        # as in the row that there is: its constraints let that in, and where it is unique, policies are asked before
+        there = tenants.rows.get(relation.full_name, {}).get(label, {})
+        return {**needed, **{name: _sent(there[name]) for name in needed if there.get(name) is not None}, **known}
 
     def _known(
         self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None, *, optional: bool = False
@@ -302,6 +305,10 @@ class Maker:
                 self._found[relation.full_name, column.name] = self._random.choice(pool)
                 chosen = True
         return chosen
+
+
+def _sent(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def insert_statement(relation: Relation, values: Row, *, returning: bool = False) -> sql.Composed:

@@ -214,7 +214,8 @@ class _World:
         return {
             label
             for marker, label in self._markers.items()
-            if marker not in known and (marker in found or (len(marker) >= _UUID_LENGTH and marker in text))
+            if (marker in found or (len(marker) >= _UUID_LENGTH and marker in text))
+            and not any(marker in value for value in known)
         }
 
 
