@@ -48,7 +48,11 @@ begin
         -- since PostgreSQL 16, CREATEROLE manages only the roles that it has ADMIN OPTION on
         grant anon, authenticated, service_role, authenticator to postgres with admin option;
 
-        -- stands in for supautils, which lets the migrating role write policies on these roles' tables
+        -- stands in for supautils, which lets the migrating role write policies and drop triggers on these roles' tables
+        if 'supabase_auth_admin' = any(made) then
+            grant supabase_auth_admin to postgres;
+        end if;
+
         if 'supabase_storage_admin' = any(made) then
             grant supabase_storage_admin to postgres;
         end if;

@@ -13,8 +13,8 @@ import psycopg
 
 # Schemas of the platform (sql/supabase); on a URL without a superuser they have the same owner as the project's own.
 _PLATFORM = (
-    "auth", "cron", "extensions", "graphql", "graphql_public", "net", "pgassay", "pgmq", "pgsodium", "realtime",
-    "storage", "supabase_functions", "supabase_migrations", "vault",
+    "auth", "cron", "extensions", "graphql", "graphql_public", "net", "pgassay", "pgmq", "pgsodium", "pgtle",
+    "realtime", "storage", "supabase_functions", "supabase_migrations", "vault",
 )  # fmt: skip
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
 

@@ -1,7 +1,7 @@
 """The environment: the SQL that stands in for Supabase before the first migration.
 
-It lies in ``sql/supabase``: ``cluster.sql`` makes the roles, once a server; ``database/*.sql`` goes into every
-template.
+It lies in ``sql/supabase``: ``cluster.sql`` makes the roles, once a server; ``extensions.sql`` and ``database/*.sql``
+go into every template; ``extensions/*.sql`` are the stand-ins for extensions that a server may lack.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def folder() -> Path:
 
 
 def database_files() -> list[Path]:
-    """The files that go into every template, in order."""
-    return sorted((folder() / "database").glob("*.sql"))
+    """The files that go into every template, in order, with the stand-ins, of which each goes in when asked for."""
+    return [folder() / "extensions.sql", *_stand_ins(), *sorted((folder() / "database").glob("*.sql"))]
 
 
 def prepare(server: Server) -> Server:
@@ -66,8 +66,18 @@ def prepare(server: Server) -> Server:
 def apply(connection: Connection, owner: str) -> None:
     """Put the environment into the database of ``connection``, whose user is the admin, for migrations of ``owner``."""
     connection.execute("select pg_catalog.set_config('pgassay.owner', %s, false)", [owner])
-    for file in database_files():
+    connection.execute((folder() / "extensions.sql").read_bytes())
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in _stand_ins()}
+    connection.execute(
+        "insert into pgassay.stand_ins (name, script) select * from unnest(%s::text[], %s::text[])",
+        [list(texts), list(texts.values())],
+    )
+    for file in sorted((folder() / "database").glob("*.sql")):
         connection.execute(file.read_bytes())
+
+
+def _stand_ins() -> list[Path]:
+    return sorted((folder() / "extensions").glob("*.sql"))
 
 
 def roles(connection: Connection) -> frozenset[str]:

@@ -15,6 +15,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from pgassay.errors import MigrationError
+from pgassay.extensions import Extensions
 
 # https://supabase.com/docs/guides/deployment/database-migrations: files with another name are passed over
 _FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
@@ -45,11 +46,17 @@ class Folder:
 
 @dataclass(frozen=True)
 class Applied:
-    """A script that went in: in ``seconds``, in one transaction or, where that is impossible, in ``autocommit``."""
+    """A script that went in: in ``seconds``, in one transaction or, where that is impossible, in ``autocommit``.
+
+    ``stand_ins`` names the extensions that it asked for and the server lacks, ``left_out`` the indexes that those
+    cannot make.
+    """
 
     script: Script
     seconds: float
     autocommit: bool
+    stand_ins: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,18 +116,19 @@ def apply(connection: Connection, script: Script) -> Applied:
     if not autocommit:
         try:
             with connection.transaction():
-                _run(connection, script, statements)
+                extensions = _run(connection, script, statements)
         except MigrationError as error:
             if not isinstance(error.__cause__, psycopg.errors.ActiveSqlTransaction):
                 raise
             autocommit = True
     if autocommit:
-        _run(connection, script, statements)
+        extensions = _run(connection, script, statements)
         if connection.info.transaction_status != TransactionStatus.IDLE:
             connection.rollback()
             raise MigrationError(f"{script.name} begins a transaction and does not end it.")
+    stand_ins = extensions.stand_ins
     connection.execute("reset all")
-    return Applied(script, time.perf_counter() - started, autocommit)
+    return Applied(script, time.perf_counter() - started, autocommit, stand_ins, tuple(extensions.left_out))
 
 
 def _read(file: Path, version: str | None = None) -> Script:
@@ -153,7 +161,8 @@ def _split(text: str) -> list[_Statement]:
     return statements
 
 
-def _run(connection: Connection, script: Script, statements: Iterable[_Statement]) -> None:
+def _run(connection: Connection, script: Script, statements: Iterable[_Statement]) -> Extensions:
+    extensions = Extensions(connection, script.sql)
     for statement in statements:
         if _copies_to_client(statement.text):
             line = statement.line + _code_offset(statement.text)
@@ -162,17 +171,24 @@ def _run(connection: Connection, script: Script, statements: Iterable[_Statement
                 + _excerpt(statement, line),
                 hint="Write rows as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
             )
+        calls = None
         try:
-            # bytes: the text is a file of the user's, sent as it is, and without parameters
-            connection.execute(statement.text.encode())
+            calls = extensions.calls(statement.text)
+            for call in calls:
+                connection.execute(call)
+            if not calls:
+                with extensions.leaving_out(statement.text):
+                    # bytes: the text is a file of the user's, sent as it is, and without parameters
+                    connection.execute(statement.text.encode())
         except psycopg.Error as error:
-            raise _explained(error, script, statement) from error
+            raise _explained(error, script, statement, as_written=not calls) from error
+    return extensions
 
 
-def _explained(error: psycopg.Error, script: Script, statement: _Statement) -> MigrationError:
+def _explained(error: psycopg.Error, script: Script, statement: _Statement, *, as_written: bool) -> MigrationError:
     line = statement.line + _code_offset(statement.text)
     position = error.diag.statement_position
-    if position is not None:
+    if position is not None and as_written:
         line = statement.line + statement.text.count("\n", 0, int(position) - 1)
     said = [f"{error.diag.severity or 'ERROR'}: {error.diag.message_primary or str(error).strip()}"]
     if error.sqlstate:

@@ -1,4 +1,4 @@
--- The platform's schemas, who may look into them, and the search path. Leaves out what pg_graphql puts into its two.
+-- The platform's schemas, who may look into them, and the search path.
 
 create schema extensions;
 create schema auth;
@@ -8,8 +8,9 @@ create schema vault;
 create schema cron;
 create schema graphql;
 create schema graphql_public;
+create schema supabase_functions;
 
-grant usage on schema public, extensions, auth, storage, realtime, graphql, graphql_public
+grant usage on schema public, extensions, auth, storage, realtime, graphql, graphql_public, supabase_functions
 to anon, authenticated, service_role;
 grant usage on schema vault to service_role;
 

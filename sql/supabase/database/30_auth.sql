@@ -1,4 +1,4 @@
--- Supabase Auth: its main tables, and who the caller's token says they are. Leaves out flows, SSO, OAuth, audit.
+-- Supabase Auth: its main tables, and who the caller's token says they are. Leaves out flows, SSO, OAuth.
 
 create type auth.aal_level as enum ('aal1', 'aal2', 'aal3');
 create type auth.factor_type as enum ('totp', 'webauthn', 'phone');
@@ -77,6 +77,10 @@ create table auth.sessions (
     user_agent text,
     ip inet,
     tag text,
+    oauth_client_id uuid,
+    refresh_token_hmac_key text,
+    refresh_token_counter bigint,
+    scopes text,
     constraint sessions_pkey primary key (id),
     constraint sessions_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 );
@@ -114,6 +118,7 @@ create table auth.mfa_factors (
     last_challenged_at timestamptz,
     web_authn_credential jsonb,
     web_authn_aaguid uuid,
+    last_webauthn_challenge_data jsonb,
     constraint mfa_factors_pkey primary key (id),
     constraint mfa_factors_last_challenged_at_key unique (last_challenged_at),
     constraint mfa_factors_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
@@ -121,11 +126,48 @@ create table auth.mfa_factors (
 
 create index mfa_factors_user_id_idx on auth.mfa_factors (user_id);
 
+create table auth.mfa_challenges (
+    id uuid not null,
+    factor_id uuid not null,
+    created_at timestamptz not null,
+    verified_at timestamptz,
+    ip_address inet not null,
+    otp_code text,
+    web_authn_session_data jsonb,
+    constraint mfa_challenges_pkey primary key (id),
+    constraint mfa_challenges_auth_factor_id_fkey
+    foreign key (factor_id) references auth.mfa_factors (id) on delete cascade
+);
+
+create table auth.mfa_amr_claims (
+    session_id uuid not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    authentication_method text not null,
+    id uuid not null,
+    constraint amr_id_pk primary key (id),
+    constraint mfa_amr_claims_session_id_authentication_method_pkey unique (session_id, authentication_method),
+    constraint mfa_amr_claims_session_id_fkey
+    foreign key (session_id) references auth.sessions (id) on delete cascade
+);
+
+create table auth.audit_log_entries (
+    instance_id uuid,
+    id uuid not null,
+    payload json,
+    created_at timestamptz,
+    ip_address varchar(64) not null default '',
+    constraint audit_log_entries_pkey primary key (id)
+);
+
 alter table auth.users enable row level security;
 alter table auth.identities enable row level security;
 alter table auth.sessions enable row level security;
 alter table auth.refresh_tokens enable row level security;
 alter table auth.mfa_factors enable row level security;
+alter table auth.mfa_challenges enable row level security;
+alter table auth.mfa_amr_claims enable row level security;
+alter table auth.audit_log_entries enable row level security;
 
 -- No "set search_path" on these: it would keep the planner from inlining them into policies.
 create function auth.uid() returns uuid
@@ -172,3 +214,6 @@ select coalesce(
     nullif(current_setting('request.jwt.claims', true), '')
 )::jsonb
 $$;
+
+-- also for projects that revoke what PUBLIC has
+grant execute on function auth.uid(), auth.role(), auth.email(), auth.jwt() to anon, authenticated, service_role;

@@ -1,4 +1,4 @@
--- Supabase Storage: buckets, objects, the parts of a name. Leaves out uploads, search and the service's own triggers.
+-- Supabase Storage: buckets, objects, the parts of a name. Leaves out uploads and search.
 
 create type storage.buckettype as enum ('STANDARD', 'ANALYTICS', 'VECTOR');
 
@@ -65,3 +65,53 @@ set search_path = ''
 as $$
 select reverse(split_part(reverse(storage.filename(name)), '.', 1))
 $$;
+
+create function storage.operation() returns text
+language sql stable
+as $$
+select nullif(current_setting('storage.operation', true), '')
+$$;
+
+create function storage.get_size_by_bucket() returns table (size bigint, bucket_id text)
+language sql stable
+set search_path = ''
+as $$
+select sum((o.metadata ->> 'size')::bigint)::bigint as size, o.bucket_id
+from storage.objects as o
+group by o.bucket_id
+$$;
+
+create function storage.can_insert_object(bucketid text, name text, owner uuid, metadata jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into storage.objects (bucket_id, name, owner, metadata)
+    values (bucketid, can_insert_object.name, can_insert_object.owner, can_insert_object.metadata);
+
+    raise sqlstate 'PT200' using message = 'ROLLBACK', detail = 'rollback successful insert';
+end;
+$$;
+
+create function storage.update_updated_at_column() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    new.updated_at = now();
+
+    return new;
+end;
+$$;
+
+create trigger update_objects_updated_at before update on storage.objects
+for each row execute function storage.update_updated_at_column();
+
+grant execute on function
+storage.foldername(text),
+storage.filename(text),
+storage.extension(text),
+storage.operation(),
+storage.get_size_by_bucket(),
+storage.can_insert_object(text, text, uuid, jsonb)
+to anon, authenticated, service_role;

@@ -7,6 +7,10 @@ begin
     execute format('grant all on schema public to %I', owner);
     execute format('grant all on schema extensions to %I with grant option', owner);
     execute format('grant usage on schema auth, storage, realtime, graphql, graphql_public to %I', owner);
+    execute format('grant usage on schema supabase_functions to %I', owner);
+
+    -- the platform stopped this in 2025; migrations from before that put functions of their own there
+    execute format('grant create on schema auth, storage, realtime to %I', owner);
     execute format('grant usage on schema vault, cron to %I with grant option', owner);
 
     -- enough for foreign keys and sign-up triggers; only reading may be passed on
@@ -21,6 +25,9 @@ begin
 
     execute format('grant select on cron.job to %I with grant option', owner);
     execute format('grant all on cron.job_run_details to %I with grant option', owner);
+
+    execute format('grant all on all tables in schema supabase_functions to %I', owner);
+    execute format('grant execute on function auth.uid(), auth.role(), auth.email(), auth.jwt() to %I', owner);
 
     -- what makes a careless table, view or function in public a leak
     execute format(
@@ -55,6 +62,14 @@ begin
             case when pg_has_role(owner, v.platform_role, 'usage') then v.platform_role else owner end as new_owner
         from (
             values
+            ('auth', 'users', 'supabase_auth_admin'),
+            ('auth', 'identities', 'supabase_auth_admin'),
+            ('auth', 'sessions', 'supabase_auth_admin'),
+            ('auth', 'refresh_tokens', 'supabase_auth_admin'),
+            ('auth', 'mfa_factors', 'supabase_auth_admin'),
+            ('auth', 'mfa_challenges', 'supabase_auth_admin'),
+            ('auth', 'mfa_amr_claims', 'supabase_auth_admin'),
+            ('auth', 'audit_log_entries', 'supabase_auth_admin'),
             ('storage', 'buckets', 'supabase_storage_admin'),
             ('storage', 'objects', 'supabase_storage_admin'),
             ('realtime', 'messages', 'supabase_realtime_admin')

@@ -33,6 +33,14 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
         mode = "  (autocommit: it cannot run in one transaction)" if script.autocommit else ""
         lines.append(Text(f"  {script.script.name}{mode}"))
     lines += [
+        Text(f"  extension {name}: a stand-in, with what is commonly used of it", "yellow")
+        for name in sorted({name for script in scripts for name in script.stand_ins})
+    ]
+    lines += [
+        Text(f"  index {name}: left out, since a stand-in cannot make it", "yellow")
+        for name in sorted({name for script in scripts for name in script.left_out})
+    ]
+    lines += [
         Text(f"  {name} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
         for name in folder.skipped
     ]

@@ -1,0 +1,1 @@
+-- btree_gin: nothing of it. Leaves out its operator classes: an index that needs them is left out.

@@ -1,0 +1,1 @@
+-- btree_gist: nothing of it. Leaves out its operator classes: an index that needs them is left out.

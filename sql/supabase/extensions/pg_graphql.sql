@@ -1,0 +1,1 @@
+-- pg_graphql: what the environment has of it already (database/80_graphql.sql). It answers every query with an error.

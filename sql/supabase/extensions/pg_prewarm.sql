@@ -1,0 +1,1 @@
+-- pg_prewarm: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- pg_repack: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- pgaudit: nothing of it. Leaves out its auditing.

@@ -1,0 +1,1 @@
+-- pgtap: nothing of it. Leaves out its functions.

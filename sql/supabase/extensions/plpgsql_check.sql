@@ -1,0 +1,1 @@
+-- plpgsql_check: nothing of it. Leaves out its functions.

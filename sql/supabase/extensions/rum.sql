@@ -1,0 +1,1 @@
+-- rum: nothing of it. Leaves out its index method.

@@ -1,0 +1,1 @@
+-- supabase_vault: what the environment has of it already (database/60_vault.sql). Leaves out encryption.
