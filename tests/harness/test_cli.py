@@ -110,7 +110,7 @@ def test_a_file_that_the_supabase_cli_passes_over_is_reported(project: Callable[
     [
         ({"_1_a": "create table a ();\ncreate tabel b ();"}, ["1_a.sql:2", "create tabel b ()", "syntax error"]),
         ({"_1_a": "select 1;", "_1_b": "select 1;"}, ["version 1", "1_a.sql", "1_b.sql"]),
-        ({"_1_a": "create extension timescaledb;"}, ["postgis", "is not available", "--pg system"]),
+        ({"_1_a": "create extension timescaledb;"}, ["timescaledb", "is not available", "--pg system"]),
         ({}, ["no migrations"]),
     ],
     ids=["syntax error", "one version twice", "missing extension", "no migrations"],
