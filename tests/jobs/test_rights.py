@@ -163,3 +163,35 @@ def test_every_foreign_key_is_served_by_an_index(db: Session) -> None:
 def test_truncate_is_the_owners(db: Session, role: str) -> None:
     with db.as_role(role, {}):
         assert outcome(db, "truncate public.jobs cascade") == "42501"
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "condition"),
+    [
+        ("jobs", ["org_id", "status"], None),
+        ("jobs", ["org_id", "created_at"], None),
+        ("job_tasks", ["job_id", "status"], None),
+        ("job_tasks", ["job_id", "batch", "step"], None),
+        ("job_tasks", ["job_id", "batch", "step"], "(status = 'pending'::text)"),
+        ("kanban_cards", ["job_id", "state"], "(job_id IS NOT NULL)"),
+    ],
+)
+def test_what_section_8_names_is_served_by_an_index(
+    db: Session, table: str, columns: list[str], condition: str | None
+) -> None:
+    rows = db.execute(
+        """
+        select pg_get_expr(i.indpred, i.indrelid)
+        from pg_index as i
+        where
+            i.indrelid = ('public.' || %s)::regclass
+            and (
+                select array_agg(a.attname::text order by k.position)
+                from unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
+                join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                where k.position <= %s
+            ) = %s
+        """,
+        [table, len(columns), columns],
+    ).fetchall()
+    assert (condition,) in rows
