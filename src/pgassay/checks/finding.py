@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class Finding:
     """What was found by ``rule`` at ``object``: what was ``observed``, and how to ``mend`` it.
 
-    ``severity`` is ``error`` or ``warning``. Of an experiment, ``statement`` is what was run as ``identity``.
+    ``severity`` is ``error`` or ``warning``. Of an experiment, ``statement`` is what was run as ``identity`` through
+    ``door`` (``select``, ``insert``, ``update``, ``delete``, ``call``, …), ``expected`` what should have come back, and
+    ``culprit`` the policy, grant or function that let it through. ``location`` is ``file:line`` where there is one.
     """
 
     rule: str
@@ -19,3 +21,7 @@ class Finding:
     severity: str = "error"
     identity: str = ""
     statement: str = ""
+    door: str = ""
+    expected: str = ""
+    culprit: str = ""
+    location: str = ""
