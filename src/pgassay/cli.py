@@ -39,6 +39,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _server_options(command: F) -> F:
     for option in (
+        click.option(
+            "--seed", metavar="FILE", multiple=True, help="SQL to apply after the migrations, as supabase/seed.sql."
+        ),
         click.option("--pg-image", metavar="IMAGE", help="Image for the backend container, as postgres:17."),
         click.option("--pg-version", metavar="MAJOR", help="Major version of PostgreSQL that is wanted, as 17."),
         click.option(
@@ -80,7 +83,7 @@ Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
 """,
 )
 @_server_options
-def check(directory: str | None, **options: str | None) -> None:
+def check(directory: str | None, **options: Any) -> None:
     """Apply the migrations in DIR and try who can reach whose rows.
 
     DIR is a folder of migrations, or one that has migrations/, supabase/migrations/ or sql/migrations/ in it.
@@ -121,11 +124,12 @@ def check(directory: str | None, **options: str | None) -> None:
     epilog="""\b
 Examples:
   pgassay up
+  pgassay up --seed supabase/seed.sql
   pgassay up supabase/migrations --pg system --pg-version 17
 """,
 )
 @_server_options
-def up(directory: str | None, **options: str | None) -> None:
+def up(directory: str | None, **options: Any) -> None:
     """Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.
 
     The server and all that is in it are gone afterwards.
@@ -152,22 +156,22 @@ def up(directory: str | None, **options: str | None) -> None:
 
 @contextmanager
 def _schema(
-    directory: str | None, options: dict[str, str | None], say: Callable[..., None]
+    directory: str | None, options: dict[str, Any], say: Callable[..., None]
 ) -> Iterator[tuple[Config, Databases, Template]]:
     """A server with the template of the migrations, its first lines said."""
-    settings = config.load(directory, **options)  # type: ignore[arg-type]
+    settings = config.load(directory, **options)
     if settings.migrations is None:
         raise ConfigError(
             f"No migrations were found in {Path.cwd()}.",
             hint='Name their folder: pgassay check DIR, or in pyproject.toml: [tool.pgassay] migrations = "…".',
         )
     folder = migrations.discover(settings.migrations)
-    before = migrations.scripts(settings.before)
+    before, seeds = migrations.scripts(settings.before), migrations.scripts(settings.seed)
     with running(settings) as bare:
         say(str(bare))
         server = environment.prepare(bare)
         with Databases(server, Session) as databases:
-            template = databases.template(before, folder.migrations)
+            template = databases.template(before, (*folder.migrations, *seeds))
             say(terminal.applied(template.applied, folder, len(before)))
             say()
             yield settings, databases, template

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pgassay.errors import ConfigError
 BACKENDS = ("auto", "container", "embedded", "system")
 OLDEST_MAJOR = 15
 
-_KEYS = ("migrations", "before", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive")
+_KEYS = ("migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive")
 _TENANCY_KEYS = ("tenant", "member", "column", "public")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
 _FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
@@ -73,12 +73,14 @@ class Config:
 
     ``pg`` is one of `BACKENDS` or the URL of a server. ``pg_version`` is a major version that must be had;
     ``project_version`` one that the project's ``config.toml`` names: taken where it can be had.
-    ``migrations`` is None when no folder was named and none lies where one is usually found.
+    ``migrations`` is None when no folder was named and none lies where one is usually found. ``before`` and ``seed``
+    are files and folders of SQL that go in before the first migration and after the last.
     """
 
     root: Path
     migrations: Path | None = None
     before: tuple[Path, ...] = ()
+    seed: tuple[Path, ...] = ()
     pg: str = "auto"
     pg_version: int | None = None
     project_version: int | None = None
@@ -99,13 +101,14 @@ def load(
     pg: str | None = None,
     pg_version: str | int | None = None,
     pg_image: str | None = None,
+    seed: Sequence[str | os.PathLike[str]] = (),
     environ: Mapping[str, str] = os.environ,
     cwd: Path | None = None,
 ) -> Config:
     """Read the configuration of a run.
 
-    ``directory`` is DIR of the command line; ``pg``, ``pg_version`` and ``pg_image`` its options. The file is the
-    nearest pyproject.toml at or above ``directory`` (else the current directory).
+    ``directory`` is DIR of the command line; ``pg``, ``pg_version``, ``pg_image`` and ``seed`` its options. The file is
+    the nearest pyproject.toml at or above ``directory`` (else the current directory).
 
     Raises `ConfigError` for a folder that is not there, an unknown key, or a value of the wrong kind.
     """
@@ -138,9 +141,12 @@ def load(
         migrations = found if found != here or any(here.glob(_SQL_FILE)) else None
 
     before = tuple(root / entry for entry in _texts(table, "before", where))
-    for path in before:
-        if not path.exists():
-            raise ConfigError(f"{where}: before names {_shown(path, here)}, which does not exist.")
+    seeds = tuple(here / entry for entry in seed) or tuple(root / entry for entry in _texts(table, "seed", where))
+    for key, paths in {"before": before, "seed": seeds}.items():
+        for path in paths:
+            if not path.exists():
+                given = "--seed" if key == "seed" and seed else f"{where}: {key}"
+                raise ConfigError(f"{given} names {_shown(path, here)}, which does not exist.")
 
     chosen_pg = pg or environ.get("PGASSAY_PG") or _text(table, "pg", where) or "auto"
     if chosen_pg not in BACKENDS and not chosen_pg.startswith(("postgresql://", "postgres://")):
@@ -158,6 +164,7 @@ def load(
         root=root,
         migrations=migrations,
         before=before,
+        seed=seeds,
         pg=chosen_pg,
         pg_version=None if version is None else _major(version),
         project_version=_supabase_version(migrations),

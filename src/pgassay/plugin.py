@@ -198,7 +198,9 @@ def pg_template(pytestconfig: pytest.Config, pg_databases: Databases) -> Templat
                 hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
             )
         folder = migrations.discover(config.migrations)
-        return pg_databases.template(migrations.scripts(config.before), folder.migrations)
+        return pg_databases.template(
+            migrations.scripts(config.before), (*folder.migrations, *migrations.scripts(config.seed))
+        )
     except PgassayError as error:
         _fail(error)
 

@@ -93,6 +93,32 @@ def test_a_declared_relation_that_is_missing_or_a_materialized_view_is_1(project
     assert "public.stale: it is a materialized view" in done.stdout
 
 
+SEED = """
+insert into auth.users (id, email) values ('6f6d1c3e-0000-4000-8000-000000000001', 'ada@example.com');
+insert into public.orgs (id, name) values ('6f6d1c3e-0000-4000-8000-000000000002', 'Engines');
+insert into public.members (org_id, user_id)
+values ('6f6d1c3e-0000-4000-8000-000000000002', '6f6d1c3e-0000-4000-8000-000000000001');
+"""
+
+
+@pytest.mark.parametrize(
+    ("leak", "code"), [("", 0), ("alter table public.notes disable row level security;", 1)], ids=["clean", "leak"]
+)
+def test_rows_of_a_seed_do_not_change_the_verdict(project: Callable[..., Path], leak: str, code: int) -> None:
+    folder = project(_1_notes=SCHEMA, _2_leak=leak)
+    (folder / "seed.sql").write_text(SEED)
+    done = run("check", "--pg", "embedded", "--seed", "seed.sql", cwd=folder)
+    assert (done.returncode, "seed.sql" in done.stdout) == (code, True), done.stdout + done.stderr
+
+
+def test_a_seed_that_fails_is_2_and_says_where(project: Callable[..., Path]) -> None:
+    folder = project('[tool.pgassay]\nseed = ["seed.sql"]' + TENANCY, _1_notes=SCHEMA)
+    (folder / "seed.sql").write_text(SEED + "insert into public.nowhere values (1);")
+    done = run("check", "--pg", "embedded", cwd=folder)
+    assert done.returncode == 2
+    assert "seed.sql:6" in done.stderr
+
+
 def test_a_schema_without_declared_tenancy_is_not_judged(project: Callable[..., Path]) -> None:
     done = run("check", "--pg", "embedded", cwd=project("", _1_notes=SCHEMA))
     assert done.returncode == 2
@@ -128,12 +154,13 @@ def test_migrations_that_cannot_be_applied_are_2(
     ("arguments", "words"),
     [
         (["nowhere"], ["nowhere does not exist"]),
+        (["--seed", "nowhere.sql"], ["--seed names nowhere.sql, which does not exist"]),
         (["--pg", "oracle"], ["'oracle' is no backend", "embedded"]),
         (["--pg", "system", "--pg-version", "99"], ["99", "found: "]),
         (["--pg", "embedded", "--pg-version", "14"], ["14 is too old"]),
         (["--pg", "embedded", "--pg-version", "17"], ["17 is wanted", "has 18"]),
     ],
-    ids=["no folder", "no such backend", "no such version", "too old", "another version"],
+    ids=["no folder", "no seed", "no such backend", "no such version", "too old", "another version"],
 )
 def test_what_is_not_there_is_2(arguments: list[str], words: list[str]) -> None:
     done = run("check", *arguments)
