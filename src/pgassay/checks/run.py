@@ -70,6 +70,20 @@ class Probes:
 
 
 @dataclass(frozen=True)
+class Door:
+    """A way to rows, and what came of trying it.
+
+    ``verdict`` is ``isolated``, ``findings``, ``waived`` (all that was found, or its not being judged), ``vacuous``,
+    ``not judged`` or ``skipped``; ``why`` is the reason of the last three.
+    """
+
+    name: str
+    kind: str
+    verdict: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """A run of ``pgassay check`` that is over: the one object that every report is made from.
 
@@ -101,6 +115,26 @@ class Run:
     def identities(self) -> list[str]:
         """The identities of the matrix in the order in which they were tried."""
         return list(dict.fromkeys(line.identity for line in self.matrix))
+
+    @property
+    def doors(self) -> list[Door]:
+        """Relations, then functions, each with its verdict."""
+        kinds = {relation.full_name: relation.kind for relation in self.relations}
+        kinds |= {function.signature: "function" for function in self.functions}
+        return [Door(name, kind, *self._verdict(name)) for name, kind in kinds.items()]
+
+    def _verdict(self, name: str) -> tuple[str, str]:
+        if any(finding.object == name for finding in self.findings):
+            return "findings", ""
+        if name in self.unjudged:
+            return "vacuous" if name in self.probes.vacuous else "not judged", self.unjudged[name]
+        if any(waived.object == name for waived in self.waived):
+            return "waived", ""
+        if name in self.probes.skipped:
+            return "skipped", "The API does not reach it."
+        if not self.probes.run:
+            return "not judged", "Nothing was tried."
+        return "isolated", ""
 
 
 @dataclass
