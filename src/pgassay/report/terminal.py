@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pgassay.checks.finding import Finding
-from pgassay.checks.isolation import OPERATIONS, Matrix, Reach
-from pgassay.checks.waivers import Verdict
+from pgassay.checks import relations
+from pgassay.checks.isolation import OPERATIONS, Reach
+from pgassay.checks.run import Run
 from pgassay.migrations import Applied, Folder
 
 _STYLES = {
@@ -47,25 +47,37 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
     return Group(*lines)
 
 
-def verification(declared: Sequence[str], findings: Iterable[Finding]) -> RenderableType:
+def report(run: Run) -> RenderableType:
+    """All that was found, after the lines about server and migrations that are printed as they come."""
+    parts: list[RenderableType] = []
+    if run.declared:
+        parts.append(verification(run))
+    if run.matrix:
+        parts.append(matrix(run))
+    if run.findings or run.unjudged or run.waived:
+        parts.append(findings(run))
+    return Group(*(line for part in parts for line in (part, Text())), summary(run))
+
+
+def verification(run: Run) -> RenderableType:
     """Which of the declared relations are there."""
-    missing = {finding.object for finding in findings}
+    missing = {finding.object for finding in run.findings if finding.rule == relations.RULE}
     lines = [Text("Relations that must be there")]
-    lines += [Text(f"  {name} missing", "bold red") if name in missing else Text(f"  {name}") for name in declared]
+    lines += [Text(f"  {name} missing", "bold red") if name in missing else Text(f"  {name}") for name in run.declared]
     return Group(*lines)
 
 
-def matrix(observed: Matrix) -> RenderableType:
+def matrix(run: Run) -> RenderableType:
     """The access matrix: a line a relation, a column an identity, and in each cell select, insert, update, delete."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
     table.add_column("relation", no_wrap=True)
     table.add_column("operation", no_wrap=True)
-    for identity in observed.identities:
+    for identity in run.identities:
         table.add_column(identity, no_wrap=True)
-    reach = {(line.relation, line.identity): line.reach for line in observed.lines}
-    for relation in dict.fromkeys(line.relation for line in observed.lines):
+    reach = {(line.relation, line.identity): line.reach for line in run.matrix}
+    for relation in dict.fromkeys(line.relation for line in run.matrix):
         for operation in OPERATIONS:
-            cells = [reach[relation, identity][operation] for identity in observed.identities]
+            cells = [reach[relation, identity][operation] for identity in run.identities]
             table.add_row(
                 relation if operation == OPERATIONS[0] else "",
                 operation,
@@ -83,10 +95,10 @@ def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
     return table
 
 
-def findings(verdict: Verdict) -> RenderableType:
+def findings(run: Run) -> RenderableType:
     """Everything that a user must act on, and what was waived."""
     lines: list[RenderableType] = []
-    for finding in verdict.findings:
+    for finding in run.findings:
         style = "bold red" if finding.severity == "error" else "bold yellow"
         lines.append(
             Text.assemble((finding.severity, style), f"  {finding.object}: {finding.observed}  [{finding.rule}]")
@@ -94,24 +106,24 @@ def findings(verdict: Verdict) -> RenderableType:
         if finding.statement:
             lines.append(Padding(Text(f"{finding.statement}", "cyan"), (0, 0, 0, 7), expand=False))
         lines.append(Padding(Text(finding.mend), (0, 0, 0, 7), expand=False))
-    for name, reason in verdict.unjudged.items():
+    for name, reason in run.unjudged.items():
         lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
-    for name, what, reason in verdict.waived:
-        lines.append(Text.assemble(("waived", "dim"), f"  {name}: {what}"))
-        lines.append(Padding(Text(reason, "dim"), (0, 0, 0, 8), expand=False))
+    for waived in run.waived:
+        lines.append(Text.assemble(("waived", "dim"), f"  {waived.object}: {waived.what}"))
+        lines.append(Padding(Text(waived.reason, "dim"), (0, 0, 0, 8), expand=False))
     return Group(*lines)
 
 
-def summary(verdict: Verdict, probes: int, seconds: float) -> RenderableType:
+def summary(run: Run) -> RenderableType:
     """The last line."""
-    parts = [_count(len(verdict.findings), "finding")]
-    if verdict.unjudged:
-        parts.append(f"{len(verdict.unjudged)} not judged")
-    if verdict.waived:
-        parts.append(f"{len(verdict.waived)} waived")
-    parts.append(_count(probes, "probe"))
-    style = "bold red" if verdict.findings else "bold yellow" if verdict.unjudged else "bold green"
-    return Text(f"{', '.join(parts)} in {seconds:.1f} s", style)
+    parts = [_count(len(run.findings), "finding")]
+    if run.unjudged:
+        parts.append(f"{len(run.unjudged)} not judged")
+    if run.waived:
+        parts.append(f"{len(run.waived)} waived")
+    parts.append(_count(run.probes.run, "probe"))
+    style = "bold red" if run.findings else "bold yellow" if run.unjudged else "bold green"
+    return Text(f"{', '.join(parts)} in {run.seconds:.1f} s", style)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -1,0 +1,287 @@
+"""A run: all checks of `pgassay check`, and everything that a report says about them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+
+from pgassay import catalog, rows
+from pgassay.catalog import Function, Relation
+from pgassay.checks import isolation, places, relations, waivers
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import Access, Matrix
+from pgassay.checks.waivers import Verdict, Waived
+from pgassay.config import Config, Membership
+from pgassay.errors import ConfigError, MigrationError, PgassayError
+from pgassay.identity import Databases
+from pgassay.migrations import Applied, Folder, Script
+from pgassay.servers.server import Server
+from pgassay.templates import Template
+
+FOUND = 1
+"""Exit code: findings."""
+NOT_JUDGED = 2
+"""Exit code: the schema, or a part of it, could not be judged."""
+_UNSEEN = Matrix((), (), {}, 0)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A file of SQL and what became of it: ``applied``, ``autocommit``, ``failed`` or ``skipped``.
+
+    ``error`` says why it failed or was skipped. ``version`` is empty for files that are no migrations. ``stand_ins``
+    are the extensions that it asked for and something else stood in for, ``left_out`` the indexes that those cannot
+    make.
+    """
+
+    name: str
+    file: str
+    status: str
+    version: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    stand_ins: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """The PostgreSQL of a run: its backend, its version, and why it was this one."""
+
+    backend: str
+    version: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Probes:
+    """How many statements were ``run``, and at which doors they proved nothing, were not tried, or were not judged."""
+
+    run: int = 0
+    vacuous: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Door:
+    """A way to rows, and what came of trying it.
+
+    ``verdict`` is ``isolated``, ``findings``, ``waived`` (all that was found, or its not being judged), ``vacuous``,
+    ``not judged`` or ``skipped``; ``why`` is the reason of the last three.
+    """
+
+    name: str
+    kind: str
+    verdict: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of ``pgassay check`` that is over: the one object that every report is made from.
+
+    ``started`` is a time in UTC (ISO 8601). ``declared`` are the relations that must be there. ``before`` are files
+    that were applied before the first migration. ``unjudged`` says why, by object. ``error`` is what ended the run
+    early and ``hint`` what to do then; both are empty otherwise. Files are relative to the directory that the run was
+    started in, where they lie in it.
+    """
+
+    version: str
+    started: str
+    seconds: float
+    exit_code: int
+    server: ServerFacts | None = None
+    before: tuple[Migration, ...] = ()
+    migrations: tuple[Migration, ...] = ()
+    declared: tuple[str, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    functions: tuple[Function, ...] = ()
+    matrix: tuple[Access, ...] = ()
+    probes: Probes = Probes()
+    findings: tuple[Finding, ...] = ()
+    unjudged: dict[str, str] = field(default_factory=dict)
+    waived: tuple[Waived, ...] = ()
+    error: str = ""
+    hint: str = ""
+
+    @property
+    def identities(self) -> list[str]:
+        """The identities of the matrix in the order in which they were tried."""
+        return list(dict.fromkeys(line.identity for line in self.matrix))
+
+    @property
+    def doors(self) -> list[Door]:
+        """Relations, then functions, each with its verdict."""
+        kinds = {relation.full_name: relation.kind for relation in self.relations}
+        kinds |= {function.signature: "function" for function in self.functions}
+        return [Door(name, kind, *self._verdict(name)) for name, kind in kinds.items()]
+
+    def _verdict(self, name: str) -> tuple[str, str]:
+        if any(finding.object == name for finding in self.findings):
+            return "findings", ""
+        if name in self.unjudged:
+            return "vacuous" if name in self.probes.vacuous else "not judged", self.unjudged[name]
+        if any(waived.object == name for waived in self.waived):
+            return "waived", ""
+        if name in self.probes.skipped:
+            return "skipped", "The API does not reach it."
+        if not self.probes.run:
+            return "not judged", "Nothing was tried."
+        return "isolated", ""
+
+
+@dataclass
+class Outcome:
+    """What the checks came to: every check adds its findings, and what it could not judge (object → reason)."""
+
+    relations: tuple[Relation, ...] = ()
+    functions: tuple[Function, ...] = ()
+    matrix: Matrix = _UNSEEN
+    findings: list[Finding] = field(default_factory=list)
+    unjudged: dict[str, str] = field(default_factory=dict)
+
+
+def check(databases: Databases, template: Template, settings: Config) -> Outcome:
+    """Carry out all checks on clones of ``template``."""
+    clone = databases.clone(template)
+    with clone.connect() as session:
+        outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
+    clone.close()
+    databases.drop_later(clone)
+    outcome.findings += relations.check(settings.relations, outcome.relations)
+    _isolation(databases, template, settings, outcome)
+    return outcome
+
+
+def _isolation(databases: Databases, template: Template, settings: Config, outcome: Outcome) -> None:
+    if settings.tenancy is None:
+        why = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
+        outcome.unjudged["isolation"] = why
+        return
+    _refuse_unknown_relations(settings, outcome.relations)
+    observed = isolation.observe(databases, template, outcome.relations, outcome.functions, settings.tenancy)
+    outcome.matrix = observed
+    outcome.findings += observed.findings
+    outcome.unjudged |= observed.unjudged
+
+
+def _refuse_unknown_relations(settings: Config, found: tuple[Relation, ...]) -> None:
+    assert settings.tenancy is not None
+    names = {relation.full_name for relation in found}
+    tenancy = settings.tenancy
+    member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
+    for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
+        if name not in names and name != rows.USERS:
+            raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
+
+
+@dataclass
+class Record:
+    """A run while it goes on: whatever stops it, what is known by then makes a `Run`."""
+
+    settings: Config | None = None
+    server: Server | None = None
+    before: tuple[Script, ...] = ()
+    folder: Folder | None = None
+    seeds: tuple[Script, ...] = ()
+    applied: list[Applied] = field(default_factory=list)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _clock: float = field(default_factory=time.perf_counter)
+
+    def finished(self, outcome: Outcome) -> Run:
+        """The run that ended with ``outcome``."""
+        assert self.settings is not None
+        verdict = self._placed(waivers.apply(self.settings.waivers, outcome.findings, outcome.unjudged))
+        errors = any(finding.severity == "error" for finding in verdict.findings)
+        seen = outcome.matrix
+        return replace(
+            self._run(FOUND if errors else NOT_JUDGED if verdict.unjudged else 0),
+            declared=self.settings.relations,
+            relations=outcome.relations,
+            functions=outcome.functions,
+            matrix=seen.lines,
+            probes=Probes(seen.probes, seen.vacuous, seen.skipped, tuple(outcome.unjudged)),
+            findings=verdict.findings,
+            unjudged=verdict.unjudged,
+            waived=verdict.waived,
+        )
+
+    def stopped(self, error: PgassayError | psycopg.Error) -> Run:
+        """The run that ``error`` ended."""
+        refused = sentence(error) if isinstance(error, MigrationError) else ""
+        run = self._run(NOT_JUDGED, refused)
+        return replace(run, error=sentence(error), hint=getattr(error, "hint", None) or "")
+
+    def _run(self, exit_code: int, refused: str = "") -> Run:
+        scripts = self._scripts()
+        by_name = {applied.script: applied for applied in self.applied}
+        # Applying ends with the first file that fails: it comes after those that went in.
+        files = [_migration(script, by_name.get(script)) for script in scripts]
+        missing = [n for n, script in enumerate(scripts) if script not in by_name]
+        if missing and refused:
+            files[missing[0]] = replace(files[missing[0]], status="failed", error=refused)
+        passed_over = []
+        if self.folder is not None:
+            why = "The Supabase CLI takes only files named <version>_<name>.sql."
+            folder = self.folder.path
+            passed_over = [Migration(n, _shown(folder / n), "skipped", error=why) for n in self.folder.skipped]
+        count = len(self.before)
+        server = self.server
+        return Run(
+            version=version("pgassay"),
+            started=self.started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - self._clock,
+            exit_code=exit_code,
+            server=None if server is None else ServerFacts(server.backend, server.release, server.why),
+            before=tuple(files[:count]),
+            migrations=(*files[count:], *passed_over),
+        )
+
+    def _scripts(self) -> tuple[Script, ...]:
+        return (*self.before, *(self.folder.migrations if self.folder else ()), *self.seeds)
+
+    def _placed(self, verdict: Verdict) -> Verdict:
+        """The same with the places of what was found, where the migrations tell."""
+        made = places.where_made(self._scripts())
+
+        def placed(finding: Finding) -> Finding:
+            place = places.place_of(finding.object, made)
+            if finding.location or place is None:
+                return finding
+            return replace(finding, location=f"{_shown(place.script.path)}:{place.line}")
+
+        waived: Iterable[Waived] = (
+            entry if entry.finding is None else replace(entry, finding=placed(entry.finding))
+            for entry in verdict.waived
+        )
+        return Verdict(tuple(map(placed, verdict.findings)), verdict.unjudged, tuple(waived))
+
+
+def sentence(error: PgassayError | psycopg.Error) -> str:
+    """What ended a run, for a person."""
+    if isinstance(error, PgassayError):
+        return error.message
+    return f"the check could not go on, since PostgreSQL said: {str(error).strip()}"
+
+
+def _migration(script: Script, applied: Applied | None) -> Migration:
+    file, version = _shown(script.path), script.version or ""
+    if applied is None:
+        return Migration(script.name, file, "skipped", version, error="The run ended before it.")
+    status = "autocommit" if applied.autocommit else "applied"
+    return Migration(script.name, file, status, version, applied.seconds, "", applied.stand_ins, applied.left_out)
+
+
+def _shown(path: Path) -> str:
+    """``path`` from here, with slashes; as it is where it lies elsewhere."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()

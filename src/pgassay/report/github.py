@@ -1,0 +1,42 @@
+"""Annotations of GitHub Actions: workflow commands on standard output."""
+
+from __future__ import annotations
+
+from pgassay.checks.finding import Finding
+from pgassay.checks.run import Run
+
+
+def render(run: Run) -> str:
+    """A line for each finding, for what was not judged, and for what ended the run."""
+    lines = [_command("error", _of_failed(run), "\n".join(filter(None, (run.error, run.hint))))] if run.error else []
+    lines += [_of_finding(finding) for finding in run.findings]
+    lines += [
+        _command("warning", {"title": "pgassay: not judged"}, f"{name}: {why}") for name, why in run.unjudged.items()
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _of_finding(finding: Finding) -> str:
+    said = [f"{finding.object}: {finding.observed}"]
+    said += [finding.statement] if finding.statement else []
+    said.append(finding.mend)
+    file, _, line = finding.location.rpartition(":")
+    properties = {"file": file, "line": line, "title": f"pgassay: {finding.rule}"}
+    return _command("error" if finding.severity == "error" else "warning", properties, "\n".join(said))
+
+
+def _of_failed(run: Run) -> dict[str, str]:
+    failed = next((script for script in (*run.before, *run.migrations) if script.status == "failed"), None)
+    return {"file": failed.file if failed else "", "title": "pgassay: the run ended early"}
+
+
+def _command(name: str, properties: dict[str, str], message: str) -> str:
+    given = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in properties.items() if value)
+    return f"::{name} {given}::{_escaped(message)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    # % first: what it escapes is what the others become
+    for character in f"%\r\n{more}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,130 @@
+"""The report as one page: no network, light and dark, on paper and on a phone."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import OPERATIONS, Reach
+from pgassay.checks.run import Door, Run
+from pgassay.report.drawing import draw
+from pgassay.report.visible import visible
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one identity reaches in one relation by one operation; ``tone`` is how it looks."""
+
+    operation: str
+    reach: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A door in the access matrix: its cells for each identity, None where there is only the verdict."""
+
+    door: Door
+    cells: list[list[Cell]] | None
+    flagged: bool
+
+
+def render(run: Run) -> str:
+    """The run as an HTML page."""
+    style, script = (_FOLDER.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    by_object = [
+        (name, list(found)) for name, found in groupby(_by_object(run.findings), key=lambda finding: finding.object)
+    ]
+    page: str = environment.get_template("page.html.j2").render(
+        run=run,
+        verdict=_verdict(run),
+        groups=by_object,
+        anchors={name: f"found-{number}" for number, (name, _) in enumerate(by_object)},
+        errors=sum(finding.severity == "error" for finding in run.findings),
+        warnings=sum(finding.severity != "error" for finding in run.findings),
+        rows=_rows(run),
+        operations=OPERATIONS,
+        drawing=draw(run.relations),
+        # The text of the files that ship with this module, and its hash in the policy: nothing else may run.
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    return page
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _hash(text: str) -> str:
+    return b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _verdict(run: Run) -> tuple[str, str]:
+    """How it ended in a word for the style and in one for a person."""
+    if run.error:
+        return "bad", "The run ended early"
+    if run.exit_code == 1:
+        return "bad", "Findings to act on"
+    if run.exit_code:
+        return "warn", "Not everything could be judged"
+    return ("warn", "Warnings only") if run.findings else ("good", "Nothing found")
+
+
+def _by_object(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Objects with errors first, each object's findings together, otherwise in the order found."""
+    worst: dict[str, bool] = {}
+    for finding in findings:
+        worst[finding.object] = worst.get(finding.object, False) or finding.severity == "error"
+    order = {name: n for n, name in enumerate(sorted(worst, key=lambda name: not worst[name]))}
+    return sorted(findings, key=lambda finding: (order[finding.object], finding.severity))
+
+
+def _rows(run: Run) -> list[Row]:
+    reach = {(line.relation, line.identity): line.reach for line in run.matrix}
+    tried = {line.relation for line in run.matrix}
+    rows = []
+    for door in run.doors:
+        cells = None
+        if door.name in tried:
+            cells = [
+                [
+                    Cell(operation, value.value, _tone(run, door.name, identity, operation, value))
+                    for operation, value in reach[door.name, identity].items()
+                ]
+                for identity in run.identities
+                if (door.name, identity) in reach
+            ]
+        rows.append(Row(door, cells, door.verdict in ("findings", "vacuous", "not judged")))
+    return rows
+
+
+def _tone(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> str:
+    """How a cell looks: more than one's own is bad if it was found, and otherwise as wide as it is."""
+    if reach not in (Reach.ALL, Reach.SOME):
+        return reach.value
+    found = any(
+        finding.object == relation and finding.identity == identity and finding.door in ("", operation)
+        for finding in run.findings
+    )
+    return "bad" if found else "all"
