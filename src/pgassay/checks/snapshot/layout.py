@@ -26,6 +26,7 @@ _NOT_CALLED = frozenset(
     "values between in like ilike is similar join left right inner full cross over filter by update of no key if elsif "
     "while loop return perform execute set begin check include exclude cache".split()
 )
+_IN_LIST = re.compile(r"(.+) = any \(array\[(.*)\]\)", re.DOTALL)
 _SIMPLE_NAME = re.compile(r"[a-z_\u0080-\U0010ffff][a-z0-9_$\u0080-\U0010ffff]*")
 _STRING = re.compile(r"'((?:[^']|'')*)'")
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # as PostgreSQL folds names: ASCII alone
@@ -86,11 +87,6 @@ def expression(text: str) -> str:
     return text.strip() if found is None else "\n".join(_lay(_tree(found), 0))
 
 
-def tokens_as_text(found: tuple[Token, ...]) -> str:
-    """Words that were picked out of a query, in lines where it is long."""
-    return "\n".join(_lay(_tree(found), 0))
-
-
 def flat(text: str) -> str:
     """``text`` on one line, wherever no constant has lines of its own."""
     found = tokens(text)
@@ -127,6 +123,72 @@ def select(definition: str) -> str:
             continue
         kept.append(token)
     return "\n".join(_lay(_tree(tuple(kept)), 0))
+
+
+def implies(narrower: str, wider: str) -> bool:
+    """Whether a condition holds only where the other does, as far as its form shows: by more that is joined with AND,
+    less that is joined with OR, or fewer values in a list.
+    """
+    if flat(narrower) == flat(wider) or flat(wider) == "true" or flat(narrower) == "false":
+        return True
+    conditions, demanded = _operands(narrower, "and"), _operands(wider, "and")
+    if len(conditions) > 1 or len(demanded) > 1:
+        return all(any(implies(one, other) for one in conditions) for other in demanded)
+    cases, allowed = _operands(narrower, "or"), _operands(wider, "or")
+    if len(cases) > 1 or len(allowed) > 1:
+        return all(any(implies(one, other) for other in allowed) for one in cases)
+    return _is_in_less(flat(narrower), flat(wider))
+
+
+def source(query: str) -> tuple[str, str] | None:
+    """What a query selects from, without its columns and its condition, and the condition; None where it is several."""
+    items = _tree(tokens(query) or ())
+    words = [item.text if isinstance(item, Token) else "" for item in items]
+    if "from" not in words or not {"union", "intersect", "except"}.isdisjoint(words):
+        return None
+    start = words.index("from")
+    ends = [n for n, word in enumerate(words) if n > start and word in ("group", "having", "order", "limit", "window")]
+    end = ends[0] if ends else len(words)
+    where = words.index("where") if "where" in words else end
+    before = items[: words.index("select")]
+    return _flat([*before, *items[start:where], *items[end:]]), _flat(items[where + 1 : end]) or "true"
+
+
+def parts(text: str) -> list[str]:
+    """What stands between the commas of ``text``."""
+    found: list[list[_Item]] = [[]]
+    for item in _tree(tokens(text) or ()):
+        if isinstance(item, Token) and item.text == ",":
+            found.append([])
+        else:
+            found[-1].append(item)
+    return [_flat(part) for part in found if part]
+
+
+def _operands(text: str, operator: str) -> list[str]:
+    """What ``operator`` joins, or the text as the only one."""
+    items = _tree(tokens(text) or ())
+    while len(items) == 1 and isinstance(items[0], _Group) and items[0].closing == ")":
+        items = items[0].items
+    words = [item.text if isinstance(item, Token) else "" for item in items]
+    if operator == "and" and "or" in words:
+        return [_flat(items)]
+    found: list[list[_Item]] = [[]]
+    between = False
+    for item, word in zip(items, words, strict=True):
+        if word == operator and not between:
+            found.append([])
+        else:
+            found[-1].append(item)
+        between = word == "between" or (between and word != "and")
+    return [_flat(part) for part in found]
+
+
+def _is_in_less(narrower: str, wider: str) -> bool:
+    lists = [_IN_LIST.fullmatch(text) for text in (narrower, wider)]
+    if lists[0] is None or lists[1] is None or lists[0][1] != lists[1][1]:
+        return False
+    return set(parts(lists[0][2])) <= set(parts(lists[1][2]))
 
 
 def _redundant(query: str) -> set[int]:
@@ -263,12 +325,14 @@ def _parts(items: list[_Item]) -> list[tuple[int, list[_Item]]]:
     parts: list[tuple[int, list[_Item]]] = [(0, [])]
     words = [item.text if isinstance(item, Token) else "" for item in items]
     between = False
+    clause = bool(words) and words[0] in _BREAKS_BEFORE
     for n, (item, word) in enumerate(zip(items, words, strict=True)):
         before = words[n - 1] if n else ""
         between = between or word == "between"
         if parts[-1][1] and before == ",":
-            parts.append((4, []))
+            parts.append((4 if clause else 0, []))
         elif parts[-1][1] and word in _BREAKS_BEFORE and not _runs_on(words, n, items, between):
+            clause = True
             parts.append((4 if word in _INDENTED else 0, []))
         if word == "and":
             between = False
@@ -287,6 +351,7 @@ def _runs_on(words: list[str], n: int, items: list[_Item], between: bool) -> boo
         or (word in ("group", "order") and (words[n + 1] if n + 1 < len(words) else "") != "by")
         or (word in ("set", "select", "from", "on", "end") and before in ("update", "do", "set", "delete"))
         or before in ("end", "for")
+        or (word == "on" and _JOINS.isdisjoint(words[:n]) and "join" not in words[:n])
         or before == "."
     )
 

@@ -30,7 +30,7 @@ _PUBLIC = "public"
 _SHARED = ("auth", "realtime", "storage")
 """Schemas of the platform in which projects write policies, triggers and functions."""
 _PLATFORM_ROLES = ("supabase_", "pgbouncer", "dashboard_user", "pg_")
-_RIGHTS = {
+RIGHTS = {
     "table": frozenset(("select", "insert", "update", "delete", "truncate", "references", "trigger")),
     "sequence": frozenset(("usage", "select", "update")),
     "function": frozenset(("execute",)),
@@ -441,7 +441,7 @@ class _Reader:
         written = {
             grantee: _rights(kind, whole.get(grantee, {}), parts.get(grantee, {})) for grantee in {*whole, *parts}
         }
-        expected = {row["owner"]: _rights(kind, dict.fromkeys(_RIGHTS[kind], False), {})}
+        expected = {row["owner"]: _rights(kind, dict.fromkeys(RIGHTS[kind], False), {})}
         if kind == "type":
             expected[None] = "usage"
         for grantee, rights in expected.items():
@@ -449,7 +449,9 @@ class _Reader:
                 del written[grantee]
             else:
                 written.setdefault(grantee, _NOTHING)
-        return {f"grant to {role}": text for role, text in sorted((self._role(g), t) for g, t in written.items()) if text}
+        return {
+            f"grant to {role}": text for role, text in sorted((self._role(g), t) for g, t in written.items()) if text
+        }
 
     # a method a kind
 
@@ -457,9 +459,7 @@ class _Reader:
         return Object("schema", name(row["nspname"]), self._common(row) | self._grants("schema", row))
 
     def _relations(self) -> list[Object]:
-        rows = self._ask(
-            _RELATIONS, mine=_mine("c", "pg_class", "rel"), acl=_acl("c.relacl", "r", "c.relowner")
-        )
+        rows = self._ask(_RELATIONS, mine=_mine("c", "pg_class", "rel"), acl=_acl("c.relacl", "r", "c.relowner"))
         self._parameters["relations"] = [row["oid"] for row in rows]
         below = {
             query: _by(self._ask(query), "relation")
@@ -518,7 +518,9 @@ class _Reader:
         commands = {"*": "all", "r": "select", "a": "insert", "w": "update", "d": "delete"}
         roles = ", ".join(sorted(map(self._role, row["roles"])))
         lines = [f"{'' if row['permissive'] else 'as restrictive '}for {commands[row['command']]} to {roles}"]
-        lines += [_clause(word, row[key]) for word, key in (("using", "qual"), ("with check", "with_check")) if row[key]]
+        lines += [
+            _clause(word, row[key]) for word, key in (("using", "qual"), ("with check", "with_check")) if row[key]
+        ]
         return "policy", "\n".join(lines)
 
     def _sequence(self, row: Row) -> Object:
@@ -551,7 +553,9 @@ class _Reader:
             entries |= _named(_renumbered(constraints, row["name"]), _constraint)
         elif row["kind"] == "c":
             kind = "composite type"
-            entries["attributes"] = "\n".join(f"{name(attribute)} {type_}" for attribute, type_ in row["attributes"] or ())
+            entries["attributes"] = "\n".join(
+                f"{name(attribute)} {type_}" for attribute, type_ in row["attributes"] or ()
+            )
         else:
             kind = "range type"
             entries["of"] = row["subtype"]
@@ -660,7 +664,7 @@ def _mine(alias: str, table: str, prefix: str) -> sql.Composable:
 
 def _rights(kind: str, whole: Mapping[str, bool], parts: Mapping[str, list[tuple[str, bool]]]) -> str:
     """Rights on an object, and on columns of it; a full set of several is ALL."""
-    full = _RIGHTS[kind]
+    full = RIGHTS[kind]
     written: list[str] = []
     if len(full) > 1 and full <= set(whole) and len({whole[right] for right in full}) == 1:
         return ALL + _option(whole["select" if "select" in full else "usage"])
@@ -755,7 +759,11 @@ def _cast(row: Row) -> Object:
 
 def _clause(word: str, text: str) -> str:
     written = layout.expression(text)
-    return f"{word} {written}" if "\n" not in written else "\n".join([word, *(f"    {line}" for line in written.split("\n"))])
+    return (
+        f"{word} {written}"
+        if "\n" not in written
+        else "\n".join([word, *(f"    {line}" for line in written.split("\n"))])
+    )
 
 
 def _renumbered(rows: list[dict[str, Any]], of: str | None = None) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ KINDS = (
 """The kinds of objects, in the order in which they stand."""
 GONE = "without "
 """Begins the key of an entry that the migrations took from what was there before them."""
+DROPPED = "dropped"
+"""The key of the only entry of an object that the migrations dropped."""
 
 _HEADER = f"pgassay snapshot, format {FORMAT}"
 _EXPLANATION = (
@@ -84,6 +86,26 @@ def state(objects: Iterable[Object], history: tuple[str, ...] = ()) -> State:
     """Objects in the order in which they are written, whatever the order they come in."""
     ordered = sorted(objects, key=lambda thing: (KINDS.index(thing.kind), thing.name))
     return State({thing.key: thing for thing in ordered}, history)
+
+
+def since(found: State, before: State) -> State:
+    """What ``found`` has beyond ``before``, which was there first, and what it took from it.
+
+    Of an object that was there, the entries that differ, and those that it had as `GONE`.
+    """
+    objects = []
+    for key in {**found.objects, **before.objects}:
+        new, old = found.objects.get(key), before.objects.get(key)
+        if old is None and new is not None:
+            objects.append(new)
+        elif new is None and old is not None:
+            objects.append(Object(*key, {DROPPED: ""}, partial=True))
+        elif new is not None and old is not None and dict(new.entries) != dict(old.entries):
+            entries = {entry: text for entry, text in new.entries.items() if old.entries.get(entry) != text}
+            gone = {entry: text for entry, text in old.entries.items() if new.entries.get(entry) != text}
+            entries |= {f"{GONE}{entry}": text for entry, text in gone.items()}
+            objects.append(Object(*key, entries, partial=True))
+    return state(objects, found.history)
 
 
 def name(*parts: str) -> str:
