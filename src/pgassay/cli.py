@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -22,10 +23,12 @@ import psycopg
 
 from pgassay import catalog, config, environment, migrations, rows
 from pgassay.checks import isolation, relations, waivers
+from pgassay.checks import snapshot as snapshots
+from pgassay.checks.snapshot import grading, sources, state
 from pgassay.config import Config, Membership
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases, Session
-from pgassay.report import terminal
+from pgassay.report import schema, terminal
 from pgassay.servers import running
 from pgassay.templates import Template
 
@@ -38,6 +41,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _server_options(command: F) -> F:
+    return _backend_options(click.argument("directory", metavar="[DIR]", required=False)(command))
+
+
+def _backend_options(command: F) -> F:
     for option in (
         click.option("--pg-image", metavar="IMAGE", help="Image for the backend container, as postgres:17."),
         click.option("--pg-version", metavar="MAJOR", help="Major version of PostgreSQL that is wanted, as 17."),
@@ -47,7 +54,6 @@ def _server_options(command: F) -> F:
             help="auto (default), container, embedded, system, or the URL of a server, in which only databases of "
             "pgassay's own are made and dropped.",
         ),
-        click.argument("directory", metavar="[DIR]", required=False),
     ):
         command = option(command)
     return command
@@ -97,7 +103,7 @@ def check(directory: str | None, **options: str | None) -> None:
         if settings.relations:
             out.print(terminal.verification(settings.relations, missing))
             out.print()
-        findings, unjudged, probes = list(missing), {}, 0
+        findings, unjudged, probes, observed = list(missing), {}, 0, None
         if settings.tenancy is None:
             unjudged["isolation"] = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
         else:
@@ -108,6 +114,8 @@ def check(directory: str | None, **options: str | None) -> None:
             findings += observed.findings
             unjudged |= observed.unjudged
             probes = observed.probes
+        before = migrations.scripts(settings.before)
+        findings += snapshots.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
     verdict = waivers.apply(settings.waivers, findings, unjudged)
     if verdict.findings or verdict.unjudged or verdict.waived:
         out.print(terminal.findings(verdict))
@@ -148,6 +156,125 @@ def up(directory: str | None, **options: str | None) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
         out.print("Stopping the server.")
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay snapshot                          write the first one
+  pgassay snapshot --check                  compare with it
+  pgassay snapshot --update                 accept what is there now
+  pgassay snapshot --update --reason "the catalogue is public from now on"
+
+\b
+Exit code: 0 as accepted, 1 differences of the grade fail_on or worse, 2 it could not be judged or accepted.
+""",
+)
+@click.option("--check", "checks", is_flag=True, help="Compare with the accepted state, and write nothing.")
+@click.option("--update", is_flag=True, help="Accept what is there now.")
+@click.option("--reason", metavar="TEXT", help="Why access may be wider from now on: written into the history.")
+@_server_options
+def snapshot(directory: str | None, checks: bool, update: bool, reason: str | None, **options: str | None) -> None:
+    """Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.
+
+    It says, in an order of its own, everything that behaviour hangs on, and who was observed to reach whose rows. A
+    difference loosens (access may be wider), breaks (something went away or changed its type), changes or adds.
+    """
+    out = terminal.console()
+    with _errors_as_sentences():
+        if checks and update:
+            raise ConfigError("--check compares, --update accepts: only one of them can be wanted.")
+        if reason is not None and not (update and reason.strip()):
+            raise ConfigError("--reason says why --update accepts a wider access: it goes with it, and says something.")
+        settings = config.load(directory, **options)  # type: ignore[arg-type]
+        accepted = state.read(settings.snapshot) if checks or update or settings.snapshot.exists() else None
+        with _schema(directory, options, out.print) as (settings, databases, template):
+            before = migrations.scripts(settings.before)
+            found = snapshots.take(databases, template, before, _observe(settings, databases, template))
+        if accepted is None:
+            state.write(settings.snapshot, found)
+            out.print(f"Wrote {settings.snapshot}: {len(found.objects)} objects. Commit it.")
+            return
+        differences = grading.compare(accepted, found)
+        out.print(schema.differences(differences))
+        if update:
+            state.write(settings.snapshot, snapshots.accept(accepted, found, differences, reason))
+            out.print(f"Wrote {settings.snapshot}.")
+        elif differences and not checks:
+            raise ConfigError(
+                f"{settings.snapshot} holds another state, and is left as it is.",
+                hint="Accept this one: pgassay snapshot --update",
+            )
+    sys.exit(0 if update else _exit_code(differences, settings.fail_on))
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay diff main..HEAD                                what the branch changes
+  pgassay diff old/migrations new/migrations
+  pgassay diff sql/migrations postgresql://user@host/db  drift of a live database: its catalog alone is read
+  pgassay diff before.snapshot pgassay.snapshot
+
+\b
+Exit code: 0 no difference, 1 differences of the grade fail_on or worse, 2 they could not be compared.
+""",
+)
+@click.argument("sides", metavar="A B", nargs=-1)
+@_backend_options
+def diff(sides: tuple[str, ...], **options: str | None) -> None:
+    """Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.
+
+    A database is read in a transaction that may not write. Of a revision, the folder is the one that the configuration
+    names; the work tree is not touched.
+    """
+    out = terminal.console()
+    with _errors_as_sentences():
+        settings = config.load(None, **options)  # type: ignore[arg-type]
+        first, second = sources.sources(sides, settings.root)
+        with contextlib.ExitStack() as stack:
+            databases = None
+            if {first.kind, second.kind} != {"snapshot"}:
+                bare = stack.enter_context(running(settings))
+                out.print(str(bare))
+                out.print()
+                databases = stack.enter_context(Databases(environment.prepare(bare), Session))
+            tried = first.kind != "database" and second.kind != "database"
+            observe = partial(_try, settings) if tried else _no_access
+            before, after = (sources.take(source, settings, databases, observe) for source in (first, second))
+        differences = grading.compare(before, after)
+        out.print(schema.differences(differences, str(first), str(second)))
+    sys.exit(_exit_code(differences, settings.fail_on))
+
+
+def _exit_code(differences: list[grading.Difference], fail_on: str) -> int:
+    return FOUND if any(difference.grade >= grading.Grade[fail_on.upper()] for difference in differences) else 0
+
+
+def _observe(settings: Config, databases: Databases, template: Template) -> isolation.Matrix | None:
+    """Who reaches whose rows, where a tenancy is declared."""
+    if settings.tenancy is None:
+        return None
+    clone = databases.clone(template)
+    with clone.connect() as session:
+        found = catalog.read(session)
+        functions = catalog.read_functions(session, isolation.API_ROLES)
+    clone.close()
+    databases.drop_later(clone)
+    _refuse_unknown_relations(settings, found)
+    return isolation.observe(databases, template, found, functions, settings.tenancy)
+
+
+def _try(settings: Config, databases: Databases, template: Template) -> isolation.Matrix | None:
+    """The same for any folder or revision: one that has no such tenants is compared without."""
+    try:
+        return _observe(settings, databases, template)
+    except PgassayError:
+        return None
+
+
+def _no_access(_databases: Databases, _template: Template) -> None:
+    """A live database is not tried, so neither is what it is compared with."""
 
 
 @contextmanager

@@ -6,6 +6,7 @@ asks the catalog, `state` is the text, `grading` compares, `sources` finds the t
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pgassay.checks.finding import Finding
@@ -13,11 +14,12 @@ from pgassay.checks.isolation import Matrix
 from pgassay.checks.snapshot import grading, reading, state
 from pgassay.checks.snapshot.grading import Difference, Grade
 from pgassay.checks.snapshot.state import Object, State
+from pgassay.errors import PgassayError
 from pgassay.identity import Databases
 from pgassay.migrations import Script
 from pgassay.templates import Template
 
-__all__ = ["Difference", "Grade", "Object", "State", "check", "findings", "take"]
+__all__ = ["Difference", "Grade", "Object", "State", "accept", "check", "findings", "take"]
 
 RULES = {grade: f"schema-{grade.word}" for grade in Grade}
 
@@ -48,6 +50,23 @@ def take(databases: Databases, template: Template, before: tuple[Script, ...], m
     observed = () if matrix is None else reading.access(matrix)
     told = {thing.name for thing in found.objects.values() if thing.kind in ("table", "view", "materialized view")}
     return state.state([*found.objects.values(), *(thing for thing in observed if thing.name in told)])
+
+
+def accept(accepted: State, found: State, differences: list[Difference], reason: str | None) -> State:
+    """``found``, to be written in place of ``accepted``: with its history, and a line more for each loosening.
+
+    Raises `PgassayError` when there are such and no reason is given.
+    """
+    loosened = [difference for difference in differences if difference.grade is Grade.LOOSENS]
+    if loosened and reason is None:
+        raise PgassayError(
+            f"Access may be wider at {len(loosened)} place{'s' * (len(loosened) > 1)}, which is accepted only with a "
+            "reason; the snapshot is left as it is.",
+            hint="Say why, for the snapshot's history: pgassay snapshot --update --reason '…'",
+        )
+    day, why = datetime.now(UTC).date().isoformat(), " ".join((reason or "").split())
+    lines = [f"{day} {item.grade.word} {item.object}: {item.what} ({why})" for item in loosened]
+    return state.state(found.objects.values(), (*accepted.history, *lines))
 
 
 def findings(differences: list[Difference], fail_on: str) -> list[Finding]:

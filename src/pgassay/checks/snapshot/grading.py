@@ -274,9 +274,8 @@ def _guards(state: State) -> frozenset[str]:
                 waiting.append(text)
             elif key == "body" and thing.entries.get("security") == "definer":
                 called = {name for name in _CALL.findall(text) if name in functions}
-                for helper in (f for name in called for f in functions[name]):
-                    if helper.entries.get("returns") == "boolean":
-                        waiting.append(f"{helper.name.split('(', 1)[0]}(")
+                helpers = [function for name in called for function in functions[name]]
+                waiting += [helper.name for helper in helpers if helper.entries.get("returns") == "boolean"]
     while waiting:
         for called in _CALL.findall(waiting.pop()):
             for function in functions.get(called, []):
@@ -448,7 +447,7 @@ def _events(text: str) -> list[tuple[str, frozenset[str]]]:
 
 
 def _covers(one: tuple[str, frozenset[str]], other: tuple[str, frozenset[str]]) -> bool:
-    return one[0] == other[0] and (not one[1] or bool(other[1]) and other[1] <= one[1])
+    return one[0] == other[0] and (not one[1] or (bool(other[1]) and other[1] <= one[1]))
 
 
 def _rule(change: _Change) -> Graded:

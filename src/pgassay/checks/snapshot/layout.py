@@ -1,4 +1,4 @@
-"""SQL in one shape: without comments, in lower case, broken into lines by what it says and not by how it was written."""
+"""SQL in one shape: without comments, in lower case, broken into lines by what it says, not by how it was written."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ _WIDTH = 96
 _SCANNED = 4096
 """How many texts are remembered: two states of a schema have most of theirs in common."""
 
-_BREAKS_BEFORE = frozenset(
-    "select from where group having order limit offset union intersect except values set returning window join left "
-    "right inner full cross natural on and or when else end using".split()
-)
+_BREAKS_BEFORE = frozenset((
+    "select", "from", "where", "group", "having", "order", "limit", "offset", "union", "intersect", "except",
+    "values", "set", "returning", "window", "join", "left", "right", "inner", "full", "cross", "natural", "on",
+    "and", "or", "when", "else", "end", "using",
+))  # fmt: skip
 _JOINS = frozenset(("left", "right", "inner", "full", "cross", "natural", "outer"))
 _INDENTED = frozenset(("and", "or", "on", "when", "else"))
 _TIGHT_BEFORE = frozenset((",", ";", ")", "]", ".", "::", ":"))
 _TIGHT_AFTER = frozenset(("(", "[", ".", "::", ":"))
-_NOT_CALLED = frozenset(
-    "values between in like ilike is similar join left right inner full cross over filter by update of no key if elsif "
-    "while loop return perform execute set begin check include exclude cache".split()
-)
+_NOT_CALLED = frozenset((
+    "values", "between", "in", "like", "ilike", "is", "similar", "join", "left", "right", "inner", "full", "cross",
+    "over", "filter", "by", "update", "of", "no", "key", "if", "elsif", "while", "loop", "return", "perform",
+    "execute", "set", "begin", "check", "include", "exclude", "cache",
+))  # fmt: skip
 _IN_LIST = re.compile(r"(.+) = any \(array\[(.*)\]\)", re.DOTALL)
 _SIMPLE_NAME = re.compile(r"[a-z_\u0080-\U0010ffff][a-z0-9_$\u0080-\U0010ffff]*")
 _STRING = re.compile(r"'((?:[^']|'')*)'")
@@ -292,7 +294,7 @@ def _is_tight(before: Token, after: Token) -> bool:
 def _lay(items: list[_Item], indent: int) -> list[str]:
     """Lines of ``items``, the first at ``indent``: one, or more by clauses, commas and parentheses."""
     whole = _flat(items)
-    if "\n" in whole or len(whole) + indent <= _WIDTH or len(items) == 1 and isinstance(items[0], Token):
+    if "\n" in whole or len(whole) + indent <= _WIDTH or (len(items) == 1 and isinstance(items[0], Token)):
         return [" " * indent + whole]
     parts = _parts(items)
     if len(parts) > 1:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from pgassay.catalog import PLATFORM
 from pgassay.checks.isolation import OPERATIONS, Matrix
-from pgassay.checks.snapshot import layout
+from pgassay.checks.snapshot import layout, queries
 from pgassay.checks.snapshot.state import Object, State, name, state
 
 Connection = psycopg.Connection[Any]
@@ -44,321 +44,11 @@ _RELATION_KINDS = {
 }  # fmt: skip
 _ENABLED = {"O": "", "D": "disabled", "R": "enabled for replicas only", "A": "enabled always"}
 
-_SETTINGS = """
-select
-    set_config('search_path', 'pg_catalog, pg_temp', true),
-    set_config('timezone', 'UTC', true),
-    set_config('datestyle', 'ISO, YMD', true),
-    set_config('intervalstyle', 'postgres', true),
-    set_config('extra_float_digits', '1', true),
-    set_config('bytea_output', 'hex', true),
-    set_config('standard_conforming_strings', 'on', true),
-    set_config('quote_all_identifiers', 'off', true)
-"""
-
-_NAMESPACES = """
-select n.oid, n.nspname, pg_get_userbyid(n.nspowner) as owner, obj_description(n.oid, 'pg_namespace') as comment,
-    {acl} as acl
-from pg_namespace as n
-where
-    n.nspname <> 'information_schema'
-    and not starts_with(n.nspname, 'pg_')
-    and not exists (
-        select from pg_depend as x where x.classid = 'pg_namespace'::regclass and x.objid = n.oid and x.deptype = 'e'
-    )
-"""
-
-# %(own)s are the project's namespaces, %(shared)s those in which only what its owner has is taken for its own
-_MINE = """
-({object}.{namespace} = any(%(own)s::oid[]) or {object}.{namespace} = any(%(shared)s::oid[]) and {object}.{owner} = %(owner)s)
-and not exists (
-    select from pg_depend as x where x.classid = {catalog}::regclass and x.objid = {object}.oid and x.deptype = 'e'
-)
-"""
-
-_RELATIONS = """
-select
-    c.oid, n.nspname as schema, c.relname as name, c.relkind::text as kind, pg_get_userbyid(c.relowner) as owner,
-    c.relpersistence::text as persistence, c.relrowsecurity as secured, c.relforcerowsecurity as forced,
-    coalesce(c.reloptions, '{{}}') as options, c.relreplident::text as replica_identity,
-    pg_get_partkeydef(c.oid) as partitioned_by, pg_get_expr(c.relpartbound, c.oid, true) as bound,
-    array(
-        select format('%%I.%%I', pn.nspname, p.relname)
-        from pg_inherits as i join pg_class as p on i.inhparent = p.oid join pg_namespace as pn on p.relnamespace = pn.oid
-        where i.inhrelid = c.oid order by i.inhseqno
-    ) as parents,
-    obj_description(c.oid, 'pg_class') as comment,
-    case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid, true) end as definition,
-    (select s.srvname from pg_foreign_table as f join pg_foreign_server as s on f.ftserver = s.oid where f.ftrelid = c.oid)
-        as server,
-    (select f.ftoptions from pg_foreign_table as f where f.ftrelid = c.oid) as foreign_options,
-    {mine} as mine,
-    {acl} as acl
-from pg_class as c
-join pg_namespace as n on c.relnamespace = n.oid
-where
-    c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and c.relnamespace = any(%(own)s::oid[] || %(shared)s::oid[])
-    and not exists (
-        select from pg_depend as x where x.classid = 'pg_class'::regclass and x.objid = c.oid and x.deptype = 'e'
-    )
-"""
-
-_COLUMNS = """
-select
-    a.attrelid as relation, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
-    case when a.attcollation <> t.typcollation then
-        (select format('%%I.%%I', n.nspname, k.collname) from pg_collation as k join pg_namespace as n on k.collnamespace = n.oid
-            where k.oid = a.attcollation)
-    end as collation,
-    a.attnotnull as not_null, a.attidentity::text as identity, a.attgenerated::text as generated,
-    pg_get_expr(d.adbin, d.adrelid, true) as expression, col_description(a.attrelid, a.attnum) as comment,
-    (
-        select json_agg(json_build_array(
-            case when x.grantee <> 0 then pg_get_userbyid(x.grantee) end, x.privilege_type, x.is_grantable
-        ))
-        from aclexplode(a.attacl) as x
-    ) as acl
-from pg_attribute as a
-join pg_type as t on a.atttypid = t.oid
-left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
-where a.attrelid = any(%(relations)s::oid[]) and a.attnum > 0 and not a.attisdropped
-order by a.attrelid, a.attnum
-"""
-
-# NOT NULL is a constraint of its own since 18, and stands with its column; what partitions have from their parent is
-# made anew with them.
-_CONSTRAINTS = """
-select
-    k.conrelid as relation, k.contypid as domain, k.conname as name, k.contype::text as kind,
-    pg_get_constraintdef(k.oid, true) as definition, obj_description(k.oid, 'pg_constraint') as comment,
-    c.relname as of,
-    array(
-        select a.attname::text from unnest(k.conkey) with ordinality as u (attnum, position)
-        join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum order by u.position
-    ) as columns
-from pg_constraint as k
-left join pg_class as c on k.conrelid = c.oid
-where
-    (k.conrelid = any(%(relations)s::oid[]) or k.contypid = any(%(domains)s::oid[]))
-    and k.contype in ('c', 'u', 'p', 'f', 'x')
-    and k.conparentid = 0
-    and (k.conislocal or k.coninhcount = 0)
-"""
-
-_INDEXES = """
-select
-    i.indrelid as relation, c.relname as name, i.indisunique as is_unique, i.indisvalid as valid,
-    i.indisreplident as identifies, pg_get_indexdef(c.oid) as definition, obj_description(c.oid, 'pg_class') as comment,
-    format('%%I', c.relname) as quoted, t.relname as of,
-    array(select pg_get_indexdef(c.oid, p, true) from generate_series(1, i.indnkeyatts) as p) as columns,
-    exists (select from pg_constraint as k where k.conindid = c.oid and k.contype in ('u', 'p', 'x')) as constrains
-from pg_index as i
-join pg_class as c on i.indexrelid = c.oid
-join pg_class as t on i.indrelid = t.oid
-where i.indrelid = any(%(relations)s::oid[]) and not c.relispartition
-"""
-
-_TRIGGERS = """
-select
-    t.tgrelid as relation, t.tgname as name, t.tgenabled::text as enabled, pg_get_triggerdef(t.oid, true) as definition,
-    format('%%I', t.tgname) as quoted, obj_description(t.oid, 'pg_trigger') as comment,
-    p.pronamespace = any(%(own)s::oid[]) or p.proowner = %(owner)s as mine
-from pg_trigger as t
-join pg_proc as p on t.tgfoid = p.oid
-where t.tgrelid = any(%(relations)s::oid[]) and not t.tgisinternal and t.tgparentid = 0
-"""
-
-_POLICIES = """
-select
-    p.polrelid as relation, p.polname as name, p.polpermissive as permissive, p.polcmd::text as command,
-    array(select case when r <> 0 then pg_get_userbyid(r)::text end from unnest(p.polroles) as r) as roles,
-    pg_get_expr(p.polqual, p.polrelid, true) as qual, pg_get_expr(p.polwithcheck, p.polrelid, true) as with_check,
-    obj_description(p.oid, 'pg_policy') as comment
-from pg_policy as p
-where p.polrelid = any(%(relations)s::oid[])
-"""
-
-_RULES = """
-select r.ev_class as relation, r.rulename as name, pg_get_ruledef(r.oid, true) as definition,
-    r.ev_enabled::text as enabled, obj_description(r.oid, 'pg_rewrite') as comment
-from pg_rewrite as r
-where r.ev_class = any(%(relations)s::oid[]) and r.rulename <> '_RETURN'
-"""
-
-_SEQUENCES = """
-select
-    n.nspname as schema, c.relname as name, pg_get_userbyid(c.relowner) as owner, format_type(s.seqtypid, null) as type,
-    s.seqstart as start, s.seqincrement as increment, s.seqmin as min, s.seqmax as max, s.seqcache as cache,
-    s.seqcycle as cycle, obj_description(c.oid, 'pg_class') as comment,
-    (
-        select json_build_array(tn.nspname, t.relname, a.attname)
-        from pg_depend as d
-        join pg_class as t on d.refobjid = t.oid
-        join pg_namespace as tn on t.relnamespace = tn.oid
-        join pg_attribute as a on a.attrelid = t.oid and a.attnum = d.refobjsubid
-        where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass
-            and d.deptype in ('a', 'i')
-    ) as owned_by,
-    {acl} as acl
-from pg_sequence as s
-join pg_class as c on s.seqrelid = c.oid
-join pg_namespace as n on c.relnamespace = n.oid
-where {mine}
-"""
-
-_TYPES = """
-select
-    t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind, pg_get_userbyid(t.typowner) as owner,
-    obj_description(t.oid, 'pg_type') as comment,
-    case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end as base, t.typnotnull as not_null,
-    pg_get_expr(t.typdefaultbin, 0, true) as expression,
-    case when t.typtype = 'd' and t.typcollation <> (select b.typcollation from pg_type as b where b.oid = t.typbasetype)
-        then (select format('%%I.%%I', kn.nspname, k.collname) from pg_collation as k
-            join pg_namespace as kn on k.collnamespace = kn.oid where k.oid = t.typcollation)
-    end as collation,
-    array(select e.enumlabel::text from pg_enum as e where e.enumtypid = t.oid order by e.enumsortorder) as labels,
-    (
-        select json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-        from pg_attribute as a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
-    ) as attributes,
-    (select format_type(r.rngsubtype, null) from pg_range as r where r.rngtypid = t.oid) as subtype,
-    {acl} as acl
-from pg_type as t
-join pg_namespace as n on t.typnamespace = n.oid
-where
-    (t.typtype in ('e', 'd', 'r')
-        or t.typtype = 'c' and exists (select from pg_class as c where c.oid = t.typrelid and c.relkind = 'c'))
-    and {mine}
-"""
-
-_FUNCTIONS = """
-select
-    p.oid, n.nspname as schema, p.proname as name, p.prokind::text as kind, pg_get_userbyid(p.proowner) as owner,
-    array(
-        select format_type(u.type, null) from unnest(p.proargtypes) with ordinality as u (type, position)
-        order by u.position
-    ) as types,
-    pg_get_function_arguments(p.oid) as arguments, pg_get_function_result(p.oid) as result, l.lanname as language,
-    p.provolatile::text as volatility, p.prosecdef as definer, p.proleakproof as leakproof, p.proisstrict as strict,
-    p.proparallel::text as parallel, p.procost as cost, p.prorows as rows, coalesce(p.proconfig, '{{}}') as settings,
-    p.prosrc as source, p.probin as library, pg_get_function_sqlbody(p.oid) as sql_body,
-    obj_description(p.oid, 'pg_proc') as comment,
-    (
-        select json_build_object(
-            'state function', g.aggtransfn::regprocedure::text, 'state', format_type(g.aggtranstype, null),
-            'final function', nullif(g.aggfinalfn, 0)::regprocedure::text, 'initial value', g.agginitval,
-            'combine function', nullif(g.aggcombinefn, 0)::regprocedure::text
-        )
-        from pg_aggregate as g where g.aggfnoid = p.oid
-    ) as aggregate,
-    {acl} as acl
-from pg_proc as p
-join pg_namespace as n on p.pronamespace = n.oid
-join pg_language as l on p.prolang = l.oid
-where
-    {mine}
-    -- what a range type brings belongs to it
-    and not exists (
-        select from pg_depend as x where x.classid = 'pg_proc'::regclass and x.objid = p.oid and x.deptype = 'i'
-    )
-"""
-
-_OPERATORS = """
-select
-    n.nspname as schema, o.oprname as name, o.oprcode::regprocedure::text as function,
-    array(select format_type(a, null) from unnest(array[o.oprleft, o.oprright]) as a where a <> 0) as types,
-    pg_get_userbyid(o.oprowner) as owner, obj_description(o.oid, 'pg_operator') as comment
-from pg_operator as o
-join pg_namespace as n on o.oprnamespace = n.oid
-where {mine}
-"""
-
-_CASTS = """
-select
-    format_type(k.castsource, null) as source, format_type(k.casttarget, null) as target,
-    case k.castmethod when 'f' then k.castfunc::regprocedure::text when 'i' then 'text' else 'none' end as function,
-    k.castcontext::text as context
-from pg_cast as k
-join pg_type as s on k.castsource = s.oid
-join pg_type as t on k.casttarget = t.oid
-left join pg_proc as p on k.castfunc = p.oid
-where
-    (s.typnamespace = any(%(own)s::oid[]) or t.typnamespace = any(%(own)s::oid[]) or p.pronamespace = any(%(own)s::oid[]))
-    and not exists (
-        select from pg_depend as x
-        where x.classid = 'pg_cast'::regclass and x.objid = k.oid and x.deptype in ('e', 'i')
-    )
-"""
-
-_COLLATIONS = """
-select n.nspname as schema, k.collname as name, pg_get_userbyid(k.collowner) as owner,
-    k.collprovider::text as provider, k.collisdeterministic as deterministic, to_jsonb(k) as found
-from pg_collation as k
-join pg_namespace as n on k.collnamespace = n.oid
-where {mine}
-"""
-
-_EXTENSIONS = """
-select e.extname as name, n.nspname as schema
-from pg_extension as e
-join pg_namespace as n on e.extnamespace = n.oid
-"""
-
-_PUBLICATIONS = """
-select
-    p.pubname as name, pg_get_userbyid(p.pubowner) as owner, p.puballtables as everything, p.pubviaroot as via_root,
-    p.pubinsert as insert, p.pubupdate as update, p.pubdelete as delete, p.pubtruncate as truncate,
-    obj_description(p.oid, 'pg_publication') as comment,
-    (
-        select json_agg(json_build_object(
-            'schema', n.nspname, 'name', c.relname, 'where', pg_get_expr(r.prqual, r.prrelid, true),
-            'columns', array(
-                select a.attname from unnest(r.prattrs) as u (attnum)
-                join pg_attribute as a on a.attrelid = c.oid and a.attnum = u.attnum
-            )
-        ))
-        from pg_publication_rel as r
-        join pg_class as c on r.prrelid = c.oid
-        join pg_namespace as n on c.relnamespace = n.oid
-        where r.prpubid = p.oid and n.oid = any(%(own)s::oid[])
-    ) as tables,
-    array(
-        select n.nspname::text from pg_publication_namespace as s join pg_namespace as n on s.pnnspid = n.oid
-        where s.pnpubid = p.oid
-    ) as schemas
-from pg_publication as p
-where p.pubowner = %(owner)s or p.pubname = 'supabase_realtime'
-"""
-
-_EVENT_TRIGGERS = """
-select e.evtname as name, pg_get_userbyid(e.evtowner) as owner, e.evtevent as event, e.evttags as tags,
-    e.evtenabled::text as enabled, e.evtfoid::regprocedure::text as function,
-    obj_description(e.oid, 'pg_event_trigger') as comment
-from pg_event_trigger as e
-join pg_proc as p on e.evtfoid = p.oid
-where p.pronamespace = any(%(own)s::oid[])
-"""
-
-_DEFAULT_PRIVILEGES = """
-select
-    pg_get_userbyid(d.defaclrole) as role, n.nspname as schema, d.defaclobjtype::text as kind,
-    (
-        select json_agg(json_build_array(
-            case when x.grantee <> 0 then pg_get_userbyid(x.grantee) end, x.privilege_type, x.is_grantable
-        ))
-        from aclexplode(d.defaclacl) as x
-    ) as acl
-from pg_default_acl as d
-left join pg_namespace as n on d.defaclnamespace = n.oid
-where (d.defaclnamespace = 0 or d.defaclnamespace = any(%(own)s::oid[])) and d.defaclobjtype = any('{{r,S,f,T,n}}')
-"""
-
 
 def read(connection: Connection) -> State:
     """All objects of the database that are not the platform's, nor an extension's."""
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-        cursor.execute(_SETTINGS)
+        cursor.execute(queries.SETTINGS)
         return state(_Reader(cursor).objects())
 
 
@@ -377,12 +67,13 @@ class _Reader:
     def __init__(self, cursor: psycopg.Cursor[dict[str, Any]]) -> None:
         self._cursor = cursor
         found = cursor.execute(
-            "select d.datdba, pg_get_userbyid(d.datdba) as name from pg_database as d where d.datname = current_database()"
+            "select d.datdba, pg_get_userbyid(d.datdba) as name from pg_database as d "
+            "where d.datname = current_database()"
         ).fetchone()
         assert found is not None
         self._owner = found["name"]
         self._parameters: dict[str, Any] = {"owner": found["datdba"]}
-        schemas = self._ask(_NAMESPACES, acl=_acl("n.nspacl", "n", "n.nspowner"))
+        schemas = self._ask(queries.NAMESPACES, acl=_acl("n.nspacl", "n", "n.nspowner"))
         self._schemas = [row for row in schemas if row["nspname"] not in PLATFORM]
         self._parameters["own"] = [row["oid"] for row in self._schemas]
         self._parameters["shared"] = [row["oid"] for row in schemas if row["nspname"] in _SHARED]
@@ -393,24 +84,24 @@ class _Reader:
             *(self._schema(row) for row in self._schemas),
             *(
                 Object("extension", name(row["name"]), {"schema": name(row["schema"])})
-                for row in self._ask(_EXTENSIONS)
+                for row in self._ask(queries.EXTENSIONS)
             ),
             *self._types(),
             *self._relations(),
-            *map(self._sequence, self._mine(_SEQUENCES, "c", "pg_class", "rel", acl="relacl", letter="s")),
-            *map(self._function, self._mine(_FUNCTIONS, "p", "pg_proc", "pro", acl="proacl", letter="f")),
-            *map(self._operator, self._mine(_OPERATORS, "o", "pg_operator", "opr")),
-            *map(self._collation, self._mine(_COLLATIONS, "k", "pg_collation", "coll")),
-            *map(_cast, self._ask(_CASTS)),
-            *map(self._publication, self._ask(_PUBLICATIONS)),
-            *map(self._event_trigger, self._ask(_EVENT_TRIGGERS)),
+            *map(self._sequence, self._mine(queries.SEQUENCES, "c", "pg_class", "rel", acl="relacl", letter="s")),
+            *map(self._function, self._mine(queries.FUNCTIONS, "p", "pg_proc", "pro", acl="proacl", letter="f")),
+            *map(self._operator, self._mine(queries.OPERATORS, "o", "pg_operator", "opr")),
+            *map(self._collation, self._mine(queries.COLLATIONS, "k", "pg_collation", "coll")),
+            *map(_cast, self._ask(queries.CASTS)),
+            *map(self._publication, self._ask(queries.PUBLICATIONS)),
+            *map(self._event_trigger, self._ask(queries.EVENT_TRIGGERS)),
             *self._default_privileges(),
         ]
 
     # what is written the same way for every kind
 
     def _ask(self, query: str, **parts: sql.Composable) -> list[dict[str, Any]]:
-        composed = sql.SQL(query).format(**parts)  # type: ignore[arg-type]
+        composed = sql.SQL(query).format(**parts)
         return self._cursor.execute(composed, self._parameters).fetchall()
 
     def _mine(
@@ -459,11 +150,18 @@ class _Reader:
         return Object("schema", name(row["nspname"]), self._common(row) | self._grants("schema", row))
 
     def _relations(self) -> list[Object]:
-        rows = self._ask(_RELATIONS, mine=_mine("c", "pg_class", "rel"), acl=_acl("c.relacl", "r", "c.relowner"))
+        rows = self._ask(queries.RELATIONS, mine=_mine("c", "pg_class", "rel"), acl=_acl("c.relacl", "r", "c.relowner"))
         self._parameters["relations"] = [row["oid"] for row in rows]
         below = {
             query: _by(self._ask(query), "relation")
-            for query in (_COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _POLICIES, _RULES)
+            for query in (
+                queries.COLUMNS,
+                queries.CONSTRAINTS,
+                queries.INDEXES,
+                queries.TRIGGERS,
+                queries.POLICIES,
+                queries.RULES,
+            )
         }
         found = []
         for row in rows:
@@ -532,10 +230,10 @@ class _Reader:
         return Object("sequence", name(row["schema"], row["name"]), entries | self._grants("sequence", row))
 
     def _types(self) -> list[Object]:
-        rows = self._mine(_TYPES, "t", "pg_type", "typ", acl="typacl", letter="T")
+        rows = self._mine(queries.TYPES, "t", "pg_type", "typ", acl="typacl", letter="T")
         self._parameters["domains"] = [row["oid"] for row in rows if row["kind"] == "d"]
         self._parameters["relations"] = []
-        constraints = _by(self._ask(_CONSTRAINTS), "domain")
+        constraints = _by(self._ask(queries.CONSTRAINTS), "domain")
         return [self._type(row, constraints.get(row["oid"], [])) for row in rows]
 
     def _type(self, row: Row, constraints: list[dict[str, Any]]) -> Object:
@@ -624,9 +322,9 @@ class _Reader:
         return Object("event trigger", name(row["name"]), entries)
 
     def _default_privileges(self) -> list[Object]:
-        """What new objects of a role give to others. Without a schema, what everybody would get is told if taken away."""
+        """What new objects of a role give to others; without a schema, what everybody has is told where it is taken."""
         found: dict[str, dict[str, str]] = {}
-        for row in self._ask(_DEFAULT_PRIVILEGES):
+        for row in self._ask(queries.DEFAULT_PRIVILEGES):
             if row["role"].startswith(_PLATFORM_ROLES):
                 continue
             kind = _DEFAULT_KINDS[row["kind"]]
@@ -654,7 +352,7 @@ def _acl(column: str, kind: str, owner: str) -> sql.Composable:
 
 
 def _mine(alias: str, table: str, prefix: str) -> sql.Composable:
-    return sql.SQL(_MINE).format(
+    return sql.SQL(queries.MINE).format(
         object=sql.Identifier(alias),
         namespace=sql.Identifier(f"{prefix}namespace"),
         owner=sql.Identifier(f"{prefix}owner"),
@@ -767,7 +465,7 @@ def _clause(word: str, text: str) -> str:
 
 
 def _renumbered(rows: list[dict[str, Any]], of: str | None = None) -> list[dict[str, Any]]:
-    """Several constraints or indexes that the server named alike, numbered by what they say, not by which came first."""
+    """Constraints and indexes that the server named alike, numbered by what they say, not by which came first."""
     rows = [row for row in rows if not row.get("constrains")]  # the index of a constraint
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

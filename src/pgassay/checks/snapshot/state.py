@@ -1,4 +1,4 @@
-"""The state of a schema as text: an object after the other, an entry a line, and what was accepted with which reason."""
+"""The state of a schema as text: object after object, an entry a line, and what was accepted with which reason."""
 
 from __future__ import annotations
 
