@@ -17,6 +17,8 @@ from pgassay.checks.snapshot.state import DROPPED, GONE, KINDS, Object, State
 _API = frozenset(("public", "anon", "authenticated"))
 """Who is told apart by what they may: service_role passes row level security anyway."""
 _RENAMED = ("constraint", "index", "policy", "trigger")
+_COLLECTIONS = ("default privileges",)
+"""Kinds that are no more than their entries: there is no difference between none and an empty one."""
 _COLUMN = re.compile(
     r"(?P<type>.+?)(?P<collation> collate \S+)?(?P<not_null> not null)?"
     r"(?: default (?P<default>.+)| generated (?P<generated>.+))?",
@@ -97,8 +99,8 @@ def compare(before: State, after: State) -> list[Difference]:
     keys = sorted({**before.objects, **after.objects}, key=lambda key: (KINDS.index(key[0]), key[1]))
     for key in keys:
         old, new = before.objects.get(key), after.objects.get(key)
-        if any(thing is not None and thing.partial for thing in (old, new)):
-            nothing = Object(*key, {}, partial=True)
+        if key[0] in _COLLECTIONS or any(thing is not None and thing.partial for thing in (old, new)):
+            nothing = Object(*key, {}, partial=all(thing is None or thing.partial for thing in (old, new)))
             old, new = _comparable(old or nothing, new or nothing)
         if old is None:
             assert new is not None
@@ -132,6 +134,7 @@ def _comparable(old: Object, new: Object) -> tuple[Object, Object]:
 
 def _entries(old: Object, new: Object, guards: frozenset[str], state: State) -> Iterator[Difference]:
     keys = [key for key in {**old.entries, **new.entries} if old.entries.get(key) != new.entries.get(key)]
+    keys = [DROPPED] if DROPPED in keys else keys
     renamed = dict(_renames(old, new, keys))
     comments = {f"comment on {key}" for pair in renamed.items() for key in pair}
     for key in keys:
@@ -170,7 +173,7 @@ def _grade(change: _Change) -> Graded:
 
 def _plain(change: _Change) -> Graded:
     if change.before is None:
-        return Grade.ADDS, f"{change.key} is new"
+        return (Grade.ADDS if change.key.startswith("comment") else Grade.CHANGES), f"{change.key} is new"
     if change.after is None:
         return Grade.CHANGES, f"{change.key} was dropped"
     return Grade.CHANGES, f"{change.key} was changed"
@@ -328,7 +331,7 @@ def _constraint(change: _Change) -> Graded:
     if change.before is None:
         return Grade.CHANGES, f"{change.key} is new, and refuses more rows"
     if change.after is None:
-        return Grade.LOOSENS, f"{change.key} was dropped"
+        return _gone_with_column(change) or (Grade.LOOSENS, f"{change.key} was dropped")
     before, after = (layout.flat(text) for text in (change.before, change.after))
     if after.endswith(" not valid") and not before.endswith(" not valid"):
         return Grade.LOOSENS, f"{change.key} does not hold for the rows that are there"
@@ -371,10 +374,18 @@ def _index(change: _Change) -> Graded:
         if unique[1]:
             return Grade.CHANGES, f"{change.key} is new, and refuses more rows"
         return Grade.ADDS, f"{change.key} is new"
+    if unique[0] and change.after is None:
+        return _gone_with_column(change) or (Grade.LOOSENS, f"{change.key} was dropped")
     if unique[0]:
-        what = "was dropped" if change.after is None else "may let in what it refused"
-        return Grade.LOOSENS, f"{change.key} {what}"
+        return Grade.LOOSENS, f"{change.key} may let in what it refused"
     return _plain(change)
+
+
+def _gone_with_column(change: _Change) -> Graded | None:
+    """How that grades what was dropped because a column is no more, which it named."""
+    words = {token.text for token in layout.tokens(change.before or "") or ()}
+    lost = {key.removeprefix("column ") for key in change.old.entries if key not in change.new.entries}
+    return (Grade.BREAKS, f"{change.key} went with its column") if words & lost else None
 
 
 def _policy(change: _Change) -> Graded:

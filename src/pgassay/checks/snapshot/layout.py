@@ -139,7 +139,7 @@ def implies(narrower: str, wider: str) -> bool:
     cases, allowed = _operands(narrower, "or"), _operands(wider, "or")
     if len(cases) > 1 or len(allowed) > 1:
         return all(any(implies(one, other) for other in allowed) for one in cases)
-    return _is_in_less(flat(narrower), flat(wider))
+    return _is_in_less(cases[0], allowed[0])
 
 
 def source(query: str) -> tuple[str, str] | None:
