@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -21,11 +22,14 @@ import psycopg
 
 from pgassay import config, environment, migrations
 from pgassay.checks import run
-from pgassay.checks.run import NOT_JUDGED, Record
+from pgassay.checks import snapshot as snapshots
+from pgassay.checks.isolation import Matrix
+from pgassay.checks.run import FOUND, NOT_JUDGED, Record
+from pgassay.checks.snapshot import grading, sources, state
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases, Session
-from pgassay.report import destinations, terminal
+from pgassay.report import destinations, schema, terminal
 from pgassay.report import json as json_report
 from pgassay.servers import running
 from pgassay.templates import Template
@@ -34,6 +38,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _server_options(command: F) -> F:
+    return _backend_options(click.argument("directory", metavar="[DIR]", required=False)(command))
+
+
+def _backend_options(command: F) -> F:
     for option in (
         click.option(
             "--seed", metavar="FILE", multiple=True, help="SQL to apply after the migrations, as supabase/seed.sql."
@@ -46,7 +54,6 @@ def _server_options(command: F) -> F:
             help="auto (default), container, embedded, system, or the URL of a server, in which only databases of "
             "pgassay's own are made and dropped.",
         ),
-        click.argument("directory", metavar="[DIR]", required=False),
     ):
         command = option(command)
     return command
@@ -152,6 +159,111 @@ def up(directory: str | None, **options: Any) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
         out.print("Stopping the server.")
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay snapshot                          write the first one
+  pgassay snapshot --check                  compare with it
+  pgassay snapshot --update                 accept what is there now
+  pgassay snapshot --update --reason "the catalogue is public from now on"
+
+\b
+Exit code: 0 as accepted, 1 differences of the grade fail_on or worse, 2 it could not be judged or accepted.
+""",
+)
+@click.option("--check", "checks", is_flag=True, help="Compare with the accepted state, and write nothing.")
+@click.option("--update", is_flag=True, help="Accept what is there now.")
+@click.option("--reason", metavar="TEXT", help="Why access may be wider from now on: written into the history.")
+@_server_options
+def snapshot(directory: str | None, checks: bool, update: bool, reason: str | None, **options: Any) -> None:
+    """Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.
+
+    It says, in an order of its own, everything that behaviour hangs on, and who was observed to reach whose rows. A
+    difference loosens (access may be wider), breaks (something went away or changed its type), changes or adds.
+    """
+    out = terminal.console()
+    with _errors_as_sentences():
+        if checks and update:
+            raise ConfigError("--check compares, --update accepts: only one of them can be wanted.")
+        if reason is not None and not (update and reason.strip()):
+            raise ConfigError("--reason says why --update accepts a wider access: it goes with it, and says something.")
+        settings = config.load(directory, **options)
+        accepted = state.read(settings.snapshot) if checks or update or settings.snapshot.exists() else None
+        with _schema(directory, options, out.print) as (settings, databases, template):
+            before = migrations.scripts(settings.before)
+            found = snapshots.take(databases, template, before, run.observe(databases, template, settings))
+        if accepted is None:
+            state.write(settings.snapshot, found)
+            out.print(f"Wrote {settings.snapshot}: {len(found.objects)} objects. Commit it.")
+            return
+        differences = grading.compare(accepted, found)
+        out.print(schema.differences(differences))
+        if update:
+            state.write(settings.snapshot, snapshots.accept(accepted, found, differences, reason))
+            out.print(f"Wrote {settings.snapshot}.")
+        elif differences and not checks:
+            raise ConfigError(
+                f"{settings.snapshot} holds another state, and is left as it is.",
+                hint="Accept this one: pgassay snapshot --update",
+            )
+    sys.exit(0 if update else _exit_code(differences, settings.fail_on))
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay diff main..HEAD                                what the branch changes
+  pgassay diff old/migrations new/migrations
+  pgassay diff sql/migrations postgresql://user@host/db  drift of a live database: its catalog alone is read
+  pgassay diff before.snapshot pgassay.snapshot
+
+\b
+Exit code: 0 no difference, 1 differences of the grade fail_on or worse, 2 they could not be compared.
+""",
+)
+@click.argument("sides", metavar="A B", nargs=-1)
+@_backend_options
+def diff(sides: tuple[str, ...], **options: Any) -> None:
+    """Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.
+
+    A database is read in a transaction that may not write. Of a revision, the folder is the one that the configuration
+    names; the work tree is not touched.
+    """
+    out = terminal.console()
+    with _errors_as_sentences():
+        settings = config.load(None, **options)
+        first, second = sources.sources(sides, settings.root)
+        with contextlib.ExitStack() as stack:
+            databases = None
+            if {first.kind, second.kind} != {"snapshot"}:
+                bare = stack.enter_context(running(settings))
+                out.print(str(bare))
+                out.print()
+                databases = stack.enter_context(Databases(environment.prepare(bare), Session))
+            tried = first.kind != "database" and second.kind != "database"
+            observe = partial(_try, settings) if tried else _no_access
+            before, after = (sources.take(source, settings, databases, observe) for source in (first, second))
+        differences = grading.compare(before, after)
+        out.print(schema.differences(differences, str(first), str(second)))
+    sys.exit(_exit_code(differences, settings.fail_on))
+
+
+def _exit_code(differences: list[grading.Difference], fail_on: str) -> int:
+    return FOUND if any(difference.grade >= grading.Grade[fail_on.upper()] for difference in differences) else 0
+
+
+def _try(settings: Config, databases: Databases, template: Template) -> Matrix | None:
+    """Who reaches whose rows, for any folder or revision: one that has no such tenants is compared without."""
+    try:
+        return run.observe(databases, template, settings)
+    except PgassayError:
+        return None
+
+
+def _no_access(_databases: Databases, _template: Template) -> None:
+    """A live database is not tried, so neither is what it is compared with."""
 
 
 @contextmanager

@@ -19,9 +19,14 @@ from pgassay.errors import ConfigError
 BACKENDS = ("auto", "container", "embedded", "system")
 OLDEST_MAJOR = 15
 
-_KEYS = ("migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive")
+_KEYS = (
+    "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
+    "fail_on",
+)  # fmt: skip
 _TENANCY_KEYS = ("tenant", "member", "column", "public")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
+GRADES = ("adds", "changes", "breaks", "loosens")
+_SNAPSHOT = "pgassay.snapshot"
 _FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
 _SQL_FILE = "*.sql"
 
@@ -74,7 +79,9 @@ class Config:
     ``pg`` is one of `BACKENDS` or the URL of a server. ``pg_version`` is a major version that must be had;
     ``project_version`` one that the project's ``config.toml`` names: taken where it can be had.
     ``migrations`` is None when no folder was named and none lies where one is usually found. ``before`` and ``seed``
-    are files and folders of SQL that go in before the first migration and after the last.
+    are files and folders of SQL that go in before the first migration and after the last. ``snapshot`` is the file of
+    the accepted state, which need not be there; ``fail_on`` the grade, one of `GRADES`, from which on a difference from
+    it is an error.
     """
 
     root: Path
@@ -88,6 +95,8 @@ class Config:
     relations: tuple[str, ...] = ()
     tenancy: Tenancy | None = None
     waivers: tuple[Waiver, ...] = ()
+    snapshot: Path = Path(_SNAPSHOT)
+    fail_on: str = "adds"
 
     @property
     def url(self) -> str | None:
@@ -172,6 +181,8 @@ def load(
         relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
         tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,
         waivers=_waivers(table.get("waive", []), where),
+        snapshot=root / (_text(table, "snapshot", where) or _SNAPSHOT),
+        fail_on=_grade(table, where),
     )
 
 
@@ -224,6 +235,13 @@ def _texts(table: Mapping[str, Any], key: str, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise ConfigError(f"{where}: {key} must be a list of strings, not {value!r}.")
     return value
+
+
+def _grade(table: Mapping[str, Any], where: str) -> str:
+    grade = _text(table, "fail_on", where) or GRADES[0]
+    if grade not in GRADES:
+        raise ConfigError(f"{where}: fail_on must be one of {', '.join(GRADES)}, not {grade!r}.")
+    return grade
 
 
 def _relation(name: str, where: str) -> str:

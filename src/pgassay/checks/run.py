@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psycopg
 
-from pgassay import catalog, rows
+from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
-from pgassay.checks import isolation, places, relations, waivers
+from pgassay.checks import isolation, places, relations, snapshot, waivers
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
-from pgassay.config import Config, Membership
+from pgassay.config import Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, PgassayError
 from pgassay.identity import Databases
 from pgassay.migrations import Applied, Folder, Script
@@ -150,32 +150,44 @@ class Outcome:
 
 def check(databases: Databases, template: Template, settings: Config) -> Outcome:
     """Carry out all checks on clones of ``template``."""
+    outcome = _read(databases, template)
+    outcome.findings += relations.check(settings.relations, outcome.relations)
+    observed = None
+    if settings.tenancy is None:
+        why = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
+        outcome.unjudged["isolation"] = why
+    else:
+        observed = outcome.matrix = _isolation(databases, template, settings.tenancy, outcome)
+        outcome.findings += observed.findings
+        outcome.unjudged |= observed.unjudged
+    before = migrations.scripts(settings.before)
+    outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
+    return outcome
+
+
+def observe(databases: Databases, template: Template, settings: Config) -> Matrix | None:
+    """Who reaches whose rows, where a tenancy is declared."""
+    if settings.tenancy is None:
+        return None
+    return _isolation(databases, template, settings.tenancy, _read(databases, template))
+
+
+def _read(databases: Databases, template: Template) -> Outcome:
     clone = databases.clone(template)
     with clone.connect() as session:
         outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
     clone.close()
     databases.drop_later(clone)
-    outcome.findings += relations.check(settings.relations, outcome.relations)
-    _isolation(databases, template, settings, outcome)
     return outcome
 
 
-def _isolation(databases: Databases, template: Template, settings: Config, outcome: Outcome) -> None:
-    if settings.tenancy is None:
-        why = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
-        outcome.unjudged["isolation"] = why
-        return
-    _refuse_unknown_relations(settings, outcome.relations)
-    observed = isolation.observe(databases, template, outcome.relations, outcome.functions, settings.tenancy)
-    outcome.matrix = observed
-    outcome.findings += observed.findings
-    outcome.unjudged |= observed.unjudged
+def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome) -> Matrix:
+    _refuse_unknown_relations(tenancy, found.relations)
+    return isolation.observe(databases, template, found.relations, found.functions, tenancy)
 
 
-def _refuse_unknown_relations(settings: Config, found: tuple[Relation, ...]) -> None:
-    assert settings.tenancy is not None
+def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> None:
     names = {relation.full_name for relation in found}
-    tenancy = settings.tenancy
     member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
     for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
         if name not in names and name != rows.USERS:

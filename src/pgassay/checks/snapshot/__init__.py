@@ -1,0 +1,102 @@
+"""Schema regression: the state of the schema as text, what differs between two of them, and how bad that is.
+
+`snapshot.check` is what ``pgassay check`` asks; the modules hold the parts: `layout` writes SQL in one shape, `reading`
+asks the catalog, `state` is the text, `grading` compares, `sources` finds the two sides of a comparison.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import Matrix
+from pgassay.checks.snapshot import grading, reading, state
+from pgassay.checks.snapshot.grading import Difference, Grade
+from pgassay.checks.snapshot.state import Object, State
+from pgassay.errors import PgassayError
+from pgassay.identity import Databases
+from pgassay.migrations import Script
+from pgassay.templates import Template
+
+__all__ = ["Difference", "Grade", "Object", "State", "accept", "check", "findings", "take"]
+
+RULES = {grade: f"schema-{grade.word}" for grade in Grade}
+
+
+def check(
+    file: Path,
+    fail_on: str,
+    databases: Databases,
+    template: Template,
+    before: tuple[Script, ...],
+    matrix: Matrix | None,
+) -> list[Finding]:
+    """What differs from the snapshot in ``file``; nothing where there is no such file.
+
+    Differences below the grade ``fail_on`` are warnings. ``before`` is the SQL that went in ahead of the migrations,
+    ``matrix`` what the isolation check observed, None where it did not run. Raises `PgassayError` for a file that is no
+    snapshot.
+    """
+    if not file.exists():
+        return []
+    accepted = state.read(file)
+    return findings(grading.compare(accepted, take(databases, template, before, matrix)), fail_on)
+
+
+def take(databases: Databases, template: Template, before: tuple[Script, ...], matrix: Matrix | None) -> State:
+    """The state of ``template``: what its migrations made of the environment and of ``before``."""
+    found = state.since(read_template(databases, template), read_template(databases, databases.template(before, ())))
+    observed = () if matrix is None else reading.access(matrix)
+    told = {thing.name for thing in found.objects.values() if thing.kind in ("table", "view", "materialized view")}
+    return state.state([*found.objects.values(), *(thing for thing in observed if thing.name in told)])
+
+
+def accept(accepted: State, found: State, differences: list[Difference], reason: str | None) -> State:
+    """``found``, to be written in place of ``accepted``: with its history, and a line more for each loosening.
+
+    Raises `PgassayError` when there are such and no reason is given.
+    """
+    loosened = [difference for difference in differences if difference.grade is Grade.LOOSENS]
+    if loosened and reason is None:
+        raise PgassayError(
+            f"Access may be wider at {len(loosened)} place{'s' * (len(loosened) > 1)}, which is accepted only with a "
+            "reason; the snapshot is left as it is.",
+            hint="Say why, for the snapshot's history: pgassay snapshot --update --reason '…'",
+        )
+    day, why = datetime.now(UTC).date().isoformat(), " ".join((reason or "").split())
+    lines = [f"{day} {item.grade.word} {item.object}: {item.what} ({why})" for item in loosened]
+    return state.state(found.objects.values(), (*accepted.history, *lines))
+
+
+def findings(differences: list[Difference], fail_on: str) -> list[Finding]:
+    """A finding for each difference, an error from the grade ``fail_on`` on."""
+    least = Grade[fail_on.upper()]
+    return [
+        Finding(
+            rule=RULES[difference.grade],
+            object=difference.object.name,
+            observed=f"{difference.object.kind}: {difference.what}",
+            mend=_mend(difference.grade),
+            severity="error" if difference.grade >= least else "warning",
+            expected=difference.before or "",
+        )
+        for difference in differences
+    ]
+
+
+def _mend(grade: Grade) -> str:
+    if grade is Grade.LOOSENS:
+        return "Take it back, or accept it with a reason: pgassay snapshot --update --reason '…'."
+    return "Take it back, or accept it: pgassay snapshot --update."
+
+
+def read_template(databases: Databases, template: Template) -> State:
+    """All that ``template`` has but the platform's own."""
+    clone = databases.clone(template)
+    try:
+        with clone.connect() as session:
+            return reading.read(session)
+    finally:
+        clone.close()
+        databases.drop_later(clone)

@@ -1,0 +1,173 @@
+"""The sides of a comparison: a folder of migrations, a revision of git, a live database, or a snapshot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from pgassay import migrations
+from pgassay.checks import isolation, snapshot
+from pgassay.checks.snapshot import reading, state
+from pgassay.checks.snapshot.state import State
+from pgassay.config import Config, migrations_in
+from pgassay.errors import ConfigError, PgassayError
+from pgassay.identity import Databases
+from pgassay.migrations import Script
+from pgassay.templates import Template
+
+_URLS = ("postgresql://", "postgres://")
+_PREINSTALLED = frozenset(("pg_graphql", "pg_net", "pg_stat_statements", "pgjwt", "plpgsql", "supabase_vault"))
+"""Extensions that the platform has from the start, and the environment need not have."""
+_CONNECT_TIMEOUT = 10
+
+Observe = Callable[[Databases, Template], isolation.Matrix | None]
+"""Tries who reaches whose rows in a template; None where no tenancy is declared, or it cannot be tried there."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One side, as it was named: ``kind`` is ``folder``, ``revision``, ``database`` or ``snapshot``."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return "the database" if self.kind == "database" else f"{self.kind} {self.text}"
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether it is migrations, which have to be applied to see what they make."""
+        return self.kind in ("folder", "revision")
+
+
+def sources(arguments: tuple[str, ...], root: Path) -> tuple[Source, Source]:
+    """The two sides that ``arguments`` name, ``main..HEAD`` being two revisions. Raises `ConfigError`."""
+    if len(arguments) == 1 and ".." in arguments[0] and not Path(arguments[0]).exists():
+        first, second = arguments[0].split("..", 1)
+        if second.startswith("."):
+            raise ConfigError(
+                f"{arguments[0]} names two revisions with three dots.", hint="Write two: pgassay diff main..HEAD"
+            )
+        return _revision(first or "HEAD", root), _revision(second or "HEAD", root)
+    if len(arguments) != 2:
+        raise ConfigError(
+            f"Two things are compared, and {len(arguments) or 'none'} {'are' if len(arguments) > 1 else 'is'} named.",
+            hint="Name two folders, revisions, snapshots or URLs of databases, or two revisions as main..HEAD.",
+        )
+    first_source, second_source = (_source(argument, root) for argument in arguments)
+    return first_source, second_source
+
+
+def _source(text: str, root: Path) -> Source:
+    if text.startswith(_URLS):
+        return Source("database", text)
+    if Path(text).is_dir():
+        return Source("folder", text)
+    if Path(text).is_file():
+        return Source("snapshot", text)
+    return _revision(text, root)
+
+
+def _revision(text: str, root: Path) -> Source:
+    try:
+        _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        raise ConfigError(
+            f"{text} is no folder, no file and no URL of a database, and git knows no revision of that name.",
+            hint="Compare two folders of migrations, two revisions (main..HEAD), a folder and the URL of a database, "
+            "or two snapshots.",
+        ) from error
+    return Source("revision", text)
+
+
+def take(source: Source, settings: Config, databases: Databases | None, observe: Observe) -> State:
+    """The state of the schema that ``source`` names. ``databases`` is needed for all but snapshots."""
+    if source.kind == "snapshot":
+        return state.read(Path(source.text))
+    assert databases is not None
+    if source.kind == "database":
+        return _live(source.text, databases, migrations.scripts(settings.before))
+    with _scripts(source, settings) as (before, scripts):
+        template = databases.template(before, scripts)
+    return snapshot.take(databases, template, before, observe(databases, template))
+
+
+@contextmanager
+def _scripts(source: Source, settings: Config) -> Iterator[tuple[tuple[Script, ...], tuple[Script, ...]]]:
+    """What goes in before the migrations, and the migrations."""
+    if source.kind == "folder":
+        folder = migrations.discover(migrations_in(Path(source.text)))
+        yield migrations.scripts(settings.before), folder.migrations
+        return
+    if settings.migrations is None:
+        raise ConfigError(
+            "Where the migrations of a revision lie is not known.",
+            hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
+        )
+    with tempfile.TemporaryDirectory(prefix="pgassay-") as directory:
+        taken = [
+            _extract(source.text, path, settings.root, Path(directory) / str(number))
+            for number, path in enumerate((settings.migrations, *settings.before))
+        ]
+        yield migrations.scripts(taken[1:]), migrations.discover(taken[0]).migrations
+
+
+def _extract(revision: str, path: Path, root: Path, target: Path) -> Path:
+    """Write the file or the SQL of the folder ``path``, as it was at ``revision``, into ``target``."""
+    top = Path(_git(root, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
+    try:
+        inside = path.resolve().relative_to(top.resolve()).as_posix()
+    except ValueError as error:
+        raise ConfigError(f"{path} is not in the repository {top}, so no revision has it.") from error
+    listed = _git(top, "ls-tree", "-z", "--full-tree", revision, "--", f"{inside}/" if path.is_dir() else inside)
+    target.mkdir()
+    found = 0
+    for entry in filter(None, listed.decode().split("\0")):
+        about, _, full_name = entry.partition("\t")
+        mode, _, blob = about.split()
+        if mode in ("100644", "100755") and full_name.endswith(".sql"):
+            (target / Path(full_name).name).write_bytes(_git(top, "cat-file", "blob", blob))
+            found += 1
+    if not found:
+        raise ConfigError(f"There is no SQL in {inside} at the revision {revision}.")
+    return target
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    """What git prints; it takes no lock, and nothing of the work tree is touched."""
+    return subprocess.run(
+        ["git", "-C", root, *arguments],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+    ).stdout
+
+
+def _live(url: str, databases: Databases, before: tuple[Script, ...]) -> State:
+    """A database that is there: its catalog alone is read, in a transaction that may not write."""
+    try:
+        connection: psycopg.Connection[Any] = psycopg.connect(
+            url, connect_timeout=_CONNECT_TIMEOUT, application_name="pgassay"
+        )
+    except psycopg.ProgrammingError as error:
+        raise ConfigError(f"The URL of the database is not valid: {str(error).strip()}") from error
+    except psycopg.OperationalError as error:
+        raise PgassayError(
+            f"The database cannot be reached: {str(error).strip()}",
+            hint="Check the host, the port, the name, the user and the password in the URL.",
+        ) from error
+    with connection:
+        connection.read_only = True
+        found = reading.read(connection)
+        connection.rollback()
+    platform = snapshot.read_template(databases, databases.template(before, ()))
+    objects = state.since(found, platform).objects.values()
+    return state.state(thing for thing in objects if not (thing.kind == "extension" and thing.name in _PREINSTALLED))
