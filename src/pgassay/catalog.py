@@ -40,7 +40,12 @@ left join lateral (
         'labels', (select json_agg(e.enumlabel order by e.enumsortorder) from pg_enum as e where e.enumtypid = t.oid),
         'default', pg_get_expr(v.adbin, v.adrelid), 'generated', a.attgenerated <> '',
         'identity', case a.attidentity when 'a' then 'always' when 'd' then 'by default' else '' end,
-        'data_type', json_build_array(a.atttypid::bigint, format_type(a.atttypid, a.atttypmod))
+        'data_type', json_build_array(a.atttypid::bigint, format_type(a.atttypid, a.atttypmod)),
+        'viewed', exists (
+            select from pg_depend as d
+            where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum
+            and d.classid = 'pg_rewrite'::regclass
+        )
     ) order by a.attnum) as found
     from pg_attribute as a
     join pg_type as t on coalesce(
@@ -353,7 +358,7 @@ class Column:
     """A column: its type as PostgreSQL writes it (of a domain: the type below), and the labels of an enum.
 
     ``default`` is the expression of its default, or of a generated column; ``identity`` is ``always``, ``by default``
-    or empty. ``not_null`` and ``has_default`` count what a domain says.
+    or empty. ``not_null`` and ``has_default`` count what a domain says. ``viewed`` is that a view uses it.
     """
 
     name: str
@@ -366,6 +371,7 @@ class Column:
     default: str | None = None
     generated: bool = False
     identity: str = ""
+    viewed: bool = False
 
 
 @dataclass(frozen=True)

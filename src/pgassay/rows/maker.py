@@ -456,6 +456,8 @@ class Maker:
             yield {**self._plain(relation, known, row, turn), **row, **known.values}
             if attempt == _TRIES // 2:
                 parts = self._searched(relation, known, turn)  # what was found for another row may not do for this one
+        if turn is not None:
+            return
         wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200, mixed=True)
         for _ in range(_WIDE_TRIES):
             row = {}
@@ -496,17 +498,22 @@ class Maker:
         for column in relation.columns:
             if column.name in taken or column.generated or column.identity:
                 continue
-            needs_search = column.name in checked or any(domain.checks for domain in column.data_type.domains)
+            shown = turn is not None and column.viewed and (column.category == "B" or column.name in listed)
+            needs_search = shown or column.name in checked or bool(column.data_type.domains)
             needs_value = column.not_null and not column.has_default
             if not (wide or needs_search or (needs_value and self._fresh(column) is None)):
                 continue
-            if not wide and column.name not in checked and not needs_value and (turn is None or column.has_default):
+            if not (
+                wide or shown or column.name in checked or needs_value or (turn is not None and not column.has_default)
+            ):
                 continue
             options = self._options(relation, column, listed.get(column.name), more, turn)
             heavy = column.has_default or not column.not_null or column.name in listed or column.category == "B"
             if not needs_value:
                 filled = turn is not None and not column.has_default
-                options = [*options, LEFT_OUT] if filled else [LEFT_OUT, *options]
+                if shown and column.category == "B":
+                    options = [True, *options]  # views show more often what is flagged
+                options = [*options, LEFT_OUT] if filled or shown else [LEFT_OUT, *options]
             found.append(Variable((column.name,), [(option,) for option in options], heavy))
         return found
 
