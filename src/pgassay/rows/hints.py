@@ -1,0 +1,151 @@
+"""Hints: what the text of a constraint tells about the values that it lets in.
+
+They need not be right: whether a value goes in, PostgreSQL is asked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+import postgast
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+
+_LONGEST = 2000
+_CLASSES = {
+    "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r"\s",
+    "blank": " ", "punct": r"!-/:-@\[-`{-~", "xdigit": "0-9a-fA-F", "word": r"\w",
+}  # fmt: skip
+_CLASS = re.compile(r"\[:(\w+):\]")
+_SYNTAX = frozenset("[]\\^$*+?(){}|.")
+_PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """The constants of an expression, in their order."""
+
+    numbers: tuple[Decimal, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    @property
+    def lengths(self) -> list[int]:
+        """Lengths that a text may be held to: each number and its neighbours, zero if there is a number at all."""
+        found = [int(number) + step for number in self.numbers for step in (0, 1, -1)]
+        return sorted({length for length in found if 0 <= length <= _LONGEST})
+
+
+def read(sources: Iterable[str]) -> Hints:
+    """The constants in pieces of SQL: expressions, or the bodies of functions."""
+    numbers: list[Decimal] = []
+    texts: list[str] = []
+    for source in sources:
+        for constant in _constants(source):
+            texts.append(constant)
+            try:
+                number = Decimal(constant)
+            except InvalidOperation:
+                continue
+            if number.is_finite():
+                numbers.append(number)
+    return Hints(tuple(dict.fromkeys(numbers)), tuple(dict.fromkeys(texts)))
+
+
+def _constants(source: str) -> Iterator[str]:
+    encoded = source.encode()
+    try:
+        tokens = postgast.scan(source).tokens
+    except postgast.PgQueryError:
+        return
+    for token in tokens:
+        text = encoded[token.start : token.end].decode()
+        if text[:1].isdigit() or (text[:1] == "." and text[1:2].isdigit()):
+            yield text.replace("_", "")
+        elif text[:1] in ("'", "E", "e") and text.endswith("'") and "'" in text[:2]:
+            yield _unquoted(text)
+
+
+def _unquoted(text: str) -> str:
+    inner = text[text.index("'") + 1 : -1].replace("''", "'")
+    return inner.replace("\\\\", "\\") if text[0] in "Ee" else inner
+
+
+def numbers(hints: Hints) -> Iterator[Decimal]:
+    """Each number with what is just above and below it, and what lies between two of them."""
+    yield from hints.numbers
+    for number in hints.numbers:
+        for step in ("1", "-1", "0.5", "-0.5", "0.01", "-0.01"):
+            yield number + Decimal(step)
+    ordered = sorted(hints.numbers)
+    for low, high in itertools.pairwise(ordered):
+        yield (low + high) / 2
+    for number in hints.numbers:
+        yield -number
+        yield number * 2
+
+
+def texts(hints: Hints) -> Iterator[str]:
+    """The texts themselves, what fits them if they are patterns, and texts of the lengths that numbers may mean."""
+    yield from hints.texts
+    for text in hints.texts:
+        if "%" in text or "_" in text:
+            yield from _like(text, hints.lengths)
+    for text in hints.texts:
+        if _SYNTAX & set(text):
+            yield from matching(text)
+    for length in hints.lengths:
+        for alphabet in ("abcdefghijklmnopqrstuvwxyz", "1234567890", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+            yield (alphabet * (length // len(alphabet) + 1))[:length]
+    for text in hints.texts:
+        yield from (text.lower(), text.upper(), text + "a", "a" + text, text + "1", f"a{text}b")
+
+
+def _like(pattern: str, lengths: Iterable[int]) -> Iterator[str]:
+    plain = pattern.replace("_", "a")
+    for filling in ("", "1234567", "abcdefg", "a"):
+        yield plain.replace("%", filling)
+    missing = {length - len(plain.replace("%", "")) for length in lengths}
+    for filling in ("1234567890", "abcdefghij"):
+        for length in sorted(missing):
+            if length > 0:
+                yield plain.replace("%", (filling * (length // 10 + 1))[:length], 1).replace("%", "")
+
+
+@lru_cache(maxsize=1000)
+def matching(pattern: str) -> tuple[str, ...]:
+    """Texts that match a regular expression, as Python understands it; none where it does not."""
+    translated = _CLASS.sub(lambda found: _CLASSES.get(found[1], ""), pattern)
+    translated = re.sub(r"\\[mMyY]", r"\\b", translated).removeprefix("***:")
+    try:
+        strategy = st.from_regex(translated, fullmatch=True, alphabet=_PRINTABLE)
+        found = samples(strategy, 40)
+    except (re.error, HypothesisException, RecursionError, OverflowError):
+        return ()
+    return tuple(sorted((text for text in found if len(text) <= _LONGEST), key=lambda text: (len(text) > 40, text)))
+
+
+def samples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
+    """Values of a strategy, the same ones every time."""
+    found: list[Any] = []
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(value: Any) -> None:
+        found.append(value)
+
+    collect()
+    return found

@@ -1,0 +1,654 @@
+"""The maker: rows of several tenants in every table, with values that the constraints let in."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import Column, DataType, ForeignKey, Relation
+from pgassay.config import Membership, Tenancy
+from pgassay.rows import hints as reading
+from pgassay.rows import values
+from pgassay.rows.search import LEFT_OUT, Part, Pools, Row, Search, Unfilled, Variable, check_rules, hints_for
+
+USERS = "auth.users"
+
+_LISTED = re.compile(r"\(?\"?(?P<column>\w+)\"?\)?(?:::text)? = ANY \(\(?ARRAY\[(?P<values>[^\]]*)\]")
+_QUOTED = re.compile(r"'((?:[^']|'')*)'")
+_METADATA = re.compile(r"->>?\s*'(\w+)'")
+_FRESH = 6
+"""So many values of its own a column brings into the search, so that rows can differ."""
+_SOLUTIONS = 40
+_TRIES = 25
+_WIDE_TRIES = 80
+_KEYS_FROM = 1_000_000
+"""Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
+_SIGN_UP_TRIGGERS = """
+select s.prosrc
+from pg_catalog.pg_trigger as g
+join pg_catalog.pg_proc as s on g.tgfoid = s.oid
+where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
+"""
+_REFUSALS = (
+    psycopg.errors.IntegrityError,
+    psycopg.errors.DataError,
+    psycopg.errors.RaiseException,
+    Unfilled,
+)
+"""Errors that other values may avoid."""
+
+
+@dataclass
+class Tenants:
+    """Tenants with a row in every table that could be filled.
+
+    ``ids`` are the tenants' keys by label, ``users`` a member of each; ``rows`` the rows by relation and label, all
+    columns read back, ``others`` second rows in which the columns that may be NULL are filled, where that can be;
+    ``unfilled`` says for each table left empty why.
+    """
+
+    ids: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, UUID] = field(default_factory=dict)
+    rows: dict[str, dict[str, Row]] = field(default_factory=dict)
+    others: dict[str, dict[str, Row]] = field(default_factory=dict)
+    unfilled: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What follows from whose a row is: ``values``, and keys that columns under a constraint may have."""
+
+    values: Row
+    choices: tuple[Row, ...] = ()
+
+
+class Maker:
+    """Makes rows through ``connection``, the owner's, for tenants as ``tenancy`` declares them."""
+
+    def __init__(self, connection: psycopg.Connection[Any], relations: tuple[Relation, ...], tenancy: Tenancy) -> None:
+        self._connection = connection
+        self._relations = {relation.full_name: relation for relation in relations}
+        self._tenancy = tenancy
+        self._pools = Pools(connection)
+        self._numbers = itertools.count(1)
+        self._turns: dict[str, Iterator[int]] = {}
+        self._plans: dict[tuple[Any, ...], list[Part]] = {}
+        self._sent: dict[tuple[str, str], Row] = {}
+        self._random = random.Random(0)  # noqa: S311 - the same values in every run
+
+    def listed_of(self, relation: str) -> dict[str, list[str]]:
+        """The values to which CHECK constraints or enums hold the columns of one relation."""
+        known = self._relations[relation]
+        return _listed_values(known) | {column.name: list(column.labels) for column in known.columns if column.labels}
+
+    @property
+    def listed(self) -> dict[str, list[str]]:
+        """The values to which CHECK constraints or enums hold columns, by the columns' names."""
+        found: dict[str, list[str]] = {}
+        for name in self._relations:
+            for column, listed in self.listed_of(name).items():
+                found.setdefault(column, []).extend(listed)
+        return found
+
+    def use(self, connection: psycopg.Connection[Any]) -> None:
+        """Go on through another connection, to a copy of the database."""
+        self._connection = connection
+        self._pools.connection = connection
+
+    def user(self) -> UUID:
+        """A new user, with the row by which memberships may know them."""
+        user_id = uuid4()
+        self._sign_up(user_id)
+        for target, column in self._profiles():
+            if self._existing(target, {column: user_id}) is None:
+                to_users = {
+                    here: user_id for key in target.foreign_keys if key.target == USERS for here, _ in key.columns
+                }
+                self._insert(target, _Known({**to_users, column: user_id}))
+        return user_id
+
+    def _sign_up(self, user_id: UUID) -> None:
+        """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
+        email = f"{user_id}@example.org"
+        try:
+            with self._connection.transaction():
+                self._connection.execute("insert into auth.users (id, email) values (%s, %s)", [user_id, email])
+        except psycopg.Error:
+            with self._connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+                sources = " ".join(source for (source,) in cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall())
+            keys = list(dict.fromkeys(_METADATA.findall(sources)))
+            number = next(self._numbers)
+            for value in (f"user {number}", f"user{number}", str(number), str(uuid4()), *reading.read([sources]).texts):
+                if self._signs_up(user_id, email, dict.fromkeys(keys, value)):
+                    return
+            raise
+
+    def _signs_up(self, user_id: UUID, email: str, metadata: Row) -> bool:
+        statement = "insert into auth.users (id, email, phone, raw_user_meta_data) values (%s, %s, %s, %s)"
+        phone = f"+43{user_id.int % 10**10:010}"
+        try:
+            with self._connection.transaction():
+                self._connection.execute(statement, [user_id, email, phone, values.sql_text(metadata)])
+        except psycopg.Error:
+            return False
+        return True
+
+    def _profiles(self) -> Iterator[tuple[Relation, str]]:
+        """Tables with a row a user, which memberships refer to instead of ``auth.users``: with the column they name."""
+        member = self._tenancy.member
+        if isinstance(member, Membership) and member.table in self._relations:
+            for key in self._relations[member.table].foreign_keys:
+                for here, there in key.columns:
+                    if here == member.user and key.target != USERS and key.target in self._relations:
+                        yield self._relations[key.target], there
+
+    def join(self, user_id: UUID, tenant_id: Any, **more: Any) -> Row | None:
+        """Make a user a member of a tenant, where a table says who is one; ``more`` are columns of that table."""
+        member = self._tenancy.member
+        if not isinstance(member, Membership):
+            return None
+        known = {member.tenant: tenant_id, member.user: user_id, **more}
+        return self._insert(self._relations[member.table], _Known(known))
+
+    def fill(self, labels: tuple[str, ...]) -> Tenants:
+        """One tenant a label with one member, and a row of it in every table."""
+        tenants = Tenants()
+        for label in labels:
+            tenants.users[label] = self.user()
+            if self._tenancy.tenant == USERS:
+                tenants.ids[label] = tenants.users[label]
+        tables = [relation for relation in self._relations.values() if relation.kind == "table"]
+        first = self._needed_by_tenants()
+        for circle in sorted(
+            circles(tables, lambda _, __: True), key=lambda c: not any(r.full_name in first for r in c)
+        ):
+            within = [relation.full_name for relation in circle]
+            for group in circles(circle, lambda relation, key: self._is_needed(relation, key, {})):
+                self._fill_group(group, tenants, labels)
+            if len(within) > 1:
+                for relation in circle:
+                    self._close(relation, within, tenants)
+            for relation in circle:
+                if relation.full_name in tenants.rows and relation.full_name not in self._of_the_tenancy():
+                    self._fill_again(relation, tenants, labels)
+        return tenants
+
+    def _of_the_tenancy(self) -> list[str]:
+        member = self._tenancy.member
+        return [self._tenancy.tenant, *([member.table] if isinstance(member, Membership) else [])]
+
+    def _needed_by_tenants(self) -> set[str]:
+        """The tables without a row of which there is no tenant, or no member of one."""
+        found: set[str] = set()
+        left = [self._relations[name] for name in self._of_the_tenancy() if name in self._relations]
+        while left:
+            relation = left.pop()
+            if relation.full_name not in found:
+                found.add(relation.full_name)
+                left += [
+                    self._relations[key.target]
+                    for key in relation.foreign_keys
+                    if key.target in self._relations and self._is_needed(relation, key, {})
+                ]
+        return found
+
+    def _fill_group(self, group: list[Relation], tenants: Tenants, labels: tuple[str, ...]) -> None:
+        """First rows of tables that need each other, which are mostly one table."""
+        names = [relation.full_name for relation in group]
+        try:
+            with self._connection.transaction():
+                made = [self._make_group(group, tenants, label) for label in labels]
+        except (psycopg.Error, Unfilled) as error:
+            if set(names) & set(self._of_the_tenancy()) or self._connection.closed:
+                raise
+            tenants.unfilled.update(dict.fromkeys(names, _said(error)))
+            return
+        for relation in group:
+            tenants.rows[relation.full_name] = {
+                label: rows[relation.full_name] for label, rows in zip(labels, made, strict=True)
+            }
+
+    def _make_group(self, group: list[Relation], tenants: Tenants, label: str) -> dict[str, Row]:
+        relation = group[0]
+        name = relation.full_name
+        if len(group) > 1 or any(
+            key.target == name and self._is_needed(relation, key, {}) for key in relation.foreign_keys
+        ):
+            made = self._insert_together(group, tenants, label)
+        elif isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table:
+            joined = self.join(tenants.users[label], tenants.ids[label], **self._membership_keys(tenants, label))
+            made = {name: joined or {}}
+        else:
+            optional = name != self._tenancy.tenant
+            known = self._known(relation, tenants, label, optional=optional)
+            made = {name: self._insert(relation, known, (name, label))}
+        if self._tenancy.tenant in made:
+            tenant = self._relations[self._tenancy.tenant]
+            tenants.ids[label] = made[self._tenancy.tenant][tenant.primary_key[0]]
+        return made
+
+    def _membership_keys(self, tenants: Tenants, label: str) -> Row:
+        """What a membership refers to besides tenant and user, as a role."""
+        assert isinstance(self._tenancy.member, Membership)
+        relation = self._relations[self._tenancy.member.table]
+        own = {self._tenancy.member.tenant: tenants.ids[label], self._tenancy.member.user: tenants.users[label]}
+        found: Row = {}
+        for key in relation.foreign_keys:
+            if self._is_needed(relation, key, {**own, **found}):
+                found.update(self._referred(key, tenants, label, None))
+        return {name: value for name, value in found.items() if name not in own}
+
+    def _insert_together(self, group: list[Relation], tenants: Tenants, label: str) -> dict[str, Row]:
+        """Rows that refer to each other, in one statement: foreign keys are checked at its end."""
+        names = [relation.full_name for relation in group]
+        known = {
+            relation.full_name: dict(self._known(relation, tenants, label, within=names).values) for relation in group
+        }
+        for relation in group:
+            for key in relation.foreign_keys:
+                if key.target not in names or not self._is_needed(relation, key, known[relation.full_name]):
+                    continue
+                target = self._relations[key.target]
+                for here, there in key.columns:
+                    column = target.column(there)
+                    assert column is not None
+                    if there not in known[key.target]:
+                        value = known[relation.full_name].get(here)
+                        known[key.target][there] = self._key(column) if value is None else value
+                    known[relation.full_name][here] = known[key.target][there]
+        chosen = {
+            relation.full_name: next(self._choices(relation, _Known(known[relation.full_name]), None))
+            for relation in group
+        }
+        inserts = []
+        parameters: list[Any] = []
+        for number, relation in enumerate(group):
+            row = chosen[relation.full_name]
+            inserts.append(
+                sql.SQL("{} as ({})").format(
+                    sql.Identifier(f"made_{number}"),
+                    insert_statement(relation, row, overriding=_overrides(relation, row)),
+                )
+            )
+            parameters += row.values()
+        self._connection.execute(sql.SQL("with {} select 1").format(sql.SQL(", ").join(inserts)), parameters)
+        made = {}
+        for relation in group:
+            found = self._existing(relation, known[relation.full_name])
+            if found is None:
+                raise Unfilled(f"a trigger changes the row of {relation.full_name}, or takes it away")
+            made[relation.full_name] = found
+            self._sent[relation.full_name, label] = chosen[relation.full_name]
+        return made
+
+    def _key(self, column: Column) -> Any:
+        number = next(self._numbers) + (_KEYS_FROM if column.has_default else 0)
+        value = values.fresh(column.data_type, column.name, number)
+        if value is None:
+            raise Unfilled(f"no value is known for {column.name}, which is {column.data_type.declared}")
+        return value
+
+    def _close(self, relation: Relation, within: list[str], tenants: Tenants) -> None:
+        """Set the references to tables of a circle that were left NULL as long as there was no row there."""
+        for label, row in list(tenants.rows.get(relation.full_name, {}).items()):
+            for key in relation.foreign_keys:
+                there = tenants.rows.get(key.target, {}).get(label)
+                if key.target not in within or there is None or not relation.primary_key:
+                    continue
+                changes = {here: there[name] for here, name in key.columns if row.get(here) is None}
+                if changes:
+                    updated = self._updated(relation, row, changes)
+                    if updated is not None:
+                        tenants.rows[relation.full_name][label] = row = updated
+
+    def _updated(self, relation: Relation, row: Row, changes: Row) -> Row | None:
+        statement = sql.SQL("update {} set {} where {} returning *").format(
+            sql.Identifier(relation.schema, relation.name),
+            sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes),
+            sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in relation.primary_key),
+        )
+        parameters = [*changes.values(), *(row[name] for name in relation.primary_key)]
+        try:
+            with self._connection.transaction(), self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+                return cursor.execute(statement, parameters).fetchone()
+        except psycopg.Error:
+            return None
+
+    def _fill_again(self, relation: Relation, tenants: Tenants, labels: tuple[str, ...]) -> None:
+        """Second rows, with every column filled. One a tenant may be all that there can be, so none is missed."""
+        try:
+            with self._connection.transaction():
+                made = {}
+                for turn, label in enumerate(labels, 1):
+                    known = self._known(relation, tenants, label, optional=True)
+                    for key in relation.foreign_keys:
+                        if key.target == relation.full_name:
+                            known.values.update(self._referred(key, tenants, label, None))
+                    made[label] = self._insert(relation, known, turn=turn)
+        except (psycopg.Error, Unfilled):
+            if self._connection.closed:
+                raise
+            return
+        if not any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
+            tenants.others[relation.full_name] = made
+
+    def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
+        """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.
+
+        ``user`` stands where it refers to a user; the tenant's member does by default. Raises `Unfilled` when a
+        column's type is one for which no value is known.
+        """
+        known = self._known(relation, tenants, label, user)
+        there = self._sent.get((relation.full_name, label), {})
+        if not there or any(index.exclusion for index in relation.exclusions):
+            there = {**there, **next(self._choices(relation, known, None))}
+        # as in the row that there is: its constraints let that in, and where it is unique, policies are asked before
+        checked = {name for check in relation.check_constraints for name in check.columns}
+        return {
+            **{
+                name: value
+                for name, value in there.items()
+                if (column := relation.column(name)) is not None
+                and ((column.not_null and not column.has_default) or name in checked)
+            },
+            **known.values,
+        }
+
+    def _known(
+        self,
+        relation: Relation,
+        tenants: Tenants,
+        label: str,
+        user: UUID | None = None,
+        *,
+        optional: bool = False,
+        within: Collection[str] = (),
+    ) -> _Known:
+        """What follows from whose the row is: the tenant column, and keys of rows that it refers to.
+
+        With ``optional``, keys too of rows that it need not refer to. Tables ``within`` a circle have no row yet.
+        """
+        known: Row = {}
+        choices: list[Row] = []
+        if relation.column(self._tenancy.column) is not None and label in tenants.ids:
+            known[self._tenancy.column] = tenants.ids[label]
+        checked = {name for check in relation.check_constraints for name in check.columns}
+        for key in relation.foreign_keys:
+            needed = self._is_needed(relation, key, known)
+            if key.target in within or not (needed or (optional and not self._is_given(relation, key, known))):
+                continue
+            try:
+                referred = self._referred(key, tenants, label, user)
+            except Unfilled:
+                if needed:
+                    raise
+                continue
+            if not needed and checked & set(referred):
+                choices.append({name: value for name, value in referred.items() if name not in known})
+            else:
+                known.update(referred)
+        return _Known(known, tuple(choices))
+
+    def _is_given(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
+        return key.target == relation.full_name or any(here in known for here, _ in key.columns)
+
+    def _is_needed(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
+        here = [relation.column(name) for name, _ in key.columns]
+        return any(
+            column is not None and column.not_null and not column.has_default and column.name not in known
+            for column in here
+        )
+
+    def _referred(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row:
+        if key.target == USERS:
+            return {here: user or tenants.users[label] for here, _ in key.columns}
+        if key.target not in tenants.rows or label not in tenants.rows[key.target]:
+            reason = tenants.unfilled.get(key.target)
+            raise Unfilled(
+                f"it refers to {key.target}, for which no row could be made" + (f": {reason}" if reason else "")
+            )
+        row = tenants.rows[key.target][label]
+        return {here: row[there] for here, there in key.columns}
+
+    # one row
+
+    def _insert(
+        self, relation: Relation, known: _Known, remembered: tuple[str, str] | None = None, turn: int | None = None
+    ) -> Row:
+        """Insert a row with what is known and what it needs besides, which is searched where it is refused."""
+        refused: Exception | None = None
+        for row in self._choices(relation, known, turn):
+            try:
+                with self._connection.transaction():
+                    made = self._inserted(relation, row)
+            except _REFUSALS as error:
+                refused = refused or error
+                if isinstance(error, psycopg.errors.ForeignKeyViolation):
+                    break
+                if isinstance(error, psycopg.errors.UniqueViolation):
+                    existing = self._existing(relation, known.values)  # made by a trigger, as a profile is at sign-up
+                    if existing is not None:
+                        return existing
+            else:
+                if remembered is not None:
+                    self._sent[remembered] = row
+                return made
+        assert refused is not None
+        raise Unfilled(_reason(relation, refused)) from refused
+
+    def _choices(self, relation: Relation, known: _Known, turn: int | None) -> Iterator[Row]:
+        """Rows to try, one after the other: the likeliest first, then any that the CHECK constraints let in."""
+        parts = self._parts(relation, known, turn)
+        step = next(self._turns.setdefault(relation.full_name, itertools.count()))
+        for attempt in range(_TRIES):
+            row: Row = {}
+            for part in parts:
+                place = step + attempt if part.is_light else attempt
+                row.update(part.solutions[place % len(part.solutions)])
+            yield {**self._plain(relation, known, row, turn), **row, **known.values}
+            if attempt == _TRIES // 2:
+                parts = self._searched(relation, known, turn)  # what was found for another row may not do for this one
+        if turn is not None:
+            return
+        wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200, mixed=True)
+        for _ in range(_WIDE_TRIES):
+            row = {}
+            for part in wide:
+                row.update(self._random.choice(part.solutions))
+            yield {**row, **known.values}
+
+    def _parts(self, relation: Relation, known: _Known, turn: int | None) -> list[Part]:
+        """What was found for the columns under constraints; once for all rows of which the same columns are known."""
+        chosen = tuple(tuple(choice) for choice in known.choices)
+        key = (relation.full_name, frozenset(known.values), chosen, turn)
+        if known.choices or key not in self._plans:
+            self._plans[key] = self._searched(relation, known, turn)
+        return self._plans[key]
+
+    def _searched(self, relation: Relation, known: _Known, turn: int | None) -> list[Part]:
+        return self._search(relation, known).parts(self._variables(relation, known, turn), _SOLUTIONS)
+
+    def _search(self, relation: Relation, known: _Known) -> Search:
+        return Search(self._pools, relation, known.values, check_rules(relation))
+
+    def _variables(self, relation: Relation, known: _Known, turn: int | None, *, wide: bool = False) -> list[Variable]:
+        """The columns to be searched: those under constraints, or all that can be given values."""
+        listed = self.listed_of(relation.full_name)
+        rules = check_rules(relation)
+        checked = {name for rule in rules for name in rule.columns}
+        if any((column := relation.column(name)) is not None and column.generated for name in checked):
+            checked = {column.name for column in relation.columns}
+        taken = set(known.values)
+        found = []
+        for choice in known.choices:
+            names = tuple(name for name in choice if name not in taken)
+            if names:
+                taken |= set(names)
+                keys = tuple(choice[name] for name in names)
+                found.append(Variable(names, [keys, tuple(LEFT_OUT for _ in names)], heavy=True))
+        more = [trigger.source for trigger in relation.triggers] if wide else []
+        for column in relation.columns:
+            if column.name in taken or column.generated or column.identity:
+                continue
+            shown = turn is not None and column.viewed and (column.category == "B" or column.name in listed)
+            needs_search = shown or column.name in checked or bool(column.data_type.domains)
+            needs_value = column.not_null and not column.has_default
+            if not (wide or needs_search or (needs_value and self._fresh(column) is None)):
+                continue
+            if not (
+                wide or shown or column.name in checked or needs_value or (turn is not None and not column.has_default)
+            ):
+                continue
+            options = self._options(relation, column, listed.get(column.name), more, turn)
+            heavy = column.has_default or not column.not_null or column.name in listed or column.category == "B"
+            if not needs_value:
+                filled = turn is not None and not column.has_default
+                if shown and column.category == "B":
+                    options = [True, *options]  # views show more often what is flagged
+                options = [*options, LEFT_OUT] if filled or shown else [LEFT_OUT, *options]
+            found.append(Variable((column.name,), [(option,) for option in options], heavy))
+        return found
+
+    def _options(
+        self, relation: Relation, column: Column, listed: list[str] | None, more: Iterable[str], turn: int | None
+    ) -> list[Any]:
+        if listed and column.data_type.base.kind in ("base", "enum"):
+            shift = (turn or 0) % len(listed)
+            preferred: list[Any] = [*listed[shift:], *listed[:shift]]
+        else:
+            preferred = [value for _ in range(_FRESH) if (value := self._fresh(column)) is not None]
+        hints = hints_for(relation, column.name, more)
+        return self._pools.let_in(column.data_type, [*preferred, *self._pools.valid(column.data_type, hints)])
+
+    def _fresh(self, column: Column) -> Any:
+        if column.data_type.base.name == "xml" or _has_checks(column.data_type):
+            return None
+        return values.fresh(column.data_type, column.name, next(self._numbers))
+
+    def _plain(self, relation: Relation, known: _Known, row: Row, turn: int | None) -> Row:
+        """Values for the columns that no constraint speaks of: those that it needs, with a ``turn`` all."""
+        listed = self.listed_of(relation.full_name)
+        searched = set(row)
+        for part in self._parts(relation, known, turn):
+            searched |= {name for variable in part.variables for name in variable.columns}
+        found = {}
+        for column in relation.columns:
+            if column.name in searched or column.name in known.values or column.generated or column.has_default:
+                continue
+            if column.not_null or turn is not None:
+                labels = listed.get(column.name)
+                if labels and column.data_type.base.kind == "enum":
+                    found[column.name] = labels[(turn or 0) % len(labels)]
+                else:
+                    found[column.name] = self._fresh(column)
+        return found
+
+    def _inserted(self, relation: Relation, row: Row) -> Row:
+        with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+            made = cursor.execute(insert_statement(relation, row, returning=True), list(row.values())).fetchone()
+        if made is None:
+            raise Unfilled("a trigger refuses the row without an error")
+        return made
+
+    def _existing(self, relation: Relation, known: Row) -> Row | None:
+        if not known:
+            return None
+        statement = sql.SQL("select * from {} where {}").format(
+            sql.Identifier(relation.schema, relation.name),
+            sql.SQL(" and ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in known),
+        )
+        with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+            rows = cursor.execute(statement, list(known.values())).fetchall()
+        return rows[0] if len(rows) == 1 else None
+
+
+def circles(relations: Sequence[Relation], follows: Any) -> list[list[Relation]]:
+    """The relations in groups that refer to each other in a circle, each after those that it refers to.
+
+    ``follows(relation, key)`` says which foreign keys count.
+    """
+    targets = {
+        relation.full_name: {key.target for key in relation.foreign_keys if follows(relation, key)}
+        for relation in relations
+    }
+    reached = {name: _reached(name, targets) for name in targets}
+    groups: dict[frozenset[str], list[Relation]] = {}
+    for relation in relations:
+        name = relation.full_name
+        members = frozenset(other for other in reached[name] if name in reached[other])
+        groups.setdefault(members, []).append(relation)
+    # who refers to another one reaches all that that one reaches, and more
+    return sorted(groups.values(), key=lambda group: len(reached[group[0].full_name]))
+
+
+def _reached(name: str, targets: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    left = [name]
+    while left:
+        current = left.pop()
+        if current not in found:
+            found.add(current)
+            left += [target for target in targets[current] if target in targets]
+    return found
+
+
+def _has_checks(data_type: DataType) -> bool:
+    parts = [part for part in (data_type.part, *(attribute for _, attribute in data_type.attributes)) if part]
+    return bool(data_type.checks) or any(map(_has_checks, parts))
+
+
+def _said(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _reason(relation: Relation, error: Exception) -> str:
+    """What PostgreSQL said, with the definition of the constraint that it names."""
+    said = _said(error)
+    name = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
+    definitions = {check.name: check.definition for check in relation.check_constraints}
+    definitions |= {index.name: index.definition for index in relation.exclusions}
+    definition = definitions.get(name or "")
+    return f"{said} ({definition})" if definition else said
+
+
+def _overrides(relation: Relation, row: Row) -> bool:
+    return any(column.identity == "always" and column.name in row for column in relation.columns)
+
+
+def insert_statement(
+    relation: Relation, values: Row, *, returning: bool = False, overriding: bool = False
+) -> sql.Composed:
+    """The INSERT of ``values`` with a placeholder for each; ``overriding`` lets keys be given that a table counts."""
+    table = sql.Identifier(relation.schema, relation.name)
+    if not values:
+        statement = sql.SQL("insert into {} default values").format(table)
+    else:
+        statement = sql.SQL("insert into {} ({}) {}values ({})").format(
+            table,
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL("overriding system value " if overriding else ""),
+            sql.SQL(", ").join(sql.Placeholder() * len(values)),
+        )
+    return statement + sql.SQL(" returning *") if returning else statement
+
+
+def _listed_values(relation: Relation) -> dict[str, list[str]]:
+    """For each column that a CHECK holds to a list of texts: that list."""
+    found: dict[str, list[str]] = {}
+    for check in relation.checks:
+        for column, listed in _lists(check):
+            found.setdefault(column, listed)
+    return found
+
+
+def _lists(check: str) -> Iterator[tuple[str, list[str]]]:
+    for match in _LISTED.finditer(check):
+        yield match["column"], [value.replace("''", "'") for value in _QUOTED.findall(match["values"])]

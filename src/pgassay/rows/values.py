@@ -1,0 +1,514 @@
+"""Values: for each type, ones that differ from each other, ones worth trying, and a strategy of Hypothesis for all.
+
+Numbers, texts, times, identifiers and bytes are Python's; all else is the text that PostgreSQL reads.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import uuid4
+
+from hypothesis import strategies as st
+
+from pgassay.catalog import DataType
+from pgassay.rows import hints as reading
+from pgassay.rows.hints import Hints
+
+Parts = Callable[[DataType], Sequence[Any]]
+"""Gives values for a type within another one."""
+
+_INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+_TEXTS = ("text", "character varying", "bpchar", "character", "name", "citext", "extensions.citext", "public.citext")
+_ORDERED = (*_INTEGERS, "numeric", "date", "timestamp without time zone", "timestamp with time zone")
+"""Types whose values Python puts in the same order as PostgreSQL."""
+_DAY = datetime(2025, 11, 3)
+_TRIED_TEXTS = [
+    "a", "ab", "abc", "abcdef", "ABC", "ABC-123", "A1", "abc-def", "abc_def", "someone@example.org", "12345",
+    "https://example.org/x", "2025-11-03", "+431234567", "en", "EUR", "#a1b2c3", "0.1.0", "a.b", "draft",
+    "abcdefghijklmnopqrstuvwxyz012345", "AB", "1", "0", "Abc", "Abc def", "de-AT", "10:30", "/a/b",
+    "AT611904300234573201", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "",
+]  # fmt: skip
+_TRIED_NUMBERS = [1, 0, 2, 3, 5, 10, 42, 50, 99, 100, 500, 1000, 2025, 10_000, -1, -100, 1_000_000]
+_TRIED_JSON = ["{}", "[]", '"a"', "1", "true", "null", '["a"]', '{"a": 1}', "[1]", "[{}]"]
+_ANYTHING = [
+    "0", "1", "a", "", "{}", "[]", "()", "(0,0)", "(1,1)", "a=>1", "[1]", "{1}", "a.b", "2025-11-03", "1 day", "$",
+    "<a/>", "10.0.0.1", "true", "00000000-0000-0000-0000-000000000001", "POINT(1 1)", "{(0,0)}", "1/1",
+]  # fmt: skip
+"""What may be read by a type that nothing is known of."""
+
+
+def _bits(data_type: DataType, number: int) -> str:
+    length = data_type.modifier[0] if data_type.modifier else 8
+    return format(number % 2**length, f"0{length}b")
+
+
+def _decimal(data_type: DataType, number: int) -> Decimal | int:
+    if not data_type.modifier:
+        return number
+    precision, scale = (*data_type.modifier, 0)[:2]
+    if precision > scale:
+        return number % int(10 ** (precision - scale))
+    return Decimal(number % int(10**precision)).scaleb(-scale)
+
+
+def _ip(number: int) -> str:
+    return str(ipaddress.IPv4Address("10.0.0.0") + number % 2**24)
+
+
+_FRESH: dict[str, Callable[[DataType, int], Any]] = {
+    "uuid": lambda _, __: uuid4(),
+    "boolean": lambda _, __: False,
+    "bytea": lambda _, n: str(n).encode(),
+    "smallint": lambda _, n: n % 2**15,
+    "integer": lambda _, n: n,
+    "bigint": lambda _, n: n,
+    "real": lambda _, n: n,
+    "double precision": lambda _, n: n,
+    "numeric": _decimal,
+    "money": lambda _, n: n,
+    "oid": lambda _, n: n,
+    "json": lambda _, __: "{}",
+    "jsonb": lambda _, __: "{}",
+    '"char"': lambda _, n: chr(97 + n % 26),
+    "date": lambda _, n: (_DAY + timedelta(days=n)).date(),
+    "timestamp without time zone": lambda _, n: _DAY + timedelta(days=n),
+    "timestamp with time zone": lambda _, n: _DAY.replace(tzinfo=UTC) + timedelta(days=n),
+    "time without time zone": lambda _, n: time(n // 60 % 24, n % 60),
+    "time with time zone": lambda _, n: time(n // 60 % 24, n % 60, tzinfo=UTC),
+    "interval": lambda _, n: timedelta(hours=n),
+    "inet": lambda _, n: _ip(n),
+    "cidr": lambda _, n: f"{_ip(n)}/32",
+    "macaddr": lambda _, n: "02:00:00:" + (n % 2**24).to_bytes(3).hex(":"),
+    "macaddr8": lambda _, n: "02:00:00:00:00:" + (n % 2**24).to_bytes(3).hex(":"),
+    '"bit"': _bits,
+    "bit varying": _bits,
+    "xml": lambda _, n: f"<a>{n}</a>",
+    "tsvector": lambda _, n: f"'word{n}'",
+    "tsquery": lambda _, n: f"'word{n}'",
+    "jsonpath": lambda _, n: f'$."a{n}"',
+    "point": lambda _, n: f"({n},{n})",
+    "line": lambda _, n: f"{{1,-1,{n}}}",
+    "lseg": lambda _, n: f"[({n},0),({n},1)]",
+    "box": lambda _, n: f"({n}.9,{n}.9),({n},{n})",
+    "path": lambda _, n: f"(({n},0),({n},1),({n}.5,1))",
+    "polygon": lambda _, n: f"(({n},0),({n},1),({n}.5,1))",
+    "circle": lambda _, n: f"<({n},0),0.4>",
+    "pg_lsn": lambda _, n: f"0/{n:X}",
+    "xid": lambda _, n: str(n),
+    "xid8": lambda _, n: str(n),
+    "cid": lambda _, n: str(n),
+    "tid": lambda _, n: f"({n},1)",
+    "pg_snapshot": lambda _, n: f"{n}:{n}:",
+    "txid_snapshot": lambda _, n: f"{n}:{n}:",
+    "refcursor": lambda _, n: f"cursor {n}",
+    "int2vector": lambda _, n: str(n % 2**15),
+    "oidvector": lambda _, n: str(n),
+}
+_REFERENCES = (
+    "regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator", "regproc",
+    "regprocedure", "regrole", "regtype",
+)  # fmt: skip
+
+
+def is_text(data_type: DataType) -> bool:
+    """Whether its values are texts of any content."""
+    return data_type.name in _TEXTS
+
+
+def sql_text(value: Any) -> str | None:
+    """The text that PostgreSQL reads ``value`` from."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return "\\x" + value.hex()
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
+        case dict() | list():
+            return json.dumps(value)
+    return str(value)
+
+
+def fresh(data_type: DataType, name: str, number: int) -> Any:
+    """Another value for each ``number`` where the type has as many, later or greater ones for greater numbers.
+
+    None where nothing is known of the type.
+    """
+    base = data_type.base
+    match base.kind:
+        case "enum":
+            return base.labels[0] if base.labels else None
+        case "array":
+            return "{}"
+        case "composite":
+            return composite([fresh(part, attribute, number) for attribute, part in base.attributes])
+        case "range":
+            assert base.part is not None
+            return _range(base.part, fresh(base.part, name, number), fresh(base.part, name, number + 1))
+        case "multirange":
+            assert base.part is not None
+            return f"{{{fresh(base.part, name, number)}}}"
+    if base.name in _TEXTS:
+        return _fitted(f"{name} {number}", number, 63 if base.name == "name" else _length(base))
+    if base.name in _REFERENCES:
+        return "0"
+    made = _FRESH.get(base.name)
+    return None if made is None else made(base, number)
+
+
+def _length(data_type: DataType) -> int | None:
+    return data_type.modifier[0] if data_type.modifier else None
+
+
+def _fitted(text: str, number: int, length: int | None) -> str:
+    if length is None or len(text) <= length:
+        return text
+    digits = str(number)
+    return (text[: max(0, length - len(digits))] + digits)[-length:]
+
+
+def _range(part: DataType, low: Any, high: Any) -> str:
+    if part.base.name in _ORDERED:
+        return f"[{_quoted(low)},{_quoted(high)})"
+    return f"[{_quoted(low)},{_quoted(low)}]"
+
+
+def _quoted(value: Any) -> str:
+    text = sql_text(value)
+    if text is None:
+        return ""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def array(elements: Iterable[Any], delimiter: str = ",") -> str:
+    """An array as PostgreSQL reads it."""
+    return "{" + delimiter.join("NULL" if value is None else _quoted(value) for value in elements) + "}"
+
+
+def composite(values: Iterable[Any]) -> str:
+    """A row as PostgreSQL reads it."""
+    return "(" + ",".join(map(_quoted, values)) + ")"
+
+
+def tried(data_type: DataType, parts: Parts) -> Iterator[Any]:
+    """Values worth trying where it is not known which ones are let in. Not each need be a value of the type."""
+    base = data_type.base
+    match base.kind:
+        case "enum":
+            yield from base.labels
+        case "array":
+            assert base.part is not None
+            elements = list(parts(base.part))[:6]
+            yield array([])
+            for count in (1, 2, 3):
+                for n in range(len(elements)):
+                    yield array((elements * 2)[n : n + count], base.part.base.delimiter)
+        case "composite":
+            for row in itertools.islice(zip(*map(_endless(parts), (a for _, a in base.attributes)), strict=False), 12):
+                yield composite(row)
+        case "range":
+            assert base.part is not None
+            yield from _ranges(base.part, parts)
+        case "multirange":
+            assert base.part is not None
+            yield "{}"
+            for value in list(parts(base.part))[:12]:
+                yield f"{{{value}}}"
+        case _:
+            yield from _tried_of(base)
+
+
+def _endless(parts: Parts) -> Callable[[DataType], Iterator[Any]]:
+    return lambda part: itertools.cycle(list(parts(part))[:12] or [None])
+
+
+def _ranges(part: DataType, parts: Parts) -> Iterator[str]:
+    bounds = list(parts(part))[:12]
+    if part.base.name in _ORDERED:
+        bounds = sorted(set(bounds))
+        for low, high in itertools.pairwise(bounds):
+            yield f"[{_quoted(low)},{_quoted(high)})"
+    for bound in bounds[:4]:
+        yield f"[{_quoted(bound)},{_quoted(bound)}]"
+        yield f"[{_quoted(bound)},)"
+        yield f"(,{_quoted(bound)})"
+    yield from ("empty", "(,)")
+
+
+def _tried_of(base: DataType) -> Iterator[Any]:
+    if base.name in _TEXTS:
+        yield from _TRIED_TEXTS
+    elif base.name in _INTEGERS or base.name in ("numeric", "real", "double precision", "money", "oid"):
+        yield from _TRIED_NUMBERS
+        if base.name in ("numeric", "real", "double precision"):
+            yield from map(Decimal, ("0.5", "0.01", "0.1", "1.5", "-0.5"))
+    elif base.name == "boolean":
+        yield from (True, False)
+    elif base.name in ("json", "jsonb"):
+        yield from _TRIED_JSON
+    elif base.name == "interval":
+        yield from (timedelta(), timedelta(minutes=1), timedelta(days=1), timedelta(days=30), timedelta(days=-1))
+    elif base.name in ("date", "timestamp without time zone", "timestamp with time zone"):
+        for day in (*range(8), 28, 59, 59 + 31, -(365 * 30), 365 * 100):
+            moment = datetime(2025, 11, 1) + timedelta(days=day)
+            yield _as_moment(base, moment)
+    elif base.name in _FRESH:
+        for number in range(1, 9):
+            yield fresh(base, "", number)
+    elif base.name in _REFERENCES:
+        yield "0"
+    else:
+        yield from _ANYTHING
+        for length in base.modifier[:1]:
+            yield f"[{','.join(['1'] * length)}]"
+
+
+def _as_moment(base: DataType, moment: datetime) -> Any:
+    if base.name == "date":
+        return moment.date()
+    return moment.replace(tzinfo=UTC) if base.name == "timestamp with time zone" else moment.replace(tzinfo=None)
+
+
+def hinted(data_type: DataType, hints: Hints, parts: Callable[[DataType, Hints], Sequence[Any]]) -> Iterator[Any]:
+    """Values that the constants of a constraint point to."""
+    base = data_type.base
+    if base.kind == "enum":
+        yield from (text for text in hints.texts if text in base.labels)
+    elif base.kind == "array":
+        assert base.part is not None
+        elements = [value for value in parts(base.part, hints) if value is not None][:40]
+        yield from (array([value], base.part.base.delimiter) for value in elements)
+        yield array(elements[:2], base.part.base.delimiter)
+        for length in hints.lengths:
+            if elements and length <= 100:
+                yield array((elements * length)[:length], base.part.base.delimiter)
+    elif base.kind == "range":
+        assert base.part is not None
+        yield from _ranges(base.part, lambda part: parts(part, hints)[:20])
+    elif base.kind == "composite":
+        for number in range(20):
+            row = [parts(attribute, hints) for _, attribute in base.attributes]
+            yield composite(values[(number * 7 + n) % len(values)] if values else None for n, values in enumerate(row))
+    elif base.name in _TEXTS:
+        yield from reading.texts(hints)
+    elif base.name in _INTEGERS or base.name in ("money", "oid"):
+        yield from (int(number) for number in reading.numbers(hints) if number == int(number))
+    elif base.name in ("numeric", "real", "double precision"):
+        yield from reading.numbers(hints)
+    elif base.name in ("json", "jsonb"):
+        yield from _hinted_json(hints)
+    elif base.name in ("date", "timestamp without time zone", "timestamp with time zone"):
+        yield from _hinted_moments(base, hints)
+    else:
+        yield from hints.texts
+
+
+def _hinted_json(hints: Hints) -> Iterator[str]:
+    words = hints.texts[:6]
+    contents: list[Any] = ["a", 1, True, {}, [], ["a"], None, *words, *map(float, hints.numbers[:3])]
+    for value in contents:
+        yield json.dumps(dict.fromkeys(words, value))
+    for word in words:
+        for value in contents:
+            yield json.dumps({word: value})
+    for length in hints.lengths:
+        if length <= 100:
+            yield json.dumps(["a"] * length)
+    yield from words
+
+
+def _hinted_moments(base: DataType, hints: Hints) -> Iterator[Any]:
+    for text in hints.texts:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            continue
+        for step in (timedelta(), timedelta(days=1), timedelta(days=-1), timedelta(hours=1)):
+            yield _as_moment(base, moment + step)
+
+
+def fits(data_type: DataType, value: Any) -> bool:
+    """Whether a value lies within the type's length or limits, as far as that is easily said."""
+    base = data_type.base
+    if value is None:
+        return True
+    if base.name in _TEXTS:
+        length = 63 if base.name == "name" else _length(base)
+        return isinstance(value, str) and "\0" not in value and (length is None or len(value) <= length)
+    if base.name in _INTEGERS:
+        limit = _INTEGERS[base.name]
+        return isinstance(value, int) and -limit <= value < limit
+    if base.name == "numeric":
+        return _fits_numeric(base, value)
+    return base.name != "oid" or (isinstance(value, int) and 0 <= value < 2**32)
+
+
+def _fits_numeric(base: DataType, value: Any) -> bool:
+    if not base.modifier:
+        return True
+    precision, scale = (*base.modifier, 0)[:2]
+    try:
+        number = Decimal(value)
+        return number == round(number, scale) and abs(number) < Decimal(10) ** (precision - scale)
+    except (InvalidOperation, ValueError, TypeError):
+        return False
+
+
+# Strategies of Hypothesis
+
+_CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
+_COORDINATES = st.integers(-1000, 1000) | st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
+_POINTS = st.tuples(_COORDINATES, _COORDINATES).map(lambda p: f"({p[0]},{p[1]})")
+_WORDS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
+
+
+def _json() -> st.SearchStrategy[str]:
+    scalars = (
+        st.none()
+        | st.booleans()
+        | st.integers(-(10**15), 10**15)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(_CHARACTERS)
+    )
+    values = st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(_CHARACTERS), inner, max_size=4)
+    )
+    return values.map(json.dumps)
+
+
+def _network(parts: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]) -> str:
+    address, length = parts
+    return (
+        str(ipaddress.ip_network((int(address), min(length, address.max_prefixlen)), strict=False))
+        if (address.version == 4 or int(address) >= 2**32)
+        else f"{address}/128"
+    )
+
+
+def _polygons(least: int) -> st.SearchStrategy[str]:
+    return st.lists(_POINTS, min_size=least, max_size=5).map(lambda points: f"({','.join(points)})")
+
+
+_STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
+    **{name: st.integers(-limit, limit - 1) for name, limit in _INTEGERS.items()},
+    "real": st.floats(width=32),
+    "double precision": st.floats(),
+    "money": st.integers(-(10**12), 10**12),
+    "oid": st.integers(0, 2**32 - 1),
+    "boolean": st.booleans(),
+    "uuid": st.uuids(),
+    "bytea": st.binary(max_size=40),
+    '"char"': st.characters(min_codepoint=32, max_codepoint=126),
+    "date": st.dates(),
+    "timestamp without time zone": st.datetimes(),
+    "timestamp with time zone": st.datetimes(
+        min_value=datetime(1, 1, 2),
+        max_value=datetime(9999, 12, 30),
+        timezones=st.just(UTC),
+    ),
+    "time without time zone": st.times(),
+    "time with time zone": st.times(timezones=st.just(UTC)),
+    "interval": st.timedeltas(timedelta(days=-100_000), timedelta(days=100_000)),
+    "json": _json(),
+    "jsonb": _json(),
+    "inet": st.ip_addresses().map(str),
+    "cidr": st.tuples(st.ip_addresses(), st.integers(0, 128)).map(_network),
+    "macaddr": st.binary(min_size=6, max_size=6).map(lambda octets: octets.hex(":")),
+    "macaddr8": st.binary(min_size=8, max_size=8).map(lambda octets: octets.hex(":")),
+    "xml": _WORDS.map(lambda word: f"<a>{word}</a>") | st.just("<a/>"),
+    "tsvector": st.lists(_WORDS, max_size=5).map(" ".join),
+    "tsquery": st.lists(_WORDS, min_size=1, max_size=4).map(" & ".join),
+    "jsonpath": _WORDS.map(lambda word: f'$."{word}"') | st.sampled_from(["$", "$.*", "$[*] ? (@ > 1)", "strict $.a"]),
+    "point": _POINTS,
+    "line": st.tuples(st.integers(1, 99), _COORDINATES, _COORDINATES).map(lambda n: f"{{{n[0]},{n[1]},{n[2]}}}"),
+    "lseg": st.tuples(_POINTS, _POINTS).map(lambda ends: f"[{ends[0]},{ends[1]}]"),
+    "box": st.tuples(_POINTS, _POINTS).map(",".join),
+    "path": _polygons(1) | _polygons(1).map(lambda points: f"[{points[1:-1]}]"),
+    "polygon": _polygons(1),
+    "circle": st.tuples(_POINTS, st.integers(0, 1000)).map(lambda parts: f"<{parts[0]},{parts[1]}>"),
+    "pg_lsn": st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)).map(lambda n: f"{n[0]:X}/{n[1]:X}"),
+    "xid": st.integers(0, 2**32 - 1).map(str),
+    "xid8": st.integers(0, 2**63).map(str),
+    "cid": st.integers(0, 2**32 - 1).map(str),
+    "tid": st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)).map(lambda n: f"({n[0]},{n[1]})"),
+    "pg_snapshot": st.integers(1, 2**62).map(lambda number: f"{number}:{number}:"),
+    "txid_snapshot": st.integers(1, 2**62).map(lambda number: f"{number}:{number}:"),
+    "refcursor": st.text(_CHARACTERS, max_size=20),
+    "int2vector": st.lists(st.integers(0, 2**15 - 1), max_size=5).map(lambda numbers: " ".join(map(str, numbers))),
+    "oidvector": st.lists(st.integers(0, 2**32 - 1), max_size=5).map(lambda numbers: " ".join(map(str, numbers))),
+    "name": st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=63),
+}
+
+
+def strategy(data_type: DataType, parts: Parts) -> st.SearchStrategy[Any]:
+    """All values of a type but NULL. Of domains, and of types that nothing is known of, those that ``parts`` gives."""
+    length = _length(data_type)
+    match data_type.kind:
+        case "enum":
+            return st.sampled_from(data_type.labels)
+        case "array":
+            return _arrays(data_type, parts)
+        case "composite":
+            inner = [strategy(attribute, parts) for _, attribute in data_type.attributes]
+            return st.tuples(*(part | st.none() for part in inner)).map(composite)
+        case "range":
+            assert data_type.part is not None
+            return _range_strategy(data_type.part, parts)
+        case "multirange":
+            assert data_type.part is not None
+            return st.lists(strategy(data_type.part, parts), max_size=3).map(lambda ranges: f"{{{','.join(ranges)}}}")
+        case "base" if data_type.name == "numeric":
+            return _decimals(data_type)
+        case "base" if data_type.name == '"bit"':
+            return st.text("01", min_size=length or 1, max_size=length or 1)
+        case "base" if data_type.name == "bit varying":
+            return st.text("01", max_size=length or 40)
+        case "base" if data_type.name in _STRATEGIES:
+            return _STRATEGIES[data_type.name]
+        case "base" if data_type.name in _TEXTS:
+            return st.text(_CHARACTERS, max_size=length)
+    return st.sampled_from(list(parts(data_type)))
+
+
+def _decimals(data_type: DataType) -> st.SearchStrategy[Decimal]:
+    if not data_type.modifier:
+        return st.decimals(-(10**20), 10**20, allow_nan=False, places=6) | st.integers(-(10**30), 10**30).map(Decimal)
+    precision, scale = (*data_type.modifier, 0)[:2]
+    most = 10**precision - 1
+    return st.integers(-most, most).map(lambda number: Decimal(number).scaleb(-scale))
+
+
+def _arrays(data_type: DataType, parts: Parts) -> st.SearchStrategy[str]:
+    assert data_type.part is not None
+    element = strategy(data_type.part, parts)
+    if not any(domain.not_null or domain.checks for domain in data_type.part.domains):
+        element = element | st.none()
+    delimiter = data_type.part.base.delimiter
+    return st.lists(element, max_size=4).map(lambda elements: array(elements, delimiter))
+
+
+def _range_strategy(part: DataType, parts: Parts) -> st.SearchStrategy[str]:
+    bounds = strategy(part, parts)
+    if part.kind == "base" and part.name in _INTEGERS:
+        bounds = st.integers(-(10**4), 10**4)  # the end of a canonical range is one more than its last number
+    if part.kind == "base" and part.name == "date":
+        bounds = st.dates(date(1, 1, 2), date(9998, 12, 30))
+    if part.base.name in _ORDERED:
+        pairs = st.tuples(bounds, bounds).map(lambda pair: sorted(pair))
+        closed = st.tuples(pairs, st.sampled_from(["[)", "[]", "(]", "()"])).map(
+            lambda made: f"{made[1][0]}{_quoted(made[0][0])},{_quoted(made[0][1])}{made[1][1]}"
+        )
+    else:
+        closed = bounds.map(lambda bound: f"[{_quoted(bound)},{_quoted(bound)}]")
+    return closed | bounds.map(lambda bound: f"[{_quoted(bound)},)") | st.sampled_from(["empty", "(,)"])
