@@ -6,6 +6,7 @@ import os
 import re
 import select
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,6 +45,11 @@ class Operator:
         programs = [str(needs.tools(clone.server)), str(home)]
         with suppress(pytest.skip.Exception):
             programs.append(str(needs.npm("supabase").parent))
+        # the CLI writes a folder of its own beside the migrations
+        self._folder = home / "repository"
+        shutil.copytree(ROOT / "supabase", self._folder / "supabase", symlinks=True)
+        for name in ("sql", "pyproject.toml"):
+            (self._folder / name).symlink_to(ROOT / name)
         (home / "pgassay").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pgassay "$@"\n')
         (home / "pgassay").chmod(0o755)
         self._environment = {
@@ -55,10 +61,10 @@ class Operator:
         }
 
     def tries(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in a shell, in the repository's folder."""
+        """Run a command in a shell, in a folder like the repository's."""
         return subprocess.run(
             ["bash", "-c", command],
-            cwd=ROOT,
+            cwd=self._folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
