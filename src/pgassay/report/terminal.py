@@ -12,6 +12,7 @@ from rich.text import Text
 from pgassay.checks import relations
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Run
+from pgassay.ledger import Plan
 from pgassay.migrations import Applied, Folder
 
 _STYLES = {
@@ -29,9 +30,7 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
     lines: list[RenderableType] = [
         Text(f"Applied {_count(len(folder.migrations), 'migration')} in {seconds:.2f} s{extra}")
     ]
-    for script in scripts[before:]:
-        mode = "  (autocommit: it cannot run in one transaction)" if script.autocommit else ""
-        lines.append(Text(f"  {script.script.name}{mode}"))
+    lines += [migration(script) for script in scripts[before:]]
     lines += [
         Text(f"  extension {name}: a stand-in, with what is commonly used of it", "yellow")
         for name in sorted({name for script in scripts for name in script.stand_ins})
@@ -40,11 +39,38 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
         Text(f"  index {name}: left out, since a stand-in cannot make it", "yellow")
         for name in sorted({name for script in scripts for name in script.left_out})
     ]
-    lines += [
+    return Group(*lines, *_skipped(folder))
+
+
+def migration(script: Applied) -> Text:
+    """A migration that went in."""
+    mode = "  (autocommit: it cannot run in one transaction)" if script.autocommit else ""
+    return Text(f"  {script.script.name}{mode}")
+
+
+def plan(plan: Plan, folder: Folder, *, dry_run: bool) -> RenderableType:
+    """What was applied to a database, or would be."""
+    pending = _count(len(plan.pending), "migration")
+    lines = [
+        Text(f"  {script.name}: whether it was changed since is not known: the ledger does not have it", "yellow")
+        for script in plan.unchecked
+    ]
+    lines += _skipped(folder)
+    if dry_run and plan.pending:
+        lines.append(Text(f"Would apply {pending}, and has changed nothing:"))
+        lines += [Text(f"  {script.name}") for script in plan.pending]
+    elif plan.pending:
+        lines.append(Text(f"Applied {pending}.", "bold green"))
+    else:
+        lines.append(Text(f"Nothing to apply: {_count(len(plan.applied), 'migration')} had been applied before."))
+    return Group(*lines)
+
+
+def _skipped(folder: Folder) -> list[Text]:
+    return [
         Text(f"  {name} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
         for name in folder.skipped
     ]
-    return Group(*lines)
 
 
 def report(run: Run) -> RenderableType:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,9 +104,10 @@ class _Account:
 
 
 @contextmanager
-def start(binaries: Binaries, *, backend: str, why: str) -> Iterator[Server]:
+def start(binaries: Binaries, *, backend: str, why: str, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run a new server from ``binaries`` until the block is left; nothing of it is left afterwards.
 
+    ``settings`` are PostgreSQL's, as an extension that has to be loaded at the start needs them.
     Raises `Unavailable` when it does not start, with the end of its log.
     """
     account = _Account.choose()
@@ -116,7 +117,7 @@ def start(binaries: Binaries, *, backend: str, why: str) -> Iterator[Server]:
         try:
             home.mkdir(mode=0o700)
             account.own(home)
-            server = _serve(binaries, home, account, guard, backend, why)
+            server = _serve(binaries, home, account, guard, backend, why, settings or {})
         except OSError as error:
             raise Unavailable(
                 f"The {backend} server could not be set up in {home.parent}: {error.strerror or error}.",
@@ -125,7 +126,15 @@ def start(binaries: Binaries, *, backend: str, why: str) -> Iterator[Server]:
         yield server
 
 
-def _serve(binaries: Binaries, home: Path, account: _Account, guard: Guard, backend: str, why: str) -> Server:
+def _serve(
+    binaries: Binaries,
+    home: Path,
+    account: _Account,
+    guard: Guard,
+    backend: str,
+    why: str,
+    more_settings: Mapping[str, str],
+) -> Server:
     sockets = home
     # libpq takes a comma for the end of a host
     if len(os.fsencode(home / ".s.PGSQL.5432")) > _SOCKET_PATH_BYTES or "," in str(home):
@@ -145,6 +154,7 @@ def _serve(binaries: Binaries, home: Path, account: _Account, guard: Guard, back
         "unix_socket_permissions": "0700",
         # in the data directory: a shared memory file elsewhere would outlive a server that is killed
         "dynamic_shared_memory_type": "mmap",
+        **more_settings,
     }
     command = [str(bin_directory / "postgres"), "-D", str(data)]
     for name, value in settings.items():

@@ -28,7 +28,7 @@ def start(config: Config) -> Iterator[Server]:
 
     Raises `Unavailable` when there is none.
     """
-    found = {binaries.version // 10000: binaries for binaries in _installations()}
+    found = {binaries.version // 10000: binaries for binaries in installations()}
     usable = {major: binaries for major, binaries in found.items() if major >= OLDEST_MAJOR}
     if config.pg_version is not None and config.pg_version not in usable:
         raise Unavailable(f"no system PostgreSQL {config.pg_version} ({_named(found)})")
@@ -40,7 +40,7 @@ def start(config: Config) -> Iterator[Server]:
         yield server
 
 
-def _installations() -> list[local.Binaries]:
+def installations() -> list[local.Binaries]:
     """All installations that can be run, oldest first."""
     directories = [path for place in _PLACES for path in Path("/").glob(place)]
     on_path = shutil.which("postgres")

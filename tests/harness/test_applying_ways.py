@@ -1,0 +1,223 @@
+"""Every way in which people apply the migrations ends with the same schema, and docs/applying.md says how it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pgassay import migrations
+from pgassay.identity import Databases
+from pgassay.templates import Template
+from tests import needs
+from tests.harness.operator import COMMANDS, FOLDER, QUERIES, ROOT, Operator, block, by_tcp
+
+PSQL = 'for file in sql/migrations/*.sql; do psql "$DATABASE_URL"'
+PUSH = 'supabase db push --remote="$DATABASE_URL" --yes'
+PUSH_DRY = 'supabase db push --remote="$DATABASE_URL" --dry-run'
+REPAIR = "migration repair"
+APPLY, APPLY_DRY, APPLY_TIMEOUT = 'pgassay apply "$DATABASE_URL"', "pgassay apply --dry-run", "PGOPTIONS"
+VERIFICATION, SECURITY, OWNERS = "information_schema.tables", "anon_reads", "tableowner"
+REFRESH, BY_HAND, FETCH = "SELECT public.refresh_job_metrics();\n", "INSERT INTO supabase_migrations", "array_to_string"
+CRON = [
+    "EXTENSION IF NOT EXISTS pg_cron",
+    "'refresh job metrics', '*/5",
+    "job_run_details ORDER",
+    "7 days",
+    "unschedule",
+]
+
+VERSIONS = [str(script.version) for script in FOLDER.migrations]
+NOTHING_LEFT = f"Nothing to apply: {len(VERSIONS)} migrations had been applied before."
+New = Callable[[], Operator]
+
+
+@pytest.fixture
+def new(pg_databases: Databases, tmp_path: Path) -> Iterator[New]:
+    """Make an operator with a database of the application, in which the Jobs system is not."""
+    application = pg_databases.template(migrations.scripts([ROOT / "sql" / "host"]), ())
+    with ExitStack() as stack:
+
+        def new() -> Operator:
+            clone = pg_databases.clone(application)
+            stack.callback(pg_databases.drop_later, clone)
+            stack.callback(clone.close)
+            home = tmp_path / clone.name
+            home.mkdir()
+            return Operator(clone, stack.enter_context(by_tcp(clone)), home)
+
+        yield new
+
+
+@pytest.fixture
+def operator(new: New) -> Operator:
+    return new()
+
+
+@pytest.fixture(scope="session")
+def reference(pg_databases: Databases, pg_template: Template, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The schema of the database in which all other tests run."""
+    clone = pg_databases.clone(pg_template)
+    with by_tcp(clone) as url:
+        schema = Operator(clone, url, tmp_path_factory.mktemp("reference")).schema()
+    clone.close()
+    pg_databases.drop_later(clone)
+    assert "CREATE VIEW public.job_metrics" in schema
+    return schema
+
+
+def paste_all(operator: Operator) -> None:
+    for script in FOLDER.migrations:
+        operator.pastes(script.sql)
+
+
+def test_pasted_in_the_sql_editor(operator: Operator, reference: str) -> None:
+    paste_all(operator)
+    assert operator.schema() == reference
+    with pytest.raises(psycopg.errors.DuplicateSchema, match='schema "private" already exists'):
+        operator.pastes(FOLDER.migrations[0].sql)
+    assert operator.schema() == reference
+
+
+def test_the_order_of_the_files_is_the_one_of_the_document() -> None:
+    document = (ROOT / "docs" / "applying.md").read_text()
+    assert re.findall(r"^\d\. `(.*)`$", document, re.MULTILINE) == [script.name for script in FOLDER.migrations]
+
+
+def test_by_psql_file_by_file(operator: Operator, reference: str) -> None:
+    operator.runs(block(PSQL))
+    assert operator.schema() == reference
+    again = operator.tries(block(PSQL)).stdout
+    assert 'ERROR:  schema "private" already exists' in again
+    assert again.count("ERROR") == 1, "the next files are not tried"
+    assert operator.schema() == reference
+
+
+def test_plain_psql_goes_on_after_an_error_as_the_document_warns(operator: Operator) -> None:
+    operator.runs("""psql "$DATABASE_URL" -X -q -c 'create schema private'""")
+    done = operator.tries('psql "$DATABASE_URL" -X -q -f sql/migrations/20251103000000_create_jobs_system.sql')
+    assert done.returncode == 0
+    assert operator.asks("select to_regclass('public.jobs')::text") == [("jobs",)]
+
+
+def test_by_the_supabase_cli_whose_ledger_makes_a_second_push_a_no_op(operator: Operator, reference: str) -> None:
+    needs.npm("supabase")
+    dry = operator.runs(block(PUSH_DRY))
+    assert re.findall(r"\S+\.sql", dry) == [script.name for script in FOLDER.migrations]
+    operator.runs(block(PUSH))
+    assert operator.schema() == reference
+    assert operator.versions() == VERSIONS
+    assert "up to date" in operator.runs(block(PUSH))
+    assert NOTHING_LEFT in operator.runs(block(APPLY)), "pgassay apply reads that ledger, statements and all"
+
+
+def test_by_pgassay_apply_whose_ledger_is_the_clis(new: New, reference: str) -> None:
+    operator = new()
+    dry = operator.runs(block(APPLY_DRY))
+    assert f"Would apply {len(VERSIONS)} migrations, and has changed nothing" in dry
+    operator.runs(block(APPLY))
+    assert operator.schema() == reference
+    assert NOTHING_LEFT in operator.runs(block(APPLY_TIMEOUT))
+
+    needs.npm("supabase")
+    assert "up to date" in operator.runs(block(PUSH))
+    pushed = new()
+    pushed.runs(block(PUSH))
+    ledger = "select * from supabase_migrations.schema_migrations order by version"
+    assert operator.asks(ledger) == pushed.asks(ledger)
+    columns = (
+        "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull from pg_attribute as a "
+        "where a.attrelid = 'supabase_migrations.schema_migrations'::regclass and a.attnum > 0 order by a.attnum"
+    )
+    assert operator.asks(columns) == pushed.asks(columns)
+
+
+def test_the_lock_timeout_of_the_document_is_in_force_while_a_migration_is_applied(operator: Operator) -> None:
+    with operator.clone.connect() as reader, reader.transaction():
+        reader.execute("select from public.kanban_cards")
+        done = operator.tries(block(APPLY_TIMEOUT).replace("5s", "50ms"))
+    assert done.returncode == 2
+    assert "20251103000001_add_job_links.sql" in done.stdout
+    assert "canceling statement due to lock timeout" in done.stdout
+    assert operator.versions() == VERSIONS[:1]
+
+
+def test_the_supabase_cli_after_a_hand_needs_what_the_document_says(operator: Operator, reference: str) -> None:
+    needs.npm("supabase")
+    paste_all(operator)
+    refused = operator.tries(block(PUSH))
+    assert refused.returncode == 1
+    assert 'schema "private" already exists' in refused.stdout
+    operator.runs(block(REPAIR))
+    assert "up to date" in operator.runs(block(PUSH))
+    assert NOTHING_LEFT in operator.runs(block(APPLY))
+    assert operator.schema() == reference
+
+
+def test_pgassay_apply_after_a_hand_needs_what_the_document_says(operator: Operator, reference: str) -> None:
+    paste_all(operator)
+    refused = operator.tries(block(APPLY))
+    assert refused.returncode == 2
+    assert 'schema "private" already exists' in refused.stdout
+    assert "docs/applying.md" in refused.stdout
+    assert operator.versions() == []
+    operator.pastes(block(BY_HAND))
+    assert NOTHING_LEFT in operator.runs(block(APPLY))
+    assert operator.schema() == reference
+
+
+def test_a_changed_file_is_taught_to_the_ledger_as_the_document_says(operator: Operator) -> None:
+    needs.npm("supabase")
+    operator.runs(block(APPLY))
+    version = VERSIONS[2]
+    operator.asks(
+        "update supabase_migrations.schema_migrations set statements = array['select 1'] "
+        f"where version = '{version}' returning version"
+    )
+    assert "20251103000002_create_job_metrics_view.sql was changed" in operator.tries(block(APPLY)).stdout
+    for status in ("reverted", "applied"):
+        operator.runs(f'supabase migration repair --status {status} {version} --remote="$DATABASE_URL" --yes')
+    assert NOTHING_LEFT in operator.runs(block(APPLY))
+
+
+def test_what_the_document_asks_and_expects_after_applying(operator: Operator) -> None:
+    operator.runs(block(APPLY))
+    document = (ROOT / "docs" / "applying.md").read_text()
+    for words in (VERIFICATION, SECURITY):
+        expected = document.split(block(words))[1].split("```text\n")[1].split("```")[0].splitlines()
+        rows = operator.asks(block(words))
+        shown = [" | ".join("t" if v is True else "f" if v is False else str(v) for v in row) for row in rows]
+        assert sorted(re.sub(r" +\|", " |", line) for line in expected) == sorted(shown)
+    assert {owner for _, owner in operator.asks(block(OWNERS))} == {operator.clone.server.owner}
+    assert len(operator.asks(block(FETCH))) == len(VERSIONS)
+    before = operator.asks("select refreshed_at from private.job_metrics_refresh")
+    operator.asks(block(REFRESH))
+    assert operator.asks("select refreshed_at from private.job_metrics_refresh") > before
+
+
+def test_on_a_server_without_auth_the_document_is_right_about_the_message(
+    operator: Operator,
+) -> None:
+    with operator.clone.connect_as_admin() as admin:
+        admin.execute("drop schema auth cascade")
+    refused = operator.tries(block(APPLY))
+    assert refused.returncode == 2
+    assert 'schema "auth" does not exist' in refused.stdout
+    assert "Is this the database of a Supabase project?" in refused.stdout
+
+
+def test_a_link_makes_the_folder_that_the_cli_takes() -> None:
+    found = migrations.discover(ROOT / "supabase" / "migrations")
+    assert [script.sql for script in found.migrations] == [script.sql for script in FOLDER.migrations]
+
+
+def test_every_command_and_query_of_the_document_is_run() -> None:
+    """Those of pg_cron by test_cron.py."""
+    run = [PSQL, PUSH, PUSH_DRY, REPAIR, APPLY, APPLY_DRY, APPLY_TIMEOUT]
+    run += [VERIFICATION, SECURITY, OWNERS, REFRESH, BY_HAND, FETCH, *CRON]
+    for found in (*COMMANDS, *QUERIES):
+        assert any(words in found for words in run), found
