@@ -161,7 +161,7 @@ ALL_AT_ONCE: dict[str, Callable[[str], list[str]]] = {
     "every word is on a line of its own, with a comment": lambda text: [
         tokens_of(text, same, " -- this; is 'a comment\n")
     ],
-    "every word has a comment of two lines after it": lambda text: [tokens_of(text, same, " /* a;\n$$ b' */ ")],
+    "every word has a comment of two lines after it": lambda text: [tokens_of(text, same, " /* a;\n$ b' */ ")],
     "keywords are in upper case": lambda text: [tokens_of(text, upper)],
     "names are in quotes": lambda text: [quoted(text)],
     "lines end as on Windows": lambda text: [text.replace("\n", "\r\n")],
