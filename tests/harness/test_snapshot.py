@@ -1,14 +1,16 @@
-"""Schema regression: every planted change is found and graded, no equivalent rewrite shows, all servers write alike."""
+"""Schema regression: planted changes are found and graded, equivalent rewrites do not show, servers write alike."""
 
 from __future__ import annotations
 
+import functools
+import re
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import postgast
 import pytest
 
 from pgassay import migrations
@@ -20,6 +22,7 @@ from pgassay.templates import Template
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "snapshots"
+REWRITES = tomllib.loads((HERE / "rewrites.toml").read_text(encoding="utf-8"))["rewrite"]
 CHANGES = tomllib.loads((HERE / "changes.toml").read_text(encoding="utf-8"))["change"]
 
 
@@ -30,16 +33,16 @@ def scripts(*texts: str) -> tuple[Script, ...]:
 HOST = migrations.scripts([ROOT / "sql" / "host"])
 JOBS = migrations.discover(ROOT / "sql" / "migrations").migrations
 ZOO = scripts((HERE / "zoo.sql").read_text(encoding="utf-8"))
-BASES = {"zoo": ((), ZOO), "jobs": (HOST, JOBS)}
+PLAIN = (HERE / "plain.sql").read_text(encoding="utf-8")
+BASES = {"zoo": ((), ZOO), "jobs": (HOST, JOBS), "plain": ((), scripts(PLAIN))}
 
 
 @dataclass
 class Bench:
-    """A database in which migrations are applied and undone, and what was there before them."""
+    """A database in which migrations are applied and undone, and the ground that they stand on."""
 
     session: Session
     ground: State
-    before: State
 
     def after(self, *applied: Script) -> State:
         with self.session.transaction(force_rollback=True):
@@ -48,35 +51,31 @@ class Bench:
             return state.since(reading.read(self.session), self.ground)
 
 
-@contextmanager
-def bench(databases: Databases, before: tuple[Script, ...], after: tuple[Script, ...]) -> Iterator[Bench]:
-    """A bench on which ``after`` is there already; what ``before`` makes is the ground that it stands on."""
+@pytest.fixture(scope="module")
+def make(pg_databases: Databases) -> Iterator[Callable[..., Bench]]:
+    """A bench on which ``there`` is applied already; ``before`` is its ground."""
+    clones: list[Clone] = []
 
     def opened(template: Template) -> Session:
-        clones.append(databases.clone(template))
+        clones.append(pg_databases.clone(template))
         return clones[-1].connect()
 
-    clones: list[Clone] = []
-    try:
-        ground = reading.read(opened(databases.template(before, ())))
-        session = opened(databases.template(before, after))
-        yield Bench(session, ground, state.since(reading.read(session), ground))
-    finally:
-        for clone in clones:
-            clone.close()
-            databases.drop_later(clone)
+    @functools.cache
+    def make(before: tuple[Script, ...], there: tuple[Script, ...] = ()) -> Bench:
+        with opened(pg_databases.template(before, ())) as session:
+            ground = reading.read(session)
+        return Bench(opened(pg_databases.template(before, there)), ground)
 
-
-@pytest.fixture(scope="module")
-def benches(pg_databases: Databases) -> Iterator[dict[str, Bench]]:
-    with bench(pg_databases, *BASES["zoo"]) as zoo, bench(pg_databases, *BASES["jobs"]) as jobs:
-        yield {"zoo": zoo, "jobs": jobs}
+    yield make
+    for clone in clones:
+        clone.close()
+        pg_databases.drop_later(clone)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[change["sql"].splitlines()[0] for change in CHANGES])
-def test_a_planted_change_is_found_where_it_is_and_graded(benches: dict[str, Bench], change: dict[str, Any]) -> None:
-    on = benches[change.get("base", "zoo")]
-    found = grading.compare(on.before, on.after(*scripts(change["sql"])))
+def test_a_planted_change_is_found_where_it_is_and_graded(make: Callable[..., Bench], change: dict[str, Any]) -> None:
+    on = make(*BASES[change.get("base", "zoo")])
+    found = grading.compare(on.after(), on.after(*scripts(change["sql"])))
     assert found
     worst = max(difference.grade for difference in found)
     places = {(str(difference.object), difference.key) for difference in found if difference.grade == worst}
@@ -85,3 +84,97 @@ def test_a_planted_change_is_found_where_it_is_and_graded(benches: dict[str, Ben
         next((place for place in places if place == (change["object"], change.get("key", ""))), places),
     )
     assert {str(difference.object) for difference in found} <= {change["object"], *change.get("also", ())}
+
+
+@pytest.mark.parametrize("rewrite", REWRITES, ids=[rewrite["name"] for rewrite in REWRITES])
+def test_a_rewrite_does_not_show(make: Callable[..., Bench], rewrite: dict[str, Any]) -> None:
+    text = PLAIN
+    for old, new in (("replace", "by"), ("forget", "remember")):
+        if old in rewrite:
+            assert rewrite[old] in text + rewrite.get("then", "")
+            text = text.replace(rewrite[old], rewrite[new])
+    then = rewrite.get("then", "").replace(rewrite.get("forget", "\0"), rewrite.get("remember", ""))
+    assert text + then != PLAIN
+    on = make(())
+    assert str(on.after(*scripts(text, then))) == str(on.after(*scripts(PLAIN)))
+
+
+def by_statement(text: str) -> list[str]:
+    return [statement + ";" for statement in postgast.split(text)]
+
+
+def tokens_of(text: str, change: Callable[[str, str], str], between: str = " ") -> str:
+    """``text`` with each of its words changed by its kind, in the bodies of its functions too."""
+    encoded = text.encode()
+    words = []
+    for token in postgast.scan(text).tokens:
+        word = encoded[token.start : token.end].decode()
+        kind = postgast.pg_query_pb2.KeywordKind.Name(token.keyword_kind)
+        if word.startswith(("--", "/*")):
+            continue
+        body = re.fullmatch(r"(\$\w*\$)(.*)\1", word, re.DOTALL)
+        words.append(body[1] + tokens_of(body[2], change, between) + body[1] if body else change(word, kind))
+    return between.join(words)
+
+
+def upper(word: str, kind: str) -> str:
+    return word if word.startswith(("'", '"')) or kind == "NO_KEYWORD" else word.upper()
+
+
+def same(word: str, kind: str) -> str:
+    return word
+
+
+def quoted(text: str) -> str:
+    """Names in quotes, outside the bodies of functions, where PL/pgSQL's own words are names to the scanner."""
+    encoded = text.encode()
+    result, position = b"", 0
+    for token in postgast.scan(text).tokens:
+        word = encoded[token.start : token.end].decode()
+        if postgast.pg_query_pb2.Token.Name(token.token) == "IDENT" and not word.startswith('"'):
+            result += encoded[position : token.start] + f'"{word.lower()}"'.encode()
+            position = token.end
+    return (result + encoded[position:]).decode()
+
+
+def twice(text: str) -> list[str]:
+    """Functions that are replaced by themselves, and what can be made if it is not there yet, made once more."""
+    again = []
+    for statement in by_statement(text):
+        again.append(statement)
+        changed = re.sub(
+            r"(?i)^(\s*(?:--.*\n\s*)*)create (function|procedure|view|trigger)", r"\1create or replace \2", statement
+        )
+        changed = re.sub(
+            r"(?i)^(\s*(?:--.*\n\s*)*)create (table|unlogged table|schema|sequence) ",
+            r"\1create \2 if not exists ",
+            changed,
+        )
+        if changed != statement or re.match(r"(?i)\s*(grant|revoke|comment)", statement):
+            again.append(changed)
+    return again
+
+
+ALL_AT_ONCE: dict[str, Callable[[str], list[str]]] = {
+    "every statement is a file of its own": by_statement,
+    "all words are on one line": lambda text: [tokens_of(text, same)],
+    "every word is on a line of its own, with a comment": lambda text: [
+        tokens_of(text, same, " -- this; is 'a comment\n")
+    ],
+    "every word has a comment of two lines after it": lambda text: [tokens_of(text, same, " /* a;\n$ b' */ ")],
+    "keywords are in upper case": lambda text: [tokens_of(text, upper)],
+    "names are in quotes": lambda text: [quoted(text)],
+    "lines end as on Windows": lambda text: [text.replace("\n", "\r\n")],
+    "what can be made again is made twice": twice,
+}
+
+
+@pytest.mark.parametrize("rewrite", ALL_AT_ONCE)
+@pytest.mark.parametrize("base", BASES)
+def test_a_rewrite_of_everything_does_not_show(make: Callable[..., Bench], base: str, rewrite: str) -> None:
+    before, after = BASES[base]
+    on = make(before)
+    text = "\n".join(script.sql for script in after)
+    changed = ALL_AT_ONCE[rewrite](text)
+    assert changed != [text]
+    assert str(on.after(*scripts(*changed))) == str(on.after(*after))
