@@ -29,6 +29,7 @@ _FRESH = 6
 _SOLUTIONS = 40
 _TRIES = 25
 _WIDE_TRIES = 80
+_COLLISIONS = 2
 _KEYS_FROM = 1_000_000
 """Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
 _SIGN_UP_TRIGGERS = """
@@ -81,6 +82,7 @@ class Maker:
         self._numbers = itertools.count(1)
         self._turns: dict[str, Iterator[int]] = {}
         self._plans: dict[tuple[Any, ...], list[Part]] = {}
+        self._refused: set[tuple[str, bool]] = set()
         self._sent: dict[tuple[str, str], Row] = {}
         self._random = random.Random(0)  # noqa: S311 - the same values in every run
 
@@ -425,6 +427,7 @@ class Maker:
     ) -> Row:
         """Insert a row with what is known and what it needs besides, which is searched where it is refused."""
         refused: Exception | None = None
+        collided: dict[str, int] = {}
         for row in self._choices(relation, known, turn):
             try:
                 with self._connection.transaction():
@@ -437,6 +440,8 @@ class Maker:
                     existing = self._existing(relation, known.values)  # made by a trigger, as a profile is at sign-up
                     if existing is not None:
                         return existing
+                if _collides_again(relation, row, known.values, error, collided):
+                    break
             else:
                 if remembered is not None:
                     self._sent[remembered] = row
@@ -446,6 +451,10 @@ class Maker:
 
     def _choices(self, relation: Relation, known: _Known, turn: int | None) -> Iterator[Row]:
         """Rows to try, one after the other: the likeliest first, then any that the CHECK constraints let in."""
+        plain = self._plain(relation, known, turn)
+        if plain is not None and not known.choices and (relation.full_name, turn is None) not in self._refused:
+            yield {**plain, **known.values}
+            self._refused.add((relation.full_name, turn is None))
         parts = self._parts(relation, known, turn)
         step = next(self._turns.setdefault(relation.full_name, itertools.count()))
         for attempt in range(_TRIES):
@@ -453,7 +462,9 @@ class Maker:
             for part in parts:
                 place = step + attempt if part.is_light else attempt
                 row.update(part.solutions[place % len(part.solutions)])
-            yield {**self._plain(relation, known, row, turn), **row, **known.values}
+            searched = {name for part in parts for variable in part.variables for name in variable.columns}
+            plain = self._plain(relation, known, turn, searched) or {}
+            yield {**plain, **row, **known.values}
             if attempt == _TRIES // 2:
                 parts = self._searched(relation, known, turn)  # what was found for another row may not do for this one
         if turn is not None:
@@ -533,22 +544,24 @@ class Maker:
             return None
         return values.fresh(column.data_type, column.name, next(self._numbers))
 
-    def _plain(self, relation: Relation, known: _Known, row: Row, turn: int | None) -> Row:
-        """Values for the columns that no constraint speaks of: those that it needs, with a ``turn`` all."""
+    def _plain(self, relation: Relation, known: _Known, turn: int | None, searched: Collection[str] = ()) -> Row | None:
+        """Values that no constraint was asked about, for the columns that need them, with a ``turn`` for all.
+
+        None where a value can only be had by a search.
+        """
         listed = self.listed_of(relation.full_name)
-        searched = set(row)
-        for part in self._parts(relation, known, turn):
-            searched |= {name for variable in part.variables for name in variable.columns}
-        found = {}
+        found: Row = {}
         for column in relation.columns:
-            if column.name in searched or column.name in known.values or column.generated or column.has_default:
+            if column.name in searched or column.name in known.values or column.generated or column.identity:
                 continue
-            if column.not_null or turn is not None:
-                labels = listed.get(column.name)
-                if labels and column.data_type.base.kind == "enum":
-                    found[column.name] = labels[(turn or 0) % len(labels)]
-                else:
-                    found[column.name] = self._fresh(column)
+            labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
+            if column.has_default:
+                if turn is not None and column.viewed and (labels or column.category == "B"):
+                    found[column.name] = labels[turn % len(labels)] if labels else True
+            elif column.not_null or turn is not None:
+                found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
+                if found[column.name] is None:
+                    return None
         return found
 
     def _inserted(self, relation: Relation, row: Row) -> Row:
@@ -617,6 +630,17 @@ def _reason(relation: Relation, error: Exception) -> str:
     definitions |= {index.name: index.definition for index in relation.exclusions}
     definition = definitions.get(name or "")
     return f"{said} ({definition})" if definition else said
+
+
+def _collides_again(relation: Relation, row: Row, known: Row, error: Exception, collided: dict[str, int]) -> bool:
+    """Whether the values that are there already are all known, or were tried before: no others are to be expected."""
+    name = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
+    index = next((index for index in relation.exclusions if index.name == name), None)
+    if index is None:
+        return False
+    key = repr([index.name, *(row.get(column) for column in index.columns)])
+    collided[key] = collided.get(key, 0) + 1
+    return collided[key] > _COLLISIONS or set(index.columns) <= set(known)
 
 
 def _overrides(relation: Relation, row: Row) -> bool:
