@@ -219,7 +219,9 @@ class Record:
             relations=outcome.relations,
             functions=outcome.functions,
             matrix=seen.lines,
-            probes=Probes(seen.probes, seen.vacuous, seen.skipped, tuple(outcome.unjudged)),
+            probes=Probes(
+                seen.probes, tuple(sorted(seen.vacuous)), tuple(sorted(seen.skipped)), tuple(outcome.unjudged)
+            ),
             findings=verdict.findings,
             unjudged=verdict.unjudged,
             waived=verdict.waived,
