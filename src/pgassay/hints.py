@@ -27,6 +27,7 @@ select
 from pg_policy as p
 join pg_class as c on p.polrelid = c.oid
 join pg_namespace as n on c.relnamespace = n.oid
+where n.nspname <> all(%(platform)s) or c.oid = to_regclass('storage.objects')
 order by n.nspname collate "C", c.relname collate "C", p.polname collate "C"
 """
 _FUNCTIONS = """
@@ -38,7 +39,6 @@ where
     p.prokind in ('f', 'p')
     and l.lanname in ('sql', 'plpgsql')
     and n.nspname <> all(%(platform)s)
-    and n.nspname <> 'information_schema'
     and not starts_with(n.nspname, 'pg_')
     and not exists (
         select from pg_depend as x where x.classid = 'pg_proc'::regclass and x.objid = p.oid and x.deptype = 'e'
@@ -52,7 +52,6 @@ join pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind in ('v', 'm')
     and n.nspname <> all(%(platform)s)
-    and n.nspname <> 'information_schema'
     and not starts_with(n.nspname, 'pg_')
 order by n.nspname collate "C", c.relname collate "C"
 """
@@ -165,7 +164,7 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
         cursor.execute("set local search_path = pg_catalog")
 
         def rows(query: str) -> list[Any]:
-            return cursor.execute(query.encode(), {"platform": list(PLATFORM)}).fetchall()
+            return cursor.execute(query.encode(), {"platform": [*PLATFORM, "information_schema"]}).fetchall()
 
         reader = _Reader(relations, rows(_FUNCTIONS))
         policies: dict[str, Facts] = {}
@@ -188,9 +187,7 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
             policies=policies,
             elsewhere=elsewhere,
             defaults=frozenset(
-                Column(relation, name)
-                for relation, name, text in rows(_DEFAULTS)
-                if reader.is_caller(text)
+                Column(relation, name) for relation, name, text in rows(_DEFAULTS) if reader.is_caller(text)
             ),
             unique=_grouped(rows(_UNIQUE)),
             open={name: policy for name, policy in opened.items() if name not in held},
@@ -432,7 +429,7 @@ class _Reader:
         around: _Scope | None = scope
         while around is not None:
             for alias, relation in around.relations.items():
-                if (not qualifier or qualifier[-1] == alias) and name in self._columns[relation]:
+                if (not qualifier or qualifier[-1] == alias) and name in self._columns.get(relation, ()):
                     return Column(relation, name)
             if name in around.names and not (qualifier and qualifier[-1] in around.relations):
                 return around.names[name]
