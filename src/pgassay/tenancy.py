@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pgassay.catalog import ForeignKey, Relation
 from pgassay.config import Claim, Membership, Tenancy
@@ -82,11 +83,16 @@ def written(member: Membership | Claim | None) -> str:
     return "self"
 
 
-def infer(relations: Iterable[Relation], hints: Hints, tenant: str | None = None) -> Inference:
-    """Infer the tenancy of a schema; ``tenant`` is the table of tenants where a person has said which one it is."""
+def infer(
+    relations: Iterable[Relation], hints: Hints, tenant: str | None = None, member: str | None = None
+) -> Inference:
+    """Infer the tenancy of a schema.
+
+    ``tenant`` and ``member`` are what a person has said already of the table of tenants, and of who belongs to them.
+    """
     schema = _Schema(tuple(relations), hints)
-    candidates, doubt = _settled(schema, tenant)
-    if len(candidates) != 1:
+    candidates, doubt = _settled(schema) if tenant is None and member is None else _said(schema, tenant, member)
+    if len(candidates) != 1 or doubt:
         return Inference(None, doubt=doubt, candidates=tuple(_shown(schema, found) for found in candidates))
     return _Rules(schema, candidates[0]).inference()
 
@@ -102,13 +108,6 @@ class _Candidate:
     unsure: str = ""
     is_share: bool = False
 
-    @property
-    def named_so(self) -> bool:
-        names = [self.tenant.partition(".")[2]]
-        if isinstance(self.member, Membership):
-            names.append(self.member.table.partition(".")[2])
-        return bool(_TENANTS.search(names[0]) or _MEMBERS.search(names[-1]))
-
 
 class _Schema:
     """What follows from catalog and hints before anything is decided."""
@@ -120,6 +119,7 @@ class _Schema:
         self.facts = {name: self._closure(name) for name in hints.policies}
         self.compared = set(hints.elsewhere.callers).union(*(facts.callers for facts in hints.policies.values()))
         self.user_columns = self._user_columns()
+        self.routes: dict[Any, dict[str, list[tuple[str, ...]]]] = {}
         self.memberships = tuple(_memberships(self))
         self.shares: tuple[Membership, ...] = tuple(_opened(found) for found in self.memberships if found.is_share)
 
@@ -150,6 +150,15 @@ class _Schema:
     def support(self, column: Column, but: str) -> frozenset[str]:
         """The tables other than ``but`` whose policies look the caller up in ``column``."""
         return frozenset(name for name, facts in self.facts.items() if name != but and column in facts.callers)
+
+    def is_referred_to(self, user_table: str, tenant: str) -> bool:
+        """Whether other tables than that of users refer to what looks like a table of tenants."""
+        return bool(_TENANTS.search(tenant.partition(".")[2])) and any(
+            key.target == tenant
+            for name, table in self.tables.items()
+            if name != user_table and not self.is_of_users(name)
+            for key in table.foreign_keys
+        )
 
     def _closure(self, table: str) -> Facts:
         """The facts of a table's policies, and of those of the tables that they read."""
@@ -201,16 +210,31 @@ class _Schema:
 # who belongs to whom
 
 
-def _settled(schema: _Schema, tenant: str | None) -> tuple[list[_Candidate], str]:
+def _alone(schema: _Schema) -> _Candidate:
+    """Each user is a tenant."""
+    return _Candidate(USERS, None, frozenset(name for name in schema.tables if schema.direct(name)))
+
+
+def _said(schema: _Schema, tenant: str | None, member: str | None) -> tuple[list[_Candidate], str]:
+    """The candidates that agree with what a person has said."""
+    found = [
+        candidate
+        for candidate in (*schema.memberships, *_claims(schema), _alone(schema))
+        if tenant in (None, candidate.tenant) and member in (None, written(candidate.member))
+    ]
+    chosen = _best(found)
+    if chosen:
+        return chosen, _several(chosen) if len(chosen) > 1 else ""
+    said = " and ".join(f"{key} {value}" for key, value in (("tenant", tenant), ("member", member)) if value)
+    return [], f"Nothing in the schema speaks for {said}."
+
+
+def _settled(schema: _Schema) -> tuple[list[_Candidate], str]:
     """The one candidate, or several or none, and why."""
+    alone = _alone(schema)
+    has_owners = any(schema.users_of(name) for name in schema.tables)
     found = [*(found for found in schema.memberships if not found.is_share), *_claims(schema)]
-    alone = _Candidate(USERS, None, frozenset(name for name in schema.tables if schema.direct(name)))
-    has_owners = any(schema.owners(name) or schema.users_of(name) for name in schema.tables)
-    if tenant is not None:
-        chosen = [alone] if tenant == USERS else _best([c for c in found if c.tenant == tenant])
-        return chosen, f"Nothing says who belongs to {tenant}." if not chosen else _several(chosen)
-    found = _highest(schema, found)
-    found = _best(found)
+    found = _best(_highest(schema, found))
     found = [c for c in found if not _is_part(schema, c, found)]
     sure = [candidate for candidate in found if not candidate.unsure]
     if len(sure) == 1 and len(found) == 1:
@@ -223,7 +247,7 @@ def _settled(schema: _Schema, tenant: str | None) -> tuple[list[_Candidate], str
             )
         covered = set(_routes(schema, candidate)) - _itself(candidate)
         owned = {name for name in alone.support if name not in covered} - _itself(candidate)
-        if not candidate.named_so and len(owned) > len(covered):
+        if not _TENANTS.search(candidate.tenant.partition(".")[2]) and len(owned) > len(covered):
             return [candidate, alone], _several([candidate, alone])
         return sure, ""
     if not found:
@@ -260,11 +284,29 @@ def _without_tenants(schema: _Schema, alone: _Candidate, has_owners: bool) -> tu
                     "cannot be written as a table with a column for the user."
                 )
     if has_owners:
-        return [alone], ""
+        return [alone], _unclaimed(schema)
     return [], (
         "No table joins auth.users with a table of tenants, no policy compares a column with a claim, and no table has "
         "a column for its user."
     )
+
+
+def _unclaimed(schema: _Schema) -> str:
+    """A doubt where a table looks like that of tenants, but nothing says who belongs to whom."""
+    for name in schema.tables:
+        if not _TENANTS.search(name.partition(".")[2]) or schema.is_of_users(name) or name in schema.hints.open:
+            continue
+        if schema.owners(name) or schema.users_of(name):
+            continue
+        below = [
+            other
+            for other, table in schema.tables.items()
+            if other != name and any(key.target == name for key in table.foreign_keys)
+        ]
+        if below:
+            verb = "refers" if len(below) == 1 else "refer"
+            return f"{', '.join(below)} {verb} to {name}, and nothing says who belongs there."
+    return ""
 
 
 def _stands_for_users(schema: _Schema, table: str, key: str) -> bool:
@@ -291,6 +333,7 @@ def _opened(candidate: _Candidate) -> Membership:
 def _memberships(schema: _Schema) -> Iterator[_Candidate]:
     for name, table in schema.tables.items():
         users = schema.users_of(name)
+        pairs: list[_Candidate] = []
         for key in table.foreign_keys:
             if len(key.columns) != 1 or key.target == name or key.target not in schema.tables:
                 continue
@@ -298,7 +341,10 @@ def _memberships(schema: _Schema) -> Iterator[_Candidate]:
             if schema.tables[key.target].primary_key != (there,) or Column(name, here) in schema.user_columns:
                 continue
             made = [_membership(schema, name, here, user, key.target) for user in users]
-            yield from filter(None, made)
+            pairs.extend(found for found in made if found is not None)
+        if any(found.pair for found in pairs):
+            pairs = [found for found in pairs if found.pair]
+        yield from pairs
 
 
 def _membership(schema: _Schema, name: str, here: str, user: str, tenant: str) -> _Candidate | None:
@@ -311,6 +357,8 @@ def _membership(schema: _Schema, name: str, here: str, user: str, tenant: str) -
     is_named = bool(_MEMBERS.search(name.partition(".")[2]))
     if not pair:
         single = {user} in schema.unique(name)
+        if single and not support and not called and schema.is_referred_to(name, tenant):
+            return _Candidate(tenant, member, support, pair, f"Are users members of {tenant} by {name}?")
         # a table of its own content with an author, or a user's settings, is none that says who belongs to whom
         if not (support - {tenant} or (support and (single or is_named)) or (called and (single or is_named))):
             return None
@@ -511,45 +559,63 @@ def _owner_columns(schema: _Schema, table: str) -> list[str]:
     """The column for the user whose the rows are; several where that is not settled, none where others decide."""
     users = schema.users_of(table)
     direct = schema.direct(table)
-    if any(share.table == table for share in schema.shares):
+    asks_owner = table in schema.hints.policies and _asks_owner(schema, table)
+    if asks_owner and (not direct or any(share.table == table for share in schema.shares)):
         return []
-    if len(direct) == 1:
-        return direct
     if direct:
         return direct
-    if users and table in schema.hints.policies and _leads_to_owner(schema, table):
-        return []
     owners = schema.owners(table) or users
     named = [name for name in _OWNERS if name in owners]
     return named[:1] or owners
 
 
-def _leads_to_owner(schema: _Schema, table: str) -> bool:
-    """Whether the policies of a table ask who owns the row that it refers to."""
-    targets = {key.target for key in schema.tables[table].foreign_keys if key.target in schema.tables} - {table}
-    asked = {column.relation for column in schema.facts[table].callers}
-    return any(target in asked and not schema.is_of_users(target) for target in targets)
+def _asks_owner(schema: _Schema, table: str) -> bool:
+    """Whether the policies of a table ask who owns a row that its foreign keys lead to."""
+    above: set[str] = set()
+    left = [table]
+    while left:
+        for key in schema.tables[left.pop()].foreign_keys:
+            if key.target in schema.tables and key.target not in above and not schema.is_of_users(key.target):
+                above.add(key.target)
+                left.append(key.target)
+    return any(column.relation in above - {table} for column in schema.facts[table].callers)
 
 
 def _routes(schema: _Schema, candidate: _Candidate) -> dict[str, list[tuple[str, ...]]]:
     """For each table that belongs to the tenant: the shortest paths of columns that lead there."""
+    key = (candidate.tenant, candidate.member)
+    if key not in schema.routes:
+        schema.routes[key] = _found_routes(schema, candidate)
+    return schema.routes[key]
+
+
+def _found_routes(schema: _Schema, candidate: _Candidate) -> dict[str, list[tuple[str, ...]]]:
     found: dict[str, list[tuple[str, ...]]] = {candidate.tenant: [()]} if candidate.tenant != USERS else {}
     for name, columns in _tenant_columns(schema, candidate).items():
         found[name] = [(column,) for column in columns]
-    through = {name for name in schema.tables if candidate.tenant != USERS and schema.is_of_users(name)}
+    through = {name for name in schema.tables if schema.is_of_users(name)}
     if isinstance(candidate.member, Membership):
         through.add(candidate.member.table)
     while True:
-        new: dict[str, list[tuple[str, ...]]] = {}
-        for name, table in schema.tables.items():
-            if name in found:
-                continue
-            keys = [key for key in table.foreign_keys if key.target in found and key.target not in through]
-            for key in _required(table, keys):
-                new.setdefault(name, []).extend((key.columns[-1][0], *path) for path in found[key.target])
+        new = _next(schema, found, through)
+        if not new and candidate.tenant == USERS:
+            new = _next(schema, found, set())  # by way of a profile, where nothing else leads there
         if not new:
             return found
         found |= new
+
+
+def _next(
+    schema: _Schema, found: Mapping[str, list[tuple[str, ...]]], barred: set[str]
+) -> dict[str, list[tuple[str, ...]]]:
+    """The tables that lead to those in ``found`` by one foreign key more, but not to those in ``barred``."""
+    new: dict[str, list[tuple[str, ...]]] = {}
+    for name, table in schema.tables.items():
+        if name not in found:
+            keys = [key for key in table.foreign_keys if key.target in found and key.target not in barred]
+            for key in _required(table, keys):
+                new.setdefault(name, []).extend((key.columns[-1][0], *path) for path in found[key.target])
+    return new
 
 
 def _required(table: Relation, keys: list[ForeignKey]) -> list[ForeignKey]:
@@ -585,7 +651,7 @@ class _Rules:
             if path is not None:
                 if path != column:
                     tables[name] = path
-            elif name not in self._routes:
+            elif name not in self._routes or self._is_users_own(name):
                 self._ownerless(name, users)
         self._storage(tables)
         self._views()
@@ -607,7 +673,9 @@ class _Rules:
     def _column(self) -> tuple[str, int]:
         """The name that most tables give to the column for the tenant, and how many do."""
         itself = _itself(self._candidate)
-        counts = Counter(name for table, names in self._columns.items() if table not in itself for name in names)
+        own = {table: names for table, names in self._columns.items() if table not in itself}
+        settled = {table: names for table, names in own.items() if len(names) == 1} or own
+        counts = Counter(name for names in settled.values() for name in names)
         for name, table in self._schema.tables.items():
             # in every table that has it, it must be the tenant's: the keys of other tables are called id, too
             for column in table.columns:
@@ -622,13 +690,13 @@ class _Rules:
 
     def _path(self, table: str, column: str) -> str | None:
         """The path that leads from a table to its tenant; where there are several, a question."""
-        routes = self._routes.get(table, [])
-        if (column,) in routes:
+        chosen = list(dict.fromkeys(self._routes.get(table, [])))
+        asked = [route for route in chosen if Column(table, route[0]) in self._used(table)]
+        if self._is_users_own(table):
+            return None
+        chosen = asked or ([(column,)] if (column,) in chosen else chosen)
+        if chosen == [(column,)]:
             return column
-        chosen = list(dict.fromkeys(routes))
-        used = self._schema.hints.policies.get(table, Facts()).columns
-        if len(chosen) > 1:
-            chosen = [route for route in chosen if Column(table, route[0]) in used] or chosen
         if not chosen:
             return None
         if len(chosen) > 1:
@@ -643,6 +711,19 @@ class _Rules:
         if self._schema.tables[table].column(column) is not None:
             self._notes.append(f"{table} has a column {column}, too, that is not the tenant's.")
         return ".".join(chosen[0])
+
+    def _is_users_own(self, table: str) -> bool:
+        """Whether the policies of a table ask for its user alone, and for no member of a tenant."""
+        member = self._candidate.member
+        return (
+            member is not None
+            and bool(self._schema.direct(table))
+            and table not in self._candidate.support
+            and not any(Column(table, route[0]) in self._used(table) for route in self._routes.get(table, []))
+        )
+
+    def _used(self, table: str) -> set[Column]:
+        return self._schema.hints.policies.get(table, Facts()).columns
 
     def _ownerless(self, table: str, users: list[str]) -> None:
         """A table that does not lead to the tenant: a user's rows, everybody's, or a question."""
@@ -733,7 +814,7 @@ class _Rules:
         near = sum(name in self._columns for name in tables)
         far = sum(name in self._routes for name in tables) - near
         text = f"{near} of {_count(len(tables), 'other table')} {_have(near)} a column for it"
-        return text + (f", and from {far} foreign keys lead to it." if far else ".")
+        return text + (f", and {far} more {'leads' if far == 1 else 'lead'} to it by foreign keys." if far else ".")
 
 
 def _evidence_of_column(count: int) -> str:
