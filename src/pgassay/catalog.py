@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 # Schemas of the platform (sql/supabase); on a URL without a superuser they have the same owner as the project's own.
-PLATFORM = (
+_PLATFORM = (
     "auth", "cron", "extensions", "graphql", "graphql_public", "net", "pgassay", "pgmq", "pgsodium", "pgtle",
     "realtime", "storage", "supabase_functions", "supabase_migrations", "vault",
 )  # fmt: skip
@@ -186,7 +186,7 @@ def read(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]:
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         # Nothing in the schemas of the project can stand before the built-in functions and operators.
         cursor.execute("set local search_path = pg_catalog")
-        rows = cursor.execute(_RELATIONS, {"platform": list(PLATFORM)}).fetchall()
+        rows = cursor.execute(_RELATIONS, {"platform": list(_PLATFORM)}).fetchall()
     return tuple(
         Relation(
             schema=schema,
@@ -208,7 +208,7 @@ def read_functions(connection: psycopg.Connection[Any], roles: Iterable[str]) ->
     """The functions that some of ``roles`` may execute, sorted by name."""
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute("set local search_path = pg_catalog")
-        rows = cursor.execute(_FUNCTIONS, {"platform": list(PLATFORM), "roles": list(roles)}).fetchall()
+        rows = cursor.execute(_FUNCTIONS, {"platform": list(_PLATFORM), "roles": list(roles)}).fetchall()
     return tuple(
         Function(
             schema,

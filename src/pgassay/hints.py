@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import postgast
 import psycopg
 
-from pgassay.catalog import PLATFORM, Relation
+from pgassay.catalog import _PLATFORM, Relation
 
 OBJECTS = "storage.objects"
 
@@ -164,7 +164,7 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
         cursor.execute("set local search_path = pg_catalog")
 
         def rows(query: str) -> list[Any]:
-            return cursor.execute(query.encode(), {"platform": [*PLATFORM, "information_schema"]}).fetchall()
+            return cursor.execute(query.encode(), {"platform": [*_PLATFORM, "information_schema"]}).fetchall()
 
         reader = _Reader(relations, rows(_FUNCTIONS))
         policies: dict[str, Facts] = {}
