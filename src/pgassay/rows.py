@@ -95,7 +95,7 @@ class Maker:
         """A new user."""
         user_id = uuid4()
         self._connection.execute(
-            "insert into auth.users (id, email) values (%s, %s)", [user_id, f"{user_id}@example.org"]
+            "insert into auth.users (id, email) values (%s, %s)", [user_id, f"{uuid4().hex}@example.org"]
         )
         return user_id
 
@@ -174,8 +174,9 @@ class Maker:
     ) -> Row:
         """What follows from whose the row is: the tenant column, and keys of rows that it refers to."""
         known: Row = {}
-        if relation.column(self._tenancy.column) is not None and label in tenants.ids:
-            known[self._tenancy.column] = tenants.ids[label]
+        column = self._tenancy.column_of(relation.full_name)
+        if relation.column(column) is not None and label in tenants.ids:
+            known[column] = tenants.ids[label]
         for key in relation.foreign_keys:
             if self._is_needed(relation, key, known) or (optional and not self._is_given(relation, key, known)):
                 try:
