@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pgassay.catalog import ForeignKey, Relation
-from pgassay.config import Claim, Membership, Tenancy
+from pgassay.config import Claim, Membership, Share, Tenancy
 from pgassay.hints import OBJECTS, Column, Facts, Hints
 
 USERS = "auth.users"
@@ -31,11 +31,14 @@ _WRITTEN_BY_USERS = "user_metadata"
 
 @dataclass(frozen=True)
 class Question:
-    """What only a person can say of ``object``; ``answer`` is the line of configuration that says yes."""
+    """What only a person can say of ``object``.
+
+    Where it may be everybody's, ``path`` is empty; else it is one that leads from its rows to the tenant.
+    """
 
     object: str
     text: str
-    answer: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,12 @@ class Candidate:
 class Inference:
     """What was inferred. ``tenancy`` is None where the schema does not settle it: then ``doubt`` says why.
 
-    ``evidence`` has a sentence for each of ``tenant``, ``member`` and ``column``. ``tables`` are the relations without
-    the tenant column, each with the path that leads to the tenant, as ``project_id.org_id``; ``shared`` the tables by
-    which an owner opens a row to others; ``users`` those whose rows are a user's and no tenant's. ``questions`` do not
-    stand in the way, but what they ask about is not judged.
+    ``evidence`` has a sentence for each of ``tenant``, ``member`` and ``column``; ``users`` are the tables whose rows
+    are a user's and no tenant's. ``questions`` do not stand in the way, but what they ask about is not judged.
     """
 
     tenancy: Tenancy | None
     evidence: Mapping[str, str] = field(default_factory=dict)
-    tables: Mapping[str, str] = field(default_factory=dict)
-    shared: tuple[Membership, ...] = ()
     users: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     notes: tuple[str, ...] = ()
@@ -655,16 +654,13 @@ class _Rules:
                 self._ownerless(name, users)
         self._storage(tables)
         self._views()
-        shares = self._levels()
         return Inference(
-            Tenancy(self._candidate.tenant, self._candidate.member, column),
+            Tenancy(self._candidate.tenant, self._candidate.member, column, shared=self._shares(), tables=tables),
             {
                 "tenant": self._evidence_of_tenant(),
                 "member": _evidence_of_member(self._schema, self._candidate),
                 "column": _evidence_of_column(count),
             },
-            tables,
-            shares,
             tuple(users),
             tuple(self._questions),
             tuple(self._notes),
@@ -702,11 +698,7 @@ class _Rules:
         if len(chosen) > 1:
             paths = " or ".join(".".join(route) for route in chosen)
             answers = ".".join(chosen[0])
-            self._questions.append(
-                Question(
-                    table, f"Whose are the rows of {table}: do they follow {paths}?", f'tables."{table}" = "{answers}"'
-                )
-            )
+            self._questions.append(Question(table, f"Whose are the rows of {table}: do they follow {paths}?", answers))
             return None
         if self._schema.tables[table].column(column) is not None:
             self._notes.append(f"{table} has a column {column}, too, that is not the tenant's.")
@@ -734,7 +726,6 @@ class _Rules:
                     table,
                     f"Is {table} meant for everybody? Its policy {hints.open[table]} lets everybody read it, and it "
                     "does not belong to a tenant.",
-                    f'public = ["{table}"]',
                 )
             )
         elif self._candidate.tenant != USERS and self._schema.users_of(table):
@@ -744,7 +735,6 @@ class _Rules:
                 Question(
                     table,
                     f"Whose are the rows of {table}? It has no column for the tenant, and no foreign key leads to one.",
-                    f'public = ["{table}"]',
                 )
             )
 
@@ -767,7 +757,7 @@ class _Rules:
                     OBJECTS,
                     "Whose are the files in storage.objects? Their policies do not compare one folder of the path "
                     "with the tenant.",
-                    'tables."storage.objects" = "path_tokens[1]"',
+                    "path_tokens[1]",
                 )
             )
 
@@ -783,11 +773,10 @@ class _Rules:
                         relation.full_name,
                         f"Is {relation.full_name} meant for everybody? anon was given to read it, and it has no column "
                         "for the tenant.",
-                        f'public = ["{relation.full_name}"]',
                     )
                 )
 
-    def _levels(self) -> tuple[Membership, ...]:
+    def _shares(self) -> tuple[Share, ...]:
         """The tables that open rows to others. Of tenants within tenants, which are not told apart, there is a note."""
         shares = list(self._schema.shares)
         for found in self._schema.memberships:
@@ -803,7 +792,7 @@ class _Rules:
                     f"{member.table} says who belongs to {found.tenant}, within {self._candidate.tenant}: these are "
                     "not told apart."
                 )
-        return tuple(shares)
+        return tuple(Share(share.table, share.tenant, share.user) for share in shares)
 
     def _evidence_of_tenant(self) -> str:
         itself = _itself(self._candidate)
