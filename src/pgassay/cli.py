@@ -20,11 +20,12 @@ from typing import Any, NoReturn, TypeVar
 import click
 import psycopg
 
-from pgassay import catalog, config, environment, migrations, rows
-from pgassay.checks import isolation, relations, waivers
-from pgassay.config import Config, Membership
+from pgassay import catalog, config, declaration, environment, hints, migrations, rows, tenancy
+from pgassay.checks import intent, isolation, relations, waivers
+from pgassay.config import Config, Membership, Tenancy
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases, Session
+from pgassay.report import tenancy as tenancy_report
 from pgassay.report import terminal
 from pgassay.servers import running
 from pgassay.templates import Template
@@ -95,21 +96,23 @@ def check(directory: str | None, **options: Any) -> None:
         with clone.connect() as session:
             found = catalog.read(session)
             functions = catalog.read_functions(session, isolation.API_ROLES)
+            intended = intent.of(settings.tenancy, session, found)
         clone.close()
         missing = relations.check(settings.relations, found)
         if settings.relations:
             out.print(terminal.verification(settings.relations, missing))
             out.print()
-        findings, unjudged, probes = list(missing), {}, 0
-        if settings.tenancy is None:
-            unjudged["isolation"] = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
-        else:
-            _refuse_unknown_relations(settings, found)
-            observed = isolation.observe(databases, template, found, functions, settings.tenancy)
+        findings, unjudged, probes = list(missing), intended.unjudged, 0
+        if intended.inferred is not None:
+            out.print(tenancy_report.assumed(intended.inferred))
+            out.print()
+        if intended.tenancy is not None:
+            _refuse_unknown_relations(intended.tenancy, found)
+            observed = isolation.observe(databases, template, found, functions, intended.tenancy)
             out.print(terminal.matrix(observed))
             out.print()
             findings += observed.findings
-            unjudged |= observed.unjudged
+            unjudged = observed.unjudged | unjudged
             probes = observed.probes
     verdict = waivers.apply(settings.waivers, findings, unjudged)
     if verdict.findings or verdict.unjudged or verdict.waived:
@@ -118,6 +121,61 @@ def check(directory: str | None, **options: Any) -> None:
     out.print(terminal.summary(verdict, probes, time.perf_counter() - started))
     errors = any(finding.severity == "error" for finding in verdict.findings)
     sys.exit(FOUND if errors else NOT_JUDGED if verdict.unjudged else 0)
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay init                               for the migrations of this project
+  pgassay init --print                       show what would be written
+  pgassay init path/to/supabase/migrations
+  pgassay init --tenant public.teams         where more than one table may be meant
+
+\b
+Exit code: 0 written, 2 nothing was written.
+""",
+)
+@click.option("--print", "only_print", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option(
+    "--tenant", metavar="TABLE", help="The table of tenants, as public.teams; auth.users where each user is one."
+)
+@click.option("--member", metavar="RULE", help="Who belongs to them, as 'public.members(team_id, user_id)'.")
+@_server_options
+def init(directory: str | None, only_print: bool, tenant: str | None, member: str | None, **options: Any) -> None:
+    """Write down who owns which rows, as far as the migrations in DIR tell.
+
+    The schema is built, and [tool.pgassay.tenancy] is written into pyproject.toml, with the evidence for each line and
+    what only you can answer. Nothing that is there is changed.
+    """
+    out = terminal.console(stderr=only_print)
+    with _errors_as_sentences():
+        with _schema(directory, options, out.print) as (settings, databases, template):
+            clone = databases.clone(template)
+            with clone.connect() as session:
+                found = catalog.read(session)
+                inferred = tenancy.infer(found, hints.read(session, found), tenant, member)
+            clone.close()
+        if inferred.tenancy is None:
+            out.print(tenancy_report.undecided(inferred), soft_wrap=True)
+            sys.exit(NOT_JUDGED)
+        block = declaration.lines(inferred)
+        if only_print:
+            click.echo(block, nl=False)
+            return
+        file = declaration.place(settings, directory, Path.cwd())
+        if settings.tenancy is not None:
+            out.print(block, soft_wrap=True)
+            raise ConfigError(
+                f"{file} has [tool.pgassay.tenancy] already; it was left as it is.",
+                hint="Above is what would have been written.",
+            )
+        declaration.add(file, settings, block)
+        out.print(f"Wrote into {file}:")
+        out.print()
+        out.print(block, soft_wrap=True)
+    asks = len(inferred.questions)
+    answer = f", answer {'its question' if asks == 1 else f'its {asks} questions'}" if asks else ""
+    out.print(f"Next: read it{answer}, and run: pgassay check", soft_wrap=True)
 
 
 @main.command(
@@ -177,10 +235,8 @@ def _schema(
             yield settings, databases, template
 
 
-def _refuse_unknown_relations(settings: Config, found: tuple[catalog.Relation, ...]) -> None:
-    assert settings.tenancy is not None
+def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[catalog.Relation, ...]) -> None:
     names = {relation.full_name for relation in found}
-    tenancy = settings.tenancy
     member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
     for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
         if name not in names and name != rows.USERS:

@@ -269,7 +269,7 @@ class _Reader:
             scope = _Scope(scope)
             for source in _sources(node):
                 self._enter(source, scope)
-        elif kind == "A_Expr":
+        elif kind == "A_Expr" and node.kind in _EQUALITIES and _name(node.name[-1:]) == "=":
             self._compare(self._term(node.lexpr, scope), self._term(node.rexpr, scope), facts)
         elif kind == "SubLink" and node.HasField("testexpr"):
             self._visit_membership(node, scope, facts)
@@ -449,6 +449,12 @@ class _Reader:
         return found[0] if len(found) == 1 else ""
 
 
+_EQUALITIES = (
+    postgast.pg_query_pb2.AEXPR_OP,
+    postgast.pg_query_pb2.AEXPR_OP_ANY,
+    postgast.pg_query_pb2.AEXPR_IN,
+    postgast.pg_query_pb2.AEXPR_NOT_DISTINCT,
+)
 _DEPTH = 8
 """How deep functions are followed for what they give back."""
 
