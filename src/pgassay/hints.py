@@ -412,7 +412,8 @@ class _Reader:
             return _Folder(int(constants[2])) if resolved == Column(OBJECTS, "name") else None
         if name.removeprefix("pg_catalog.") in ("jsonb_extract_path_text", "json_extract_path_text"):
             base = self._term(node.args[0], scope, depth)
-            return _claimed(base, constants[1:]) if isinstance(base, _Claim) else None
+            keys = [_constant(key) for argument in node.args[1:] for key in _elements(argument)]
+            return _claimed(base, keys) if isinstance(base, _Claim) else None
         arguments = [self._term(argument, scope, depth) for argument in node.args]
         for function in self._named(name, len(arguments)):
             within = self._within(function, arguments)
@@ -529,6 +530,12 @@ def _constant(node: Any) -> str:
     if type(node).__name__ != "A_Const":
         return ""
     return str(node.ival.ival) if node.HasField("ival") else str(node.sval.sval)
+
+
+def _elements(node: Any) -> list[Any]:
+    """The elements of an array that is spelled out; else the node itself."""
+    node = _unwrapped(node)
+    return list(node.elements) if type(node).__name__ == "A_ArrayExpr" else [node]
 
 
 def _result(select: Any) -> Any:

@@ -809,7 +809,7 @@ class _Rules:
 def _evidence_of_column(count: int) -> str:
     if not count:
         return "No other table has a column for the tenant."
-    return f"{_count(count, 'table')} {_have(count)} it."
+    return f"{_count(count, 'table')} {_have(count)} this column."
 
 
 def _count(number: int, noun: str) -> str:
