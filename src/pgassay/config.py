@@ -376,3 +376,8 @@ def _shown(path: Path, cwd: Path) -> str:
         return str(path.relative_to(cwd)) if path != cwd else "."
     except ValueError:
         return str(path)
+
+
+def read_tenancy(table: object, where: str) -> Tenancy:
+    """The tenancy that ``[tool.pgassay.tenancy]`` declares; ``where`` is said in errors."""
+    return _tenancy(table, where)

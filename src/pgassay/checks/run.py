@@ -13,8 +13,9 @@ import psycopg
 
 from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
-from pgassay.checks import isolation, places, relations, snapshot, waivers
+from pgassay.checks import intent, isolation, places, relations, snapshot, waivers
 from pgassay.checks.finding import Finding
+from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.config import Config, Membership, Tenancy
@@ -23,6 +24,7 @@ from pgassay.identity import Databases
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
 from pgassay.templates import Template
+from pgassay.tenancy import Inference
 
 FOUND = 1
 """Exit code: findings."""
@@ -89,7 +91,8 @@ class Run:
 
     ``started`` is a time in UTC (ISO 8601). ``declared`` are the relations that must be there. ``before`` are files
     that were applied before the first migration. ``unjudged`` says why, by object. ``error`` is what ended the run
-    early and ``hint`` what to do then; both are empty otherwise. Files are relative to the directory that the run was
+    early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the tenancy that was gone by where
+    none is declared. Files are relative to the directory that the run was
     started in, where they lie in it.
     """
 
@@ -110,6 +113,7 @@ class Run:
     waived: tuple[Waived, ...] = ()
     error: str = ""
     hint: str = ""
+    inferred: Inference | None = None
 
     @property
     def identities(self) -> list[str]:
@@ -139,27 +143,29 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What the checks came to: every check adds its findings, and what it could not judge (object → reason)."""
+    """What the checks came to: every check adds its findings, and what it could not judge (object → reason).
+
+    ``inferred`` is the tenancy that was gone by where none is declared.
+    """
 
     relations: tuple[Relation, ...] = ()
     functions: tuple[Function, ...] = ()
     matrix: Matrix = _UNSEEN
+    inferred: Inference | None = None
     findings: list[Finding] = field(default_factory=list)
     unjudged: dict[str, str] = field(default_factory=dict)
 
 
 def check(databases: Databases, template: Template, settings: Config) -> Outcome:
     """Carry out all checks on clones of ``template``."""
-    outcome = _read(databases, template)
+    outcome, intended = _read(databases, template, settings.tenancy)
+    outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
     outcome.findings += relations.check(settings.relations, outcome.relations)
     observed = None
-    if settings.tenancy is None:
-        why = "no tenancy is declared: add [tool.pgassay.tenancy] with tenant, member and column"
-        outcome.unjudged["isolation"] = why
-    else:
-        observed = outcome.matrix = _isolation(databases, template, settings.tenancy, outcome)
+    if intended.tenancy is not None:
+        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome)
         outcome.findings += observed.findings
-        outcome.unjudged |= observed.unjudged
+        outcome.unjudged = observed.unjudged | outcome.unjudged
     before = migrations.scripts(settings.before)
     outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
     return outcome
@@ -169,16 +175,18 @@ def observe(databases: Databases, template: Template, settings: Config) -> Matri
     """Who reaches whose rows, where a tenancy is declared."""
     if settings.tenancy is None:
         return None
-    return _isolation(databases, template, settings.tenancy, _read(databases, template))
+    outcome, _ = _read(databases, template, settings.tenancy)
+    return _isolation(databases, template, settings.tenancy, outcome)
 
 
-def _read(databases: Databases, template: Template) -> Outcome:
+def _read(databases: Databases, template: Template, declared: Tenancy | None) -> tuple[Outcome, Intent]:
     clone = databases.clone(template)
     with clone.connect() as session:
         outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
+        intended = intent.of(declared, session, outcome.relations)
     clone.close()
     databases.drop_later(clone)
-    return outcome
+    return outcome, intended
 
 
 def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome) -> Matrix:
@@ -225,6 +233,7 @@ class Record:
             findings=verdict.findings,
             unjudged=verdict.unjudged,
             waived=verdict.waived,
+            inferred=outcome.inferred,
         )
 
     def stopped(self, error: PgassayError | psycopg.Error) -> Run:

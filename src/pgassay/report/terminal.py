@@ -14,6 +14,7 @@ from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Run
 from pgassay.ledger import Plan
 from pgassay.migrations import Applied, Folder
+from pgassay.report import tenancy
 
 _STYLES = {
     Reach.NONE: "dim",
@@ -76,6 +77,8 @@ def _skipped(folder: Folder) -> list[Text]:
 def report(run: Run) -> RenderableType:
     """All that was found, after the lines about server and migrations that are printed as they come."""
     parts: list[RenderableType] = []
+    if run.inferred is not None:
+        parts.append(tenancy.assumed(run.inferred))
     if run.declared:
         parts.append(verification(run))
     if run.matrix:

@@ -1,0 +1,47 @@
+"""Intent: the tenancy to judge by. The declared one, else what can be inferred, said aloud and with what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+
+from pgassay import hints, tenancy
+from pgassay.catalog import Relation
+from pgassay.config import Tenancy
+from pgassay.tenancy import Inference
+
+OBJECT = "isolation"
+"""What is not judged where no tenancy is known."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """The tenancy, None where none is known; ``inferred`` is None where it is declared.
+
+    ``unjudged`` has what is asked of a person, by object: that is not judged until it is answered.
+    """
+
+    tenancy: Tenancy | None
+    inferred: Inference | None = None
+    unjudged: dict[str, str] = field(default_factory=dict)
+
+
+def of(declared: Tenancy | None, connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> Intent:
+    """The tenancy to judge by: ``declared``, else what is inferred from the database that ``relations`` are of."""
+    if declared is not None:
+        return Intent(declared)
+    relations = tuple(relations)
+    found = tenancy.infer(relations, hints.read(connection, relations))
+    if found.tenancy is None:
+        why = f"no tenancy is declared, and the schema does not settle it. {found.doubt} pgassay init tells more."
+        return Intent(None, found, {OBJECT: why})
+    # whether these are everybody's is asked, so that it is no finding that everybody reads them
+    asked = {question.object for question in found.questions if not question.path}
+    return Intent(
+        replace(found.tenancy, public=found.tenancy.public | asked),
+        found,
+        {question.object: question.text for question in found.questions},
+    )

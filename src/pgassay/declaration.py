@@ -1,0 +1,200 @@
+"""Declaration: an inferred tenancy as commented lines of pyproject.toml, for a person to confirm."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from pgassay import config
+from pgassay.config import Config, Tenancy
+from pgassay.errors import ConfigError, PgassayError
+from pgassay.tenancy import USERS, Inference, written
+
+FILE = "pyproject.toml"
+_WIDTH = 100
+_ROOMS = ("supabase/migrations", "sql/migrations", "migrations")
+"""Where migrations lie in a project, the longer names first."""
+
+
+def place(settings: Config, directory: str | None, cwd: Path) -> Path:
+    """The file that a declaration goes into: the one that was read, else a new one in the folder of the project."""
+    if (settings.root / FILE).is_file():
+        return settings.root / FILE
+    folder = cwd if directory is None else cwd / directory
+    if settings.migrations == folder:  # the migrations themselves were named
+        parts = folder.resolve().parts
+        for room in map(Path, _ROOMS):
+            if parts[-len(room.parts) :] == room.parts:
+                return folder.resolve().parents[len(room.parts) - 1] / FILE
+        return (cwd if directory is not None and folder.resolve().is_relative_to(cwd.resolve()) else folder) / FILE
+    return folder / FILE
+
+
+def lines(inference: Inference) -> str:
+    """``[tool.pgassay.tenancy]`` with the evidence for each line, and questions as comments.
+
+    Raises `PgassayError` where names of the schema cannot be written so that they are read as what they are.
+    """
+    tenancy = inference.tenancy
+    assert tenancy is not None
+    parts = [
+        _comment("Who owns which rows, as pgassay init read it from the schema: confirm each line."),
+        "[tool.pgassay.tenancy]\n",
+        _comment(inference.evidence["tenant"]),
+        _pair("tenant", tenancy.tenant),
+        _comment(inference.evidence["member"]),
+        _pair("member", written(tenancy.member)),
+        _comment(inference.evidence["column"]),
+        _pair("column", tenancy.column),
+    ]
+    if tenancy.shared:
+        parts.append(_comment("By rows of these, owners open theirs to other users."))
+        parts.append(_pair("shared", [f"{share.table}({share.row}, {share.user})" for share in tenancy.shared]))
+    if inference.users:
+        parts.append(_comment(f"Rows of these are a user's, and no tenant's: {', '.join(inference.users)}."))
+    parts += [_comment(note) for note in inference.notes]
+    asked = [question for question in inference.questions if not question.path]
+    parts += [_comment(f"Question: {question.text}") for question in asked]
+    if asked:
+        parts.append(f"# {_pair('public', [question.object for question in asked])}")
+    parts.append(_tables(inference, tenancy))
+    text = "".join(parts)
+    _refuse_other_than(text, tenancy)
+    return text
+
+
+def _tables(inference: Inference, tenancy: Tenancy) -> str:
+    asked = [question for question in inference.questions if question.path]
+    if not tenancy.tables and not asked:
+        return ""
+    whom = "its user" if tenancy.tenant == USERS else "its tenant"
+    parts = [
+        "\n",
+        _comment(f"Tables with another column, or with foreign keys instead, and what leads from each to {whom}."),
+        "[tool.pgassay.tenancy.tables]\n",
+    ]
+    parts += [_pair(table, path) for table, path in tenancy.tables.items()]
+    for question in asked:
+        parts.append(_comment(f"Question: {question.text}"))
+        parts.append(f"# {_pair(question.object, question.path)}")
+    return "".join(parts)
+
+
+def add(file: Path, settings: Config, block: str) -> None:
+    """Put ``block``, which `lines` made, into ``file``, with the folder of migrations where that names none.
+
+    Raises `ConfigError` where that cannot be done; then nothing was changed.
+    """
+    assert settings.migrations is not None
+    migrations = Path(os.path.relpath(settings.migrations, file.parent)).as_posix()
+    try:
+        write(file, joined(text_of(file), migrations, block))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+
+
+def joined(text: str, migrations: str, block: str) -> str:
+    """``text`` of a pyproject.toml with ``block`` at its end, and the folder of migrations where none is named.
+
+    All that was there stays as it was. Raises `ConfigError` where ``block`` cannot be put in.
+    """
+    before = tomllib.loads(text)
+    known = before.get("tool", {}).get("pgassay")
+    if known is None:
+        block = f"[tool.pgassay]\n{_pair('migrations', migrations)}\n{block}"
+    elif "migrations" not in known:
+        document = tomlkit.parse(text)
+        document["tool"]["pgassay"].add("migrations", migrations)
+        text = tomlkit.dumps(document)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if not text.strip() else newline if text.endswith("\n") else newline * 2
+    result = text + gap + block.replace("\n", newline)
+    try:
+        after = tomllib.loads(result)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"[tool.pgassay.tenancy] cannot be put at the end of it: {error}",
+            hint="Nothing was changed. Write [tool.pgassay] as a table with a header of its own, and try again.",
+        ) from error
+    added = after["tool"]["pgassay"]
+    added.pop("tenancy")
+    if known is None or "migrations" not in known:
+        added.pop("migrations")
+    if known is None:
+        after["tool"].pop("pgassay")
+    if "tool" not in before:
+        after.pop("tool")
+    if after != before:
+        raise ConfigError("It could not be changed without a change to what was there.", hint="Nothing was changed.")
+    return result
+
+
+def write(file: Path, text: str) -> None:
+    """Replace ``file`` at once: who reads it finds the old text or the new one. Its mode and owner stay.
+
+    Where ``file`` is a symbolic link, what it points to is replaced. Raises `ConfigError` where that cannot be done.
+    """
+    target = Path(os.path.realpath(file))
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        known = target.stat() if target.exists() else None
+        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        with open(handle, "w", encoding="utf-8", newline="") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        if known is not None:
+            with contextlib.suppress(PermissionError):
+                os.chown(draft, known.st_uid, known.st_gid)
+            draft.chmod(stat.S_IMODE(known.st_mode))
+        os.replace(draft, target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise ConfigError(
+            f"{target} cannot be written: {error.strerror or error}. Nothing was changed.",
+            hint="See what would be written with: pgassay init --print",
+        ) from error
+
+
+def text_of(file: Path) -> str:
+    """The text of a pyproject.toml, with its line ends; empty where there is none."""
+    try:
+        with open(file, encoding="utf-8", newline="") as source:
+            return source.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+
+
+def _refuse_other_than(text: str, tenancy: Tenancy) -> None:
+    try:
+        read = config.read_tenancy(tomllib.loads(text)["tool"]["pgassay"]["tenancy"], "[tool.pgassay]")
+    except ConfigError as error:
+        raise PgassayError(
+            f"The tenancy was inferred, but names in it cannot be written in the configuration: {error.message}"
+        ) from error
+    if read != tenancy:
+        raise PgassayError(
+            "The tenancy was inferred, but names in it cannot be written in the configuration.",
+            hint="Dots, commas and brackets in names of tables and columns are taken for what separates these.",
+        )
+
+
+def _comment(text: str) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    wrapped = textwrap.wrap(printable, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"# {line}\n" for line in wrapped)
+
+
+def _pair(key: str, value: Any) -> str:
+    return f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}\n"

@@ -1,0 +1,333 @@
+"""Who owns which rows: inferred as the corpus declares it, or asked; never stated wrongly."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgassay import Session, catalog, hints, tenancy
+from pgassay.config import Claim, Membership, Tenancy, read_tenancy
+from pgassay.hints import Column, Hints
+from pgassay.identity import Databases
+from pgassay.templates import Template
+from pgassay.tenancy import Inference
+
+HERE = Path(__file__).parent
+CORPUS = sorted((HERE / "corpus").glob("*.toml"))
+OTHERS = sorted((HERE / "tenancies").glob("*.toml"))
+
+Read = Callable[[str], Hints]
+Infer = Callable[..., Inference]
+
+
+@pytest.fixture(scope="module")
+def session(pg_databases: Databases) -> Iterator[Session]:
+    """The owner's, in a database with the environment and nothing else."""
+    clone = pg_databases.clone(pg_databases.template((), ()))
+    yield clone.connect()
+    clone.close()
+    pg_databases.drop_later(clone)
+
+
+@pytest.fixture
+def read(session: Session) -> Read:
+    """The hints of a schema."""
+
+    def reads(schema: str) -> Hints:
+        with session.example():
+            session.execute(schema.encode())
+            return hints.read(session, catalog.read(session))
+
+    return reads
+
+
+@pytest.fixture
+def infer(session: Session) -> Infer:
+    """What is inferred of a schema."""
+
+    def infers(schema: str, **said: str) -> Inference:
+        with session.example():
+            session.execute(schema.encode())
+            relations = catalog.read(session)
+            return tenancy.infer(relations, hints.read(session, relations), **said)
+
+    return infers
+
+
+def loaded(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def compared(found: Inference, declared: Tenancy) -> str:
+    """``exact``, ``equivalent``, ``asked`` or ``wrong``: what an inference is, where ``declared`` is meant."""
+    if found.tenancy is None:
+        return "asked"
+    inferred = found.tenancy
+    asked = {question.object for question in found.questions}
+    if inferred == declared:
+        return "exact"
+    same_rules = inferred.tables == declared.tables and inferred.column == declared.column
+    same = (inferred.tenant, inferred.member, inferred.shared) == (declared.tenant, declared.member, declared.shared)
+    if same and same_rules and declared.public <= asked:
+        return "equivalent"
+    return "wrong"
+
+
+def test_the_corpus_is_inferred_as_it_is_declared(infer: Infer, capsys: pytest.CaptureFixture[str]) -> None:
+    counts: Counter[str] = Counter()
+    wrong: list[str] = []
+    for file in CORPUS:
+        content = loaded(file)
+        declared = read_tenancy(content["tenancy"], str(file))
+        came_to = compared(infer(content["schema"]), declared)
+        counts[came_to] += 1
+        if came_to == "wrong":
+            wrong.append(file.stem)
+    with capsys.disabled():
+        print(f"\ntenancy of {len(CORPUS)} schemas: {', '.join(f'{n} {what}' for what, n in counts.items())}")
+    assert wrong == []
+    assert counts["exact"] + counts["equivalent"] >= 0.9 * len(CORPUS)
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
+def test_a_hole_or_a_bait_does_not_mislead(infer: Infer, file: Path) -> None:
+    content = loaded(file)
+    declared = read_tenancy(content["tenancy"], str(file))
+    extras = [*content.get("hole", []), *content.get("bait", [])]
+    assert extras
+    came_to = {extra["name"]: compared(infer(content["schema"] + extra["sql"]), declared) for extra in extras}
+    assert [name for name, what in came_to.items() if what == "wrong"] == []
+
+
+@pytest.mark.parametrize("file", OTHERS, ids=lambda file: file.stem)
+def test_schemas_of_other_styles(infer: Infer, file: Path) -> None:
+    content = loaded(file)
+    expected = content["expected"]
+    found = infer(content["schema"])
+    if "doubt" in expected:
+        assert found.tenancy is None
+        assert expected["doubt"] in found.doubt
+        assert [candidate.tenant for candidate in found.candidates] == expected["candidates"]
+        return
+    rule = {key: expected[key] for key in ("tenant", "member", "column", "tables", "shared") if key in expected}
+    assert found.tenancy == read_tenancy(rule, str(file))
+    assert [question.object for question in found.questions] == expected.get("asks", [])
+    assert list(found.users) == expected.get("users", [])
+
+
+def test_the_jobs_system(pg_databases: Databases, pg_template: Template) -> None:
+    clone = pg_databases.clone(pg_template)
+    with clone.connect() as connection:
+        relations = catalog.read(connection)
+        found = tenancy.infer(relations, hints.read(connection, relations))
+    clone.close()
+    pg_databases.drop_later(clone)
+    declared = loaded(HERE.parents[1] / "pyproject.toml")["tool"]["pgassay"]["tenancy"]
+    assert found.tenancy is not None
+    assert (found.tenancy.tenant, tenancy.written(found.tenancy.member), found.tenancy.column) == (
+        declared["tenant"], declared["member"], declared["column"],
+    )  # fmt: skip
+    assert found.questions == ()
+
+
+ORGS = """
+create table public.orgs (id uuid primary key, name text);
+create table public.docs (id uuid primary key, org_id uuid not null references public.orgs, body text);
+alter table public.docs enable row level security;
+"""
+MEMBERS = """
+create table public.members (org_id uuid references public.orgs, user_id uuid references auth.users,
+    primary key (org_id, user_id));
+"""
+ASKS_MEMBERS = """
+create policy member on public.docs using (org_id in (
+    select m.org_id from public.members as m where m.user_id = auth.uid()));
+"""
+
+
+def test_evidence_is_given_for_every_line(infer: Infer) -> None:
+    found = infer(ORGS + MEMBERS + ASKS_MEMBERS)
+    assert found.evidence == {
+        "tenant": "1 of 1 other table has a column for it.",
+        "member": "Its foreign keys join auth.users with public.orgs, one row for each pair; the policies of 1 table "
+        "look the caller up in it.",
+        "column": "1 table has this column.",
+    }
+
+
+def test_the_usual_column_is_the_one_of_most_tables_and_the_others_have_rules(infer: Infer) -> None:
+    more = """
+    create table public.a (id uuid primary key, org_id uuid not null references public.orgs);
+    create table public.b (id uuid primary key, organization_id uuid not null references public.orgs);
+    """
+    found = infer(ORGS + MEMBERS + ASKS_MEMBERS + more)
+    assert found.tenancy == Tenancy(
+        "public.orgs",
+        Membership("public.members", "org_id", "user_id"),
+        "org_id",
+        tables={"public.b": "organization_id"},
+    )
+
+
+def test_a_table_of_nobody_is_a_question_unless_nobody_reaches_it(infer: Infer) -> None:
+    countries = "create table public.countries (code text primary key);"
+    found = infer(ORGS + MEMBERS + ASKS_MEMBERS + countries)
+    assert [(question.object, question.path) for question in found.questions] == [("public.countries", "")]
+    assert "Whose are the rows of public.countries?" in found.questions[0].text
+    closed = countries + "alter table public.countries enable row level security;"
+    assert infer(ORGS + MEMBERS + ASKS_MEMBERS + closed).questions == ()
+
+
+def test_what_everybody_reads_by_a_policy_is_suggested_as_public(infer: Infer) -> None:
+    plans = """
+    create table public.plans (id uuid primary key);
+    alter table public.plans enable row level security;
+    create policy everybody on public.plans for select using (true);
+    """
+    (question,) = infer(ORGS + MEMBERS + ASKS_MEMBERS + plans).questions
+    assert question.text == (
+        "Is public.plans meant for everybody? Its policy everybody lets everybody read it, and it does not belong to "
+        "a tenant."
+    )
+    # with a column for the tenant it is no such thing, whatever the policy says
+    leak = "create policy everybody on public.docs for select using (true);"
+    assert infer(ORGS + MEMBERS + ASKS_MEMBERS + leak).questions == ()
+
+
+def test_two_foreign_keys_to_the_tenant_are_a_question_unless_policies_ask_for_one(infer: Infer) -> None:
+    moves = """
+    create table public.moves (id uuid primary key, source uuid not null references public.orgs,
+        target uuid not null references public.orgs);
+    """
+    (question,) = infer(ORGS + MEMBERS + ASKS_MEMBERS + moves).questions
+    assert (question.object, question.path) == ("public.moves", "source")
+    policy = """
+    alter table public.moves enable row level security;
+    create policy member on public.moves using (target in (select m.org_id from public.members as m));
+    """
+    found = infer(ORGS + MEMBERS + ASKS_MEMBERS + moves + policy)
+    assert found.tenancy is not None
+    assert (found.tenancy.tables, found.questions) == ({"public.moves": "target"}, ())
+
+
+def test_tenants_that_nobody_belongs_to_are_a_question(infer: Infer) -> None:
+    notes = """
+    create table public.notes (id uuid primary key, user_id uuid not null references auth.users);
+    alter table public.notes enable row level security;
+    create policy own on public.notes using (user_id = auth.uid());
+    """
+    found = infer(ORGS + notes)
+    assert found.tenancy is None
+    assert found.doubt == "public.docs refers to public.orgs, and nothing says who belongs there."
+    assert infer(notes).tenancy == Tenancy("auth.users", None, "user_id")
+
+
+def test_what_a_person_says_settles_it(infer: Infer) -> None:
+    both = (
+        ORGS
+        + MEMBERS
+        + ASKS_MEMBERS
+        + """
+    create policy claim on public.docs using (org_id = (auth.jwt() -> 'app_metadata' ->> 'org_id')::uuid);
+    """
+    )
+    assert infer(both).tenancy is None
+    claim = infer(both, member="claim:app_metadata.org_id").tenancy
+    assert claim == Tenancy("public.orgs", Claim(("app_metadata", "org_id")), "org_id")
+    members = infer(both, tenant="public.orgs", member="public.members(org_id, user_id)").tenancy
+    assert members == Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+    assert "Nothing in the schema speaks for tenant public.teams" in infer(both, tenant="public.teams").doubt
+
+
+def test_files_belong_to_whom_their_folder_is_compared_with(infer: Infer) -> None:
+    folder = "create policy p on storage.objects for select using ((storage.foldername(name))[2] in "
+    found = infer(ORGS + MEMBERS + ASKS_MEMBERS + folder + "(select m.org_id::text from public.members as m));")
+    assert found.tenancy is not None
+    assert found.tenancy.tables == {"storage.objects": "path_tokens[2]"}
+    whole = "create policy p on storage.objects for select using (bucket_id = 'x');"
+    assert [question.object for question in infer(ORGS + MEMBERS + ASKS_MEMBERS + whole).questions] == [
+        "storage.objects"
+    ]
+
+
+CALLER = [
+    "user_id = auth.uid()",
+    "auth.uid() = user_id",
+    "user_id = (select auth.uid())",
+    "user_id::text = auth.uid()::text",
+    "user_id = (auth.jwt() ->> 'sub')::uuid",
+    "user_id = (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid",
+    "user_id = nullif(current_setting('request.jwt.claim.sub', true), '')::uuid",
+    "user_id = coalesce(public.me(), public.me())",
+    "user_id in (select public.me())",
+    "public.is_me(user_id)",
+    "public.is_me_too(user_id)",
+    "public.is_me_as_well(user_id)",
+    "public.are_same(user_id, auth.uid())",
+    "public.are_same(auth.uid(), user_id)",
+]
+NOT_CALLER = [
+    "user_id <> auth.uid()",
+    "user_id is not null and auth.uid() is not null",
+    "public.are_same(user_id, user_id)",
+    "user_id = 'e8ee2a1c-0000-4000-8000-000000000000'",
+    "user_id = (auth.jwt() ->> 'session_id')::uuid",
+]
+FORMS = """
+create function public.me() returns uuid language sql as $$ select auth.uid() $$;
+create function public.is_me(u uuid) returns boolean language sql as $$ select $1 = public.me() $$;
+create function public.is_me_too(u uuid) returns boolean language plpgsql as $$
+declare caller uuid := auth.uid(); begin if u is null then return false; end if; return u = caller; end $$;
+create function public.is_me_as_well(u uuid, caller uuid default auth.uid()) returns boolean begin atomic
+select u = caller; end;
+create function public.are_same(a uuid, b uuid) returns boolean language sql as $$ select a = b $$;
+create table public.notes (id uuid primary key, user_id uuid);
+"""
+
+
+@pytest.mark.parametrize("expression", CALLER)
+def test_a_comparison_with_the_caller_is_seen(read: Read, expression: str) -> None:
+    facts = read(f"{FORMS} create policy p on public.notes using ({expression});").policies["public.notes"]
+    assert facts.callers == {Column("public.notes", "user_id")}
+
+
+@pytest.mark.parametrize("expression", NOT_CALLER)
+def test_no_comparison_with_the_caller_is_made_up(read: Read, expression: str) -> None:
+    facts = read(f"{FORMS} create policy p on public.notes using ({expression});").policies["public.notes"]
+    assert facts.callers == set()
+
+
+@pytest.mark.parametrize(
+    ("expression", "path"),
+    [
+        ("auth.jwt() ->> 'org'", ("org",)),
+        ("auth.jwt() -> 'app_metadata' ->> 'org_id'", ("app_metadata", "org_id")),
+        ("auth.jwt() #>> '{app_metadata,org_id}'", ("app_metadata", "org_id")),
+        ("(auth.jwt())['app_metadata'] ->> 'org_id'", ("app_metadata", "org_id")),
+        ("jsonb_extract_path_text(auth.jwt(), 'app_metadata', 'org_id')", ("app_metadata", "org_id")),
+        ("current_setting('request.jwt.claims', true)::jsonb -> 'user_metadata' ->> 'o'", ("user_metadata", "o")),
+        ("current_setting('request.jwt.claim.org', true)", ("org",)),
+        ("current_setting('app.org', true)", None),
+    ],
+)
+def test_a_comparison_with_a_claim_is_seen(read: Read, expression: str, path: tuple[str, ...] | None) -> None:
+    facts = read(f"{ORGS} create policy p on public.docs using (org_id = ({expression})::uuid);")
+    expected = set() if path is None else {(Column("public.docs", "org_id"), path)}
+    assert facts.policies["public.docs"].claims == expected
+
+
+def test_schemas_that_shadow_built_ins_do_not_mislead(infer: Infer) -> None:
+    hostile = """
+    create function public.pg_get_expr(pg_node_tree, oid) returns text language sql as $$ select 'true' $$;
+    create function public.any_equal(text, text) returns boolean language sql as $$ select true $$;
+    create operator public.<> (leftarg = text, rightarg = text, function = public.any_equal);
+    set local search_path = public, pg_catalog;
+    """
+    assert infer(hostile + ORGS + MEMBERS + ASKS_MEMBERS).tenancy == Tenancy(
+        "public.orgs", Membership("public.members", "org_id", "user_id"), "org_id"
+    )
