@@ -393,6 +393,8 @@ class Maker:
                 if needed:
                     raise
                 continue
+            if not needed and any(known.get(name, value) != value for name, value in referred.items()):
+                continue
             if not needed and checked & set(referred):
                 choices.append({name: value for name, value in referred.items() if name not in known})
             else:
@@ -400,7 +402,7 @@ class Maker:
         return _Known(known, tuple(choices))
 
     def _is_given(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
-        return key.target == relation.full_name or any(here in known for here, _ in key.columns)
+        return key.target == relation.full_name or all(here in known for here, _ in key.columns)
 
     def _is_needed(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
         here = [relation.column(name) for name, _ in key.columns]
@@ -451,9 +453,12 @@ class Maker:
 
     def _choices(self, relation: Relation, known: _Known, turn: int | None) -> Iterator[Row]:
         """Rows to try, one after the other: the likeliest first, then any that the CHECK constraints let in."""
-        plain = self._plain(relation, known, turn)
-        if plain is not None and not known.choices and (relation.full_name, turn is None) not in self._refused:
-            yield {**plain, **known.values}
+        if (relation.full_name, turn is None) not in self._refused:
+            chosen = {name: value for choice in known.choices for name, value in choice.items()}
+            for shown in (True, False)[turn is None :]:
+                plain = self._plain(relation, known, turn, chosen, shown=shown)
+                if plain is not None:
+                    yield {**plain, **chosen, **known.values}
             self._refused.add((relation.full_name, turn is None))
         parts = self._parts(relation, known, turn)
         step = next(self._turns.setdefault(relation.full_name, itertools.count()))
@@ -498,6 +503,7 @@ class Maker:
         if any((column := relation.column(name)) is not None and column.generated for name in checked):
             checked = {column.name for column in relation.columns}
         taken = set(known.values)
+        referring = _referring(relation)
         found = []
         for choice in known.choices:
             names = tuple(name for name in choice if name not in taken)
@@ -508,6 +514,8 @@ class Maker:
         more = [trigger.source for trigger in relation.triggers] if wide else []
         for column in relation.columns:
             if column.name in taken or column.generated or column.identity:
+                continue
+            if not column.not_null and column.name in referring:
                 continue
             shown = turn is not None and column.viewed and (column.category == "B" or column.name in listed)
             needs_search = shown or column.name in checked or bool(column.data_type.domains)
@@ -544,21 +552,30 @@ class Maker:
             return None
         return values.fresh(column.data_type, column.name, next(self._numbers))
 
-    def _plain(self, relation: Relation, known: _Known, turn: int | None, searched: Collection[str] = ()) -> Row | None:
+    def _plain(
+        self,
+        relation: Relation,
+        known: _Known,
+        turn: int | None,
+        searched: Collection[str] = (),
+        *,
+        shown: bool = False,
+    ) -> Row | None:
         """Values that no constraint was asked about, for the columns that need them, with a ``turn`` for all.
 
-        None where a value can only be had by a search.
+        If it is to be ``shown``, also for flags that views may ask for. None where a value can only be had by a search.
         """
         listed = self.listed_of(relation.full_name)
+        referring = _referring(relation)
         found: Row = {}
         for column in relation.columns:
             if column.name in searched or column.name in known.values or column.generated or column.identity:
                 continue
             labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
             if column.has_default:
-                if turn is not None and column.viewed and (labels or column.category == "B"):
+                if shown and turn is not None and column.viewed and (labels or column.category == "B"):
                     found[column.name] = labels[turn % len(labels)] if labels else True
-            elif column.not_null or turn is not None:
+            elif column.not_null or (turn is not None and column.name not in referring):
                 found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
                 if found[column.name] is None:
                     return None
@@ -611,6 +628,11 @@ def _reached(name: str, targets: Mapping[str, set[str]]) -> set[str]:
             found.add(current)
             left += [target for target in targets[current] if target in targets]
     return found
+
+
+def _referring(relation: Relation) -> set[str]:
+    """The columns of foreign keys: any value but a key, or NULL, is refused."""
+    return {here for key in relation.foreign_keys for here, _ in key.columns}
 
 
 def _has_checks(data_type: DataType) -> bool:
