@@ -83,6 +83,7 @@ class Maker:
         self._turns: dict[str, Iterator[int]] = {}
         self._plans: dict[tuple[Any, ...], list[Part]] = {}
         self._refused: set[tuple[str, bool]] = set()
+        self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
         self._random = random.Random(0)  # noqa: S311 - the same values in every run
 
@@ -266,30 +267,35 @@ class Maker:
                         value = known[relation.full_name].get(here)
                         known[key.target][there] = self._key(column) if value is None else value
                     known[relation.full_name][here] = known[key.target][there]
-        chosen = {
-            relation.full_name: next(self._choices(relation, _Known(known[relation.full_name]), None))
-            for relation in group
-        }
-        inserts = []
-        parameters: list[Any] = []
-        for number, relation in enumerate(group):
-            row = chosen[relation.full_name]
-            inserts.append(
-                sql.SQL("{} as ({})").format(
-                    sql.Identifier(f"made_{number}"),
-                    insert_statement(relation, row, overriding=_overrides(relation, row)),
-                )
+        choices = [self._choices(relation, _Known(known[relation.full_name]), None) for relation in group]
+        refused: Exception | None = None
+        for chosen in itertools.islice(zip(*choices, strict=False), _TRIES):
+            try:
+                with self._connection.transaction():
+                    self._insert_at_once(group, chosen)
+            except _REFUSALS as error:
+                refused = error
+                continue
+            made = {}
+            for relation, row in zip(group, chosen, strict=True):
+                found = self._existing(relation, known[relation.full_name])
+                if found is None:
+                    raise Unfilled(f"a trigger changes the row of {relation.full_name}, or takes it away")
+                made[relation.full_name] = found
+                self._sent[relation.full_name, label] = row
+            return made
+        assert refused is not None
+        raise Unfilled(_said(refused)) from refused
+
+    def _insert_at_once(self, group: Sequence[Relation], chosen: Sequence[Row]) -> None:
+        inserts = [
+            sql.SQL("{} as ({})").format(
+                sql.Identifier(f"made_{number}"), insert_statement(relation, row, overriding=_overrides(relation, row))
             )
-            parameters += row.values()
+            for number, (relation, row) in enumerate(zip(group, chosen, strict=True))
+        ]
+        parameters = [value for row in chosen for value in row.values()]
         self._connection.execute(sql.SQL("with {} select 1").format(sql.SQL(", ").join(inserts)), parameters)
-        made = {}
-        for relation in group:
-            found = self._existing(relation, known[relation.full_name])
-            if found is None:
-                raise Unfilled(f"a trigger changes the row of {relation.full_name}, or takes it away")
-            made[relation.full_name] = found
-            self._sent[relation.full_name, label] = chosen[relation.full_name]
-        return made
 
     def _key(self, column: Column) -> Any:
         number = next(self._numbers) + (_KEYS_FROM if column.has_default else 0)
@@ -313,9 +319,9 @@ class Maker:
 
     def _updated(self, relation: Relation, row: Row, changes: Row) -> Row | None:
         statement = sql.SQL("update {} set {} where {} returning *").format(
-            sql.Identifier(relation.schema, relation.name),
-            sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes),
-            sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in relation.primary_key),
+            _named(relation.schema, relation.name),
+            sql.SQL(", ").join(sql.SQL("{} = %s").format(_named(name)) for name in changes),
+            sql.SQL(" and ").join(sql.SQL("{} = %s").format(_named(name)) for name in relation.primary_key),
         )
         parameters = [*changes.values(), *(row[name] for name in relation.primary_key)]
         try:
@@ -435,6 +441,7 @@ class Maker:
                 with self._connection.transaction():
                     made = self._inserted(relation, row)
             except _REFUSALS as error:
+                self._refusal = error
                 refused = refused or error
                 if isinstance(error, psycopg.errors.ForeignKeyViolation):
                     break
@@ -459,6 +466,8 @@ class Maker:
                 plain = self._plain(relation, known, turn, chosen, shown=shown)
                 if plain is not None:
                     yield {**plain, **chosen, **known.values}
+                    if shown and isinstance(self._refusal, psycopg.errors.CheckViolation):
+                        break  # a search finds what goes with it
             self._refused.add((relation.full_name, turn is None))
         parts = self._parts(relation, known, turn)
         step = next(self._turns.setdefault(relation.full_name, itertools.count()))
@@ -474,11 +483,11 @@ class Maker:
                 parts = self._searched(relation, known, turn)  # what was found for another row may not do for this one
         if turn is not None:
             return
-        wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200, mixed=True)
+        wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200)
         for _ in range(_WIDE_TRIES):
             row = {}
-            for part in wide:
-                row.update(self._random.choice(part.solutions))
+            for part in wide:  # what the triggers name comes first in it
+                row.update(part.solutions[int(len(part.solutions) * self._random.random() ** 3)])
             yield {**row, **known.values}
 
     def _parts(self, relation: Relation, known: _Known, turn: int | None) -> list[Part]:
@@ -544,8 +553,9 @@ class Maker:
             preferred: list[Any] = [*listed[shift:], *listed[:shift]]
         else:
             preferred = [value for _ in range(_FRESH) if (value := self._fresh(column)) is not None]
-        hints = hints_for(relation, column.name, more)
-        return self._pools.let_in(column.data_type, [*preferred, *self._pools.valid(column.data_type, hints)])
+        named = values.hinted(column.data_type, reading.read(more), self._pools.valid)
+        suggested = self._pools.valid(column.data_type, hints_for(relation, column.name))
+        return self._pools.let_in(column.data_type, [*named, *preferred, *suggested])
 
     def _fresh(self, column: Column) -> Any:
         if column.data_type.base.name == "xml" or _has_checks(column.data_type):
@@ -592,8 +602,8 @@ class Maker:
         if not known:
             return None
         statement = sql.SQL("select * from {} where {}").format(
-            sql.Identifier(relation.schema, relation.name),
-            sql.SQL(" and ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in known),
+            _named(relation.schema, relation.name),
+            sql.SQL(" and ").join(sql.SQL("{} = {}").format(_named(name), sql.Placeholder()) for name in known),
         )
         with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
             rows = cursor.execute(statement, list(known.values())).fetchall()
@@ -669,17 +679,22 @@ def _overrides(relation: Relation, row: Row) -> bool:
     return any(column.identity == "always" and column.name in row for column in relation.columns)
 
 
+def _named(*names: str) -> _named:
+    """A name in a statement that takes parameters."""
+    return _named(*(name.replace("%", "%%") for name in names))
+
+
 def insert_statement(
     relation: Relation, values: Row, *, returning: bool = False, overriding: bool = False
 ) -> sql.Composed:
     """The INSERT of ``values`` with a placeholder for each; ``overriding`` lets keys be given that a table counts."""
-    table = sql.Identifier(relation.schema, relation.name)
+    table = _named(relation.schema, relation.name)
     if not values:
         statement = sql.SQL("insert into {} default values").format(table)
     else:
         statement = sql.SQL("insert into {} ({}) {}values ({})").format(
             table,
-            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(_named, values)),
             sql.SQL("overriding system value " if overriding else ""),
             sql.SQL(", ").join(sql.Placeholder() * len(values)),
         )

@@ -110,6 +110,7 @@ class _Table:
             *(_exclusion_rule(relation, index) for index in relation.exclusions),
             *(_reference_rule(relation, key) for key in relation.foreign_keys),
         ]
+        self.rules += [_not_null_rule(column) for column in self.columns if column.not_null and column.has_default]
         self.references = self._references()
 
     def divided(self) -> tuple[list[Column], list[Column]]:
@@ -139,11 +140,9 @@ class _Table:
     def values_of(self, column: Column) -> list[Any]:
         """Values to be searched through."""
         suggested = self.pools.valid(column.data_type, hints_for(self.relation, column.name))
-        drawn = (
-            []
-            if column.data_type.domains
-            else hints.samples(values.strategy(column.data_type, self.pools.valid), _SAMPLES)
-        )
+        drawn: list[Any] = []
+        if not column.data_type.domains and (suggested or _is_free(column.data_type)):
+            drawn = hints.samples(values.strategy(column.data_type, self.pools.valid), _SAMPLES)
         more = [values.fresh(column.data_type, column.name, number) for number in range(1, 9)]
         return self.pools.let_in(column.data_type, [*suggested, *more, *drawn])
 
@@ -201,8 +200,7 @@ class _Table:
 
     def _not_null(self, column: Column) -> Iterator[tuple[Rule, _Special]]:
         if column.not_null:
-            rule = Rule("not null", column.name, "not null", "23502", (column.name,))
-            yield rule, _Special([Variable((column.name,), [(None,)])])
+            yield _not_null_rule(column), _Special([Variable((column.name,), [(None,)])])
 
     def _beyond_type(self, column: Column) -> Iterator[tuple[Rule, _Special]]:
         options = list(values.beyond(column.data_type))
@@ -224,9 +222,7 @@ class _Table:
         names = [name for name in index.columns if any(column.name == name for column in self.columns)]
         if set(names) | set(self.known) < set(index.columns):
             return
-        statement = sql.SQL(
-            "select {} from {} order by pg_catalog.md5(pg_catalog.row({})::pg_catalog.text) limit {}"
-        ).format(
+        statement = sql.SQL("select {} from {} order by pg_catalog.md5(row({})::pg_catalog.text) limit {}").format(
             sql.SQL(", ").join(sql.SQL("{}::pg_catalog.text").format(sql.Identifier(name)) for name in names),
             sql.Identifier(self.relation.schema, self.relation.name),
             sql.SQL(", ").join(map(sql.Identifier, names)),
@@ -308,6 +304,12 @@ def _is_free(data_type: DataType) -> bool:
     ]
     own = data_type.kind != "base" or (values.is_known(data_type) and data_type.name != "xml")
     return own and data_type.kind != "domain" and all(_is_free(p) or bool(p.domains) for p in parts)
+
+
+def _not_null_rule(column: Column) -> Rule:
+    counted = "nextval(" in (column.default or "")  # what is left out is not asked for
+    holds = sql.SQL("true") if counted else sql.SQL("{} is not null").format(sql.Identifier(column.name))
+    return Rule("not null", column.name, "not null", "23502", (column.name,), holds)
 
 
 def _target(key: ForeignKey) -> sql.Identifier:
