@@ -83,6 +83,7 @@ class Maker:
         self._turns: dict[str, Iterator[int]] = {}
         self._plans: dict[tuple[Any, ...], list[Part]] = {}
         self._refused: set[tuple[str, bool]] = set()
+        self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
         self._random = random.Random(0)  # noqa: S311 - the same values in every run
 
@@ -266,30 +267,35 @@ class Maker:
                         value = known[relation.full_name].get(here)
                         known[key.target][there] = self._key(column) if value is None else value
                     known[relation.full_name][here] = known[key.target][there]
-        chosen = {
-            relation.full_name: next(self._choices(relation, _Known(known[relation.full_name]), None))
-            for relation in group
-        }
-        inserts = []
-        parameters: list[Any] = []
-        for number, relation in enumerate(group):
-            row = chosen[relation.full_name]
-            inserts.append(
-                sql.SQL("{} as ({})").format(
-                    sql.Identifier(f"made_{number}"),
-                    insert_statement(relation, row, overriding=_overrides(relation, row)),
-                )
+        choices = [self._choices(relation, _Known(known[relation.full_name]), None) for relation in group]
+        refused: Exception | None = None
+        for chosen in itertools.islice(zip(*choices, strict=False), _TRIES):
+            try:
+                with self._connection.transaction():
+                    self._insert_at_once(group, chosen)
+            except _REFUSALS as error:
+                refused = error
+                continue
+            made = {}
+            for relation, row in zip(group, chosen, strict=True):
+                found = self._existing(relation, known[relation.full_name])
+                if found is None:
+                    raise Unfilled(f"a trigger changes the row of {relation.full_name}, or takes it away")
+                made[relation.full_name] = found
+                self._sent[relation.full_name, label] = row
+            return made
+        assert refused is not None
+        raise Unfilled(_said(refused)) from refused
+
+    def _insert_at_once(self, group: Sequence[Relation], chosen: Sequence[Row]) -> None:
+        inserts = [
+            sql.SQL("{} as ({})").format(
+                sql.Identifier(f"made_{number}"), insert_statement(relation, row, overriding=_overrides(relation, row))
             )
-            parameters += row.values()
+            for number, (relation, row) in enumerate(zip(group, chosen, strict=True))
+        ]
+        parameters = [value for row in chosen for value in row.values()]
         self._connection.execute(sql.SQL("with {} select 1").format(sql.SQL(", ").join(inserts)), parameters)
-        made = {}
-        for relation in group:
-            found = self._existing(relation, known[relation.full_name])
-            if found is None:
-                raise Unfilled(f"a trigger changes the row of {relation.full_name}, or takes it away")
-            made[relation.full_name] = found
-            self._sent[relation.full_name, label] = chosen[relation.full_name]
-        return made
 
     def _key(self, column: Column) -> Any:
         number = next(self._numbers) + (_KEYS_FROM if column.has_default else 0)
@@ -313,9 +319,9 @@ class Maker:
 
     def _updated(self, relation: Relation, row: Row, changes: Row) -> Row | None:
         statement = sql.SQL("update {} set {} where {} returning *").format(
-            sql.Identifier(relation.schema, relation.name),
-            sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes),
-            sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in relation.primary_key),
+            _named(relation.schema, relation.name),
+            sql.SQL(", ").join(sql.SQL("{} = %s").format(_named(name)) for name in changes),
+            sql.SQL(" and ").join(sql.SQL("{} = %s").format(_named(name)) for name in relation.primary_key),
         )
         parameters = [*changes.values(), *(row[name] for name in relation.primary_key)]
         try:
@@ -394,6 +400,8 @@ class Maker:
                 if needed:
                     raise
                 continue
+            if not needed and any(known.get(name, value) != value for name, value in referred.items()):
+                continue
             if not needed and checked & set(referred):
                 choices.append({name: value for name, value in referred.items() if name not in known})
             else:
@@ -401,7 +409,7 @@ class Maker:
         return _Known(known, tuple(choices))
 
     def _is_given(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
-        return key.target == relation.full_name or any(here in known for here, _ in key.columns)
+        return key.target == relation.full_name or all(here in known for here, _ in key.columns)
 
     def _is_needed(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
         here = [relation.column(name) for name, _ in key.columns]
@@ -434,6 +442,7 @@ class Maker:
                 with self._connection.transaction():
                     made = self._inserted(relation, row)
             except _REFUSALS as error:
+                self._refusal = error
                 refused = refused or error
                 if isinstance(error, psycopg.errors.ForeignKeyViolation):
                     break
@@ -452,9 +461,14 @@ class Maker:
 
     def _choices(self, relation: Relation, known: _Known, turn: int | None) -> Iterator[Row]:
         """Rows to try, one after the other: the likeliest first, then any that the CHECK constraints let in."""
-        plain = self._plain(relation, known, turn)
-        if plain is not None and not known.choices and (relation.full_name, turn is None) not in self._refused:
-            yield {**plain, **known.values}
+        if (relation.full_name, turn is None) not in self._refused:
+            chosen = {name: value for choice in known.choices for name, value in choice.items()}
+            for shown in (True, False)[turn is None :]:
+                plain = self._plain(relation, known, turn, chosen, shown=shown)
+                if plain is not None:
+                    yield {**plain, **chosen, **known.values}
+                    if shown and isinstance(self._refusal, psycopg.errors.CheckViolation):
+                        break  # a search finds what goes with it
             self._refused.add((relation.full_name, turn is None))
         parts = self._parts(relation, known, turn)
         step = next(self._turns.setdefault(relation.full_name, itertools.count()))
@@ -470,11 +484,11 @@ class Maker:
                 parts = self._searched(relation, known, turn)  # what was found for another row may not do for this one
         if turn is not None:
             return
-        wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200, mixed=True)
+        wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200)
         for _ in range(_WIDE_TRIES):
             row = {}
-            for part in wide:
-                row.update(self._random.choice(part.solutions))
+            for part in wide:  # what the triggers name comes first in it
+                row.update(part.solutions[int(len(part.solutions) * self._random.random() ** 3)])
             yield {**row, **known.values}
 
     def _parts(self, relation: Relation, known: _Known, turn: int | None) -> list[Part]:
@@ -499,6 +513,7 @@ class Maker:
         if any((column := relation.column(name)) is not None and column.generated for name in checked):
             checked = {column.name for column in relation.columns}
         taken = set(known.values)
+        referring = _referring(relation)
         found = []
         for choice in known.choices:
             names = tuple(name for name in choice if name not in taken)
@@ -509,6 +524,8 @@ class Maker:
         more = [trigger.source for trigger in relation.triggers] if wide else []
         for column in relation.columns:
             if column.name in taken or column.generated or column.identity:
+                continue
+            if not column.not_null and column.name in referring:
                 continue
             shown = turn is not None and column.viewed and (column.category == "B" or column.name in listed)
             needs_search = shown or column.name in checked or bool(column.data_type.domains)
@@ -537,29 +554,39 @@ class Maker:
             preferred: list[Any] = [*listed[shift:], *listed[:shift]]
         else:
             preferred = [value for _ in range(_FRESH) if (value := self._fresh(column)) is not None]
-        hints = hints_for(relation, column.name, more)
-        return self._pools.let_in(column.data_type, [*preferred, *self._pools.valid(column.data_type, hints)])
+        named = values.hinted(column.data_type, reading.read(more), self._pools.valid)
+        suggested = self._pools.valid(column.data_type, hints_for(relation, column.name))
+        return self._pools.let_in(column.data_type, [*named, *preferred, *suggested])
 
     def _fresh(self, column: Column) -> Any:
         if column.data_type.base.name == "xml" or _has_checks(column.data_type):
             return None
         return values.fresh(column.data_type, column.name, next(self._numbers))
 
-    def _plain(self, relation: Relation, known: _Known, turn: int | None, searched: Collection[str] = ()) -> Row | None:
+    def _plain(
+        self,
+        relation: Relation,
+        known: _Known,
+        turn: int | None,
+        searched: Collection[str] = (),
+        *,
+        shown: bool = False,
+    ) -> Row | None:
         """Values that no constraint was asked about, for the columns that need them, with a ``turn`` for all.
 
-        None where a value can only be had by a search.
+        If it is to be ``shown``, also for flags that views may ask for. None where a value can only be had by a search.
         """
         listed = self.listed_of(relation.full_name)
+        referring = _referring(relation)
         found: Row = {}
         for column in relation.columns:
             if column.name in searched or column.name in known.values or column.generated or column.identity:
                 continue
             labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
             if column.has_default:
-                if turn is not None and column.viewed and (labels or column.category == "B"):
+                if shown and turn is not None and column.viewed and (labels or column.category == "B"):
                     found[column.name] = labels[turn % len(labels)] if labels else True
-            elif column.not_null or turn is not None:
+            elif column.not_null or (turn is not None and column.name not in referring):
                 found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
                 if found[column.name] is None:
                     return None
@@ -576,8 +603,8 @@ class Maker:
         if not known:
             return None
         statement = sql.SQL("select * from {} where {}").format(
-            sql.Identifier(relation.schema, relation.name),
-            sql.SQL(" and ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in known),
+            _named(relation.schema, relation.name),
+            sql.SQL(" and ").join(sql.SQL("{} = {}").format(_named(name), sql.Placeholder()) for name in known),
         )
         with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
             rows = cursor.execute(statement, list(known.values())).fetchall()
@@ -614,6 +641,11 @@ def _reached(name: str, targets: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
+def _referring(relation: Relation) -> set[str]:
+    """The columns of foreign keys: any value but a key, or NULL, is refused."""
+    return {here for key in relation.foreign_keys for here, _ in key.columns}
+
+
 def _has_checks(data_type: DataType) -> bool:
     parts = [part for part in (data_type.part, *(attribute for _, attribute in data_type.attributes)) if part]
     return bool(data_type.checks) or any(map(_has_checks, parts))
@@ -648,17 +680,22 @@ def _overrides(relation: Relation, row: Row) -> bool:
     return any(column.identity == "always" and column.name in row for column in relation.columns)
 
 
+def _named(*names: str) -> _named:
+    """A name in a statement that takes parameters."""
+    return _named(*(name.replace("%", "%%") for name in names))
+
+
 def insert_statement(
     relation: Relation, values: Row, *, returning: bool = False, overriding: bool = False
 ) -> sql.Composed:
     """The INSERT of ``values`` with a placeholder for each; ``overriding`` lets keys be given that a table counts."""
-    table = sql.Identifier(relation.schema, relation.name)
+    table = _named(relation.schema, relation.name)
     if not values:
         statement = sql.SQL("insert into {} default values").format(table)
     else:
         statement = sql.SQL("insert into {} ({}) {}values ({})").format(
             table,
-            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(_named, values)),
             sql.SQL("overriding system value " if overriding else ""),
             sql.SQL(", ").join(sql.Placeholder() * len(values)),
         )

@@ -94,10 +94,10 @@ def check_rules(relation: Relation) -> list[Rule]:
 def _check_rule(relation: Relation, check: Check) -> Rule:
     columns = check.columns or tuple(column.name for column in relation.columns)
     kind = "partition" if check.partitioned else "check"
-    return Rule(kind, check.name, check.definition, "23514", columns, _as_sql(f"({check.expression})"))
+    return Rule(kind, check.name, check.definition, "23514", columns, as_sql(f"({check.expression})"))
 
 
-def _as_sql(expression: str) -> sql.SQL:
+def as_sql(expression: str) -> sql.SQL:
     """SQL that PostgreSQL has printed: an expression or a type."""
     return sql.SQL(expression)  # type: ignore[arg-type,unused-ignore]
 
@@ -126,6 +126,9 @@ class Pools:
 
     def let_in(self, data_type: DataType, candidates: Iterable[Any]) -> list[Any]:
         """Those of ``candidates`` that are values of the type, each once."""
+        return self._holding(data_type, candidates, [check for d in data_type.domains for check in d.checks])
+
+    def _holding(self, data_type: DataType, candidates: Iterable[Any], checks: Sequence[Check]) -> list[Any]:
         fitting = {
             values.sql_text(value): value
             for value in reversed(list(candidates))
@@ -134,9 +137,7 @@ class Pools:
         texts = list(reversed(fitting))[:_OPTIONS]
         if not texts or (not data_type.domains and data_type.base.kind in ("base", "enum") and _is_known(data_type)):
             return [fitting[text] for text in texts]
-        conditions = [
-            sql.SQL("({}) is not false").format(_as_sql(c.expression)) for d in data_type.domains for c in d.checks
-        ]
+        conditions = [sql.SQL("({}) is not false").format(as_sql(check.expression)) for check in checks]
 
         def statement(chosen: Sequence[str]) -> sql.Composed:
             return sql.SQL(
@@ -144,7 +145,7 @@ class Pools:
                 "cross join lateral (select u.t::{} as value) as v where v.value is not null and {}"
             ).format(
                 sql.Literal(list(chosen)),
-                _as_sql(data_type.base.declared),
+                as_sql(data_type.base.declared),
                 sql.SQL(" and ").join([sql.SQL("true"), *conditions]),
             )
 
@@ -153,6 +154,23 @@ class Pools:
 
         let_in = set(_surviving(texts, ask))
         return [fitting[text] for text in texts if text in let_in]
+
+    def refused(self, data_type: DataType, check: Check) -> list[Any]:
+        """Values of the type below the domains that this check of one of them refuses, and no other."""
+        others = tuple(
+            replace(domain, checks=tuple(c for c in domain.checks if c != check)) for domain in data_type.domains
+        )
+        hints = reading.read(_sources([check]))
+        candidates = [
+            *values.hinted(data_type, hints, self.valid),
+            *(values.fresh(data_type, "a", number) for number in (1, 2)),
+            *values.tried(data_type, self.valid),
+        ]
+        checks = [
+            Check("", "", f"({check.expression}) is false", True, True, (), ()),
+            *(c for domain in others for c in domain.checks),
+        ]
+        return self._holding(data_type, candidates, checks)
 
     def ask(self, statement: sql.Composed) -> list[tuple[Any, ...]]:
         """The rows of a query; an error leaves the transaction as it was.
@@ -347,7 +365,7 @@ class Search:
         alias = sql.Identifier(self._relation.name)
         sources.append(sql.SQL("lateral (select {}) as {}").format(given_columns, alias))
         generated = [
-            sql.SQL("({}) as {}").format(_as_sql(column.default or "null"), sql.Identifier(name))
+            sql.SQL("({}) as {}").format(as_sql(column.default or "null"), sql.Identifier(name))
             for name, column in self._columns.items()
             if name in wanted and column.generated
         ]
@@ -386,7 +404,7 @@ class Search:
         column = self._columns[name]
         if column.default is None or "nextval(" in column.default:  # a number that is taken is gone
             return sql.SQL("null::{}").format(_declared(column))
-        return sql.SQL("({})::{}").format(_as_sql(column.default), _declared(column))
+        return sql.SQL("({})::{}").format(as_sql(column.default), _declared(column))
 
 
 def alias_of(alias: sql.Identifier) -> sql.Identifier:
@@ -395,7 +413,7 @@ def alias_of(alias: sql.Identifier) -> sql.Identifier:
 
 
 def _declared(column: Column) -> sql.Composable:
-    return _as_sql(column.data_type.base.declared)
+    return as_sql(column.data_type.base.declared)
 
 
 def _domain_words(column: Column) -> str:

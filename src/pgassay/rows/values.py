@@ -354,6 +354,34 @@ def fits(data_type: DataType, value: Any) -> bool:
     return base.name != "oid" or (isinstance(value, int) and 0 <= value < 2**32)
 
 
+def is_known(data_type: DataType) -> bool:
+    """Whether this type of the server's own has values that need no search."""
+    return data_type.name in _TEXTS or data_type.name in _REFERENCES or data_type.name in _FRESH
+
+
+def beyond(data_type: DataType) -> Iterator[Any]:
+    """What is too long or too great for a type."""
+    base = data_type.base
+    length = _length(base)
+    if base.name in _INTEGERS:
+        yield from (_INTEGERS[base.name], -_INTEGERS[base.name] - 1)
+    elif base.name == "numeric" and base.modifier:
+        precision, scale = (*base.modifier, 0)[:2]
+        yield from (Decimal(10) ** (precision - scale), -(Decimal(10) ** (precision - scale)))
+    elif length is not None and base.name in ("character varying", "bpchar"):
+        yield from ("a" * (length + 1), "ü" * (length + 7))
+    elif length is not None and base.name in ('"bit"', "bit varying"):
+        yield "1" * (length + 1)
+
+
+def beyond_state(data_type: DataType) -> str:
+    """The SQLSTATE that such a value is refused with."""
+    name = data_type.base.name
+    if name == '"bit"':
+        return "22026"
+    return "22001" if name in ("character varying", "bpchar", "bit varying") else "22003"
+
+
 def _fits_numeric(base: DataType, value: Any) -> bool:
     if not base.modifier:
         return True
@@ -478,7 +506,9 @@ def strategy(data_type: DataType, parts: Parts) -> st.SearchStrategy[Any]:
             return _STRATEGIES[data_type.name]
         case "base" if data_type.name in _TEXTS:
             return st.text(_CHARACTERS, max_size=length)
-    return st.sampled_from(list(parts(data_type)))
+    if data_type.name in _REFERENCES:
+        return st.just("0")
+    return st.deferred(lambda: st.sampled_from(list(parts(data_type))))
 
 
 def _decimals(data_type: DataType) -> st.SearchStrategy[Decimal]:
