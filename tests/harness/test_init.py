@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pgassay import ConfigError, declaration
+from pgassay import ConfigError, PgassayError, declaration
 from pgassay.config import Membership, Tenancy, load
 from pgassay.tenancy import Inference
 from tests.harness.test_cli import SCHEMA, run
@@ -63,7 +63,7 @@ migrations = "supabase/migrations"
 
 # Who owns which rows, as pgassay init read it from the schema: confirm each line.
 [tool.pgassay.tenancy]
-# 1 of 3 tables has a column for the user.
+# 1 of 3 tables has a column for the user, and 1 more leads to it by foreign keys.
 tenant = "auth.users"
 # No table says who belongs to a tenant; the policies of 1 table compare a column with auth.uid().
 member = "self"
@@ -243,9 +243,8 @@ def test_what_was_there_stays_to_the_letter(text: str) -> None:
 
 
 def test_a_section_that_is_there_is_added_to() -> None:
-    text = (
-        '[tool.pgassay] # ours\npg = "system"\n\n[[tool.pgassay.waive]]\nobject = "a"\nreason = "b" # why\n\n[tool.x]\n'
-    )
+    waiver = '[[tool.pgassay.waive]]\nobject = "a"\nreason = "b" # why\n'
+    text = f'[tool.pgassay] # ours\npg = "system"\n\n{waiver}\n[tool.x]\n'
     result = declaration.joined(text, "db", BLOCK)
     assert [line for line in text.splitlines() if line not in result.splitlines()] == []
     assert added(text) | {"tenancy": None} == {
@@ -272,7 +271,7 @@ def test_names_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(declaration.lines(Inference(odd, evidence)))
     assert load(cwd=tmp_path, environ={}).tenancy == odd
     for name in ("public.a.b", "public.a(b)"):
-        with pytest.raises(declaration.PgassayError, match="cannot be written"):
+        with pytest.raises(PgassayError, match="cannot be written"):
             declaration.lines(Inference(Tenancy(name, Membership(name, "x", "y"), "x"), EVIDENCE))
 
 
