@@ -797,12 +797,11 @@ class _Rules:
     def _evidence_of_tenant(self) -> str:
         itself = _itself(self._candidate)
         tables = [name for name in self._schema.tables if name not in itself]
-        if self._candidate.tenant == USERS:
-            owned = sum(name in self._columns for name in tables)
-            return f"{owned} of {_count(len(tables), 'table')} {_have(owned)} a column for the user."
         near = sum(name in self._columns for name in tables)
         far = sum(name in self._routes for name in tables) - near
-        text = f"{near} of {_count(len(tables), 'other table')} {_have(near)} a column for it"
+        of_users = self._candidate.tenant == USERS
+        total = _count(len(tables), "table" if of_users else "other table")
+        text = f"{near} of {total} {_have(near)} a column for {'the user' if of_users else 'it'}"
         return text + (f", and {far} more {'leads' if far == 1 else 'lead'} to it by foreign keys." if far else ".")
 
 

@@ -119,10 +119,10 @@ def test_a_seed_that_fails_is_2_and_says_where(project: Callable[..., Path]) -> 
     assert "seed.sql:6" in done.stderr
 
 
-def test_a_schema_without_declared_tenancy_is_not_judged(project: Callable[..., Path]) -> None:
-    done = run("check", "--pg", "embedded", cwd=project("", _1_notes=SCHEMA))
+def test_a_schema_that_says_nothing_of_tenants_is_not_judged(project: Callable[..., Path]) -> None:
+    done = run("check", "--pg", "embedded", cwd=project("", _1_a="create table public.a (id uuid primary key);"))
     assert done.returncode == 2
-    assert "no tenancy is declared" in done.stdout
+    assert "not judged  isolation: no tenancy is declared" in done.stdout
 
 
 def test_a_file_that_the_supabase_cli_passes_over_is_reported(project: Callable[..., Path]) -> None:
@@ -186,7 +186,7 @@ def test_an_unknown_key_is_2(project: Callable[..., Path]) -> None:
     assert "Did you mean 'relations'?" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["check", "up"])
+@pytest.mark.parametrize("name", ["check", "init", "up"])
 def test_every_command_has_help_with_examples(name: str) -> None:
     assert "Examples:" in run(name, "--help").stdout
 
