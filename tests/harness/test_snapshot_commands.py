@@ -162,6 +162,17 @@ def test_what_cannot_be_compared_is_2(tmp_path: Path, arguments: list[str], word
     assert not (tmp_path / "pgassay.snapshot").exists()
 
 
+def test_a_waiver_without_a_rule_does_not_hide_what_its_object_becomes(project: Path) -> None:
+    waiver = '[[tool.pgassay.waive]]\nobject = "public.notes"\nreason = "not now"\n'
+    (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\n{TENANCY}{waiver}')
+    add(project, "comment on table public.notes is 'Words.';")
+    assert "comment is new  [schema-adds]" in run("check", "--pg", "embedded", cwd=project).stdout
+    named = f'{waiver}rule = "schema-adds"\n'
+    (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\n{TENANCY}{named}')
+    done = run("check", "--pg", "embedded", cwd=project)
+    assert (done.returncode, "comment is new  [schema-adds]" in done.stdout) == (0, False), done.stdout
+
+
 def test_a_grade_that_is_none_is_2(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.pgassay]\nfail_on = "loosen"\n')
     done = run("snapshot", "--pg", "embedded", cwd=tmp_path)
