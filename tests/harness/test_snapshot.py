@@ -178,3 +178,25 @@ def test_a_rewrite_of_everything_does_not_show(make: Callable[..., Bench], base:
     changed = ALL_AT_ONCE[rewrite](text)
     assert changed != [text]
     assert str(on.after(*scripts(*changed))) == str(on.after(*after))
+
+
+HOSTILE = """
+create function public.pg_get_userbyid(oid) returns name language sql immutable as $$ select 'nobody'::name $$;
+create function public.format_type(oid, integer) returns text language sql immutable as $$ select 'secret' $$;
+create function public.never(name, name) returns boolean language sql immutable as $$ select false $$;
+create operator public.= (leftarg = name, rightarg = name, function = public.never);
+create view public.pg_class as select 1 as oid;
+create table public.pg_policy ();
+create domain public.text as integer;
+set search_path = public, pg_catalog;
+create temporary table pg_trigger (tgname name);
+"""
+
+
+def test_names_that_shadow_the_catalog_hide_nothing(make: Callable[..., Bench]) -> None:
+    on = make((), ZOO)
+    found = grading.compare(on.after(), on.after(*scripts(HOSTILE)))
+    assert {difference.grade.word for difference in found} == {"adds", "loosens"}  # the view is a definer's
+    assert {difference.what.split(",")[0] for difference in found} == {
+        "function is new", "operator is new", "view is new", "table is new", "domain is new",
+    }  # fmt: skip

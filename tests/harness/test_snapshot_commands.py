@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pgassay import migrations
+from pgassay import environment, migrations
 from pgassay.checks import snapshot
 from pgassay.checks.snapshot import layout, state
 from pgassay.config import Config
@@ -18,7 +19,7 @@ from pgassay.identity import Databases, Session
 from pgassay.migrations import Script
 from pgassay.servers import running
 from tests.harness.test_cli import ROOT, SCHEMA, TENANCY, run
-from tests.harness.test_snapshot import HOST, JOBS, PLAIN, ZOO, scripts
+from tests.harness.test_snapshot import BASES, HOST, JOBS, PLAIN, ZOO, scripts
 
 HELPER = """
 create function public.mine(org uuid) returns boolean language sql stable security definer set search_path = ''
@@ -30,9 +31,10 @@ OPENED = HELPER.split("drop policy")[0].replace("create function", "create or re
 OPENED = re.sub(r"\$\$.*\$\$", "$$ select true $$", OPENED)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a snapshot."""
+    tmp_path = tmp_path_factory.mktemp("project")
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "1_notes.sql").write_text(SCHEMA)
     (tmp_path / "migrations" / "2_helper.sql").write_text(HELPER)
@@ -40,6 +42,12 @@ def project(tmp_path: Path) -> Path:
     done = run("snapshot", "--pg", "embedded", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     return tmp_path
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(made, tmp_path / "project")
 
 
 def add(project: Path, sql: str) -> None:
@@ -154,6 +162,17 @@ def test_what_cannot_be_compared_is_2(tmp_path: Path, arguments: list[str], word
     assert not (tmp_path / "pgassay.snapshot").exists()
 
 
+def test_a_waiver_without_a_rule_does_not_hide_what_its_object_becomes(project: Path) -> None:
+    waiver = '[[tool.pgassay.waive]]\nobject = "public.notes"\nreason = "not now"\n'
+    (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\n{TENANCY}{waiver}')
+    add(project, "comment on table public.notes is 'Words.';")
+    assert "comment is new  [schema-adds]" in run("check", "--pg", "embedded", cwd=project).stdout
+    named = f'{waiver}rule = "schema-adds"\n'
+    (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\n{TENANCY}{named}')
+    done = run("check", "--pg", "embedded", cwd=project)
+    assert (done.returncode, "comment is new  [schema-adds]" in done.stdout) == (0, False), done.stdout
+
+
 def test_a_grade_that_is_none_is_2(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.pgassay]\nfail_on = "loosen"\n')
     done = run("snapshot", "--pg", "embedded", cwd=tmp_path)
@@ -228,31 +247,22 @@ def test_drift_of_a_live_database_is_found_and_nothing_is_written_there(project:
 
 
 def take(databases: Databases, before: tuple[Script, ...], after: tuple[Script, ...]) -> str:
-    template = databases.template(before, after)
-    return str(snapshot.take(databases, template, before, None))
+    return str(snapshot.take(databases, databases.template(before, after), before, None))
+
+
+def take_all(databases: Databases) -> list[str]:
+    return [take(databases, *schema) for schema in BASES.values()]
 
 
 def test_every_server_writes_the_same(pg_databases: Databases) -> None:
-    written: dict[str, list[str]] = {}
+    written = {str(pg_databases.server): take_all(pg_databases)}
     for backend in ("embedded", "system"):
-        try:
-            with running(Config(root=ROOT, pg=backend)) as bare:
-                from pgassay import environment
-
-                with Databases(environment.prepare(bare), Session) as databases:
-                    name = str(databases.server)
-                    written[name] = [
-                        take(databases, HOST, JOBS),
-                        take(databases, (), ZOO),
-                        take(databases, (), scripts(PLAIN)),
-                    ]
-        except Unavailable:
-            continue
-    written[str(pg_databases.server)] = [
-        take(pg_databases, HOST, JOBS),
-        take(pg_databases, (), ZOO),
-        take(pg_databases, (), scripts(PLAIN)),
-    ]
+        with (
+            contextlib.suppress(Unavailable),
+            running(Config(root=ROOT, pg=backend)) as bare,
+            Databases(environment.prepare(bare), Session) as databases,
+        ):
+            written[str(databases.server)] = take_all(databases)
     first, *others = written.values()
     assert [other == first for other in others] == [True] * len(others), list(written)
 

@@ -9,6 +9,8 @@ from pgassay.checks.finding import Finding
 from pgassay.config import Waiver
 
 RULE = "unused-waiver"
+SCHEMA = "schema-"
+"""Rules that a waiver has to name: it was not meant for what the schema of its object becomes."""
 NOT_JUDGED = "not-judged"
 
 
@@ -36,7 +38,7 @@ def apply(waivers: Iterable[Waiver], findings: Iterable[Finding], unjudged: Mapp
     left, not_judged = list(findings), dict(unjudged)
     waived: list[Waived] = []
     for waiver in waivers:
-        accepted = [f for f in left if f.object == waiver.object and waiver.rule in (None, f.rule)]
+        accepted = [f for f in left if f.object == waiver.object and _is_for(waiver, f.rule)]
         left = [finding for finding in left if finding not in accepted]
         waived += [Waived(waiver.object, finding.observed, waiver.reason, finding) for finding in accepted]
         if waiver.rule in (None, NOT_JUDGED) and waiver.object in not_judged:
@@ -52,3 +54,7 @@ def apply(waivers: Iterable[Waiver], findings: Iterable[Finding], unjudged: Mapp
                 )
             )
     return Verdict(tuple(left), not_judged, tuple(waived))
+
+
+def _is_for(waiver: Waiver, rule: str) -> bool:
+    return waiver.rule == rule or (waiver.rule is None and not rule.startswith(SCHEMA))

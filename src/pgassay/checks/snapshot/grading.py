@@ -35,9 +35,9 @@ _TRIGGER = re.compile(
     r"(?: (?P<fires>disabled|enabled for replicas only|enabled always))?",
     re.DOTALL,
 )
-_RIGHT = re.compile(r'(\w+)(?: \(((?:[^()"]|"(?:[^"]|"")*")*)\))?( with grant option)?(?:, |$)')
-_COLUMN_NAME = re.compile(r'"(?:[^"]|"")*"|[^,\s]+')
-_CALL = re.compile(r'((?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))?)\(')
+_RIGHT = re.compile(r'(\w+)(?: \(((?:[^()"]|"(?:[^"]|"")*+")*)\))?( with grant option)?(?:, |$)')
+_COLUMN_NAME = re.compile(r'"(?:[^"]|"")*+"|[^,\s]+')
+_CALL = re.compile(r'((?:"(?:[^"]|"")++"|[\w$]+)(?:\.(?:"(?:[^"]|"")++"|[\w$]+))?)\(')
 _REACH = {"none": 0, "own": 1, "some": 2, "all": 3}
 
 
@@ -247,7 +247,7 @@ def _reaching(thing: Object, state: State) -> set[str]:
 
 
 def _split(qualified: str) -> list[str]:
-    return re.findall(r'"(?:[^"]|"")*"|[^."(]+', qualified)
+    return re.findall(r'"(?:[^"]|"")*+"|[^."(]+', qualified)
 
 
 def _options(text: str) -> dict[str, str]:

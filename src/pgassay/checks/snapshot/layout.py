@@ -131,12 +131,12 @@ def implies(narrower: str, wider: str) -> bool:
     """Whether a condition holds only where the other does, as far as its form shows: by more that is joined with AND,
     less that is joined with OR, or fewer values in a list.
     """
-    if flat(narrower) == flat(wider) or flat(wider) == "true" or flat(narrower) == "false":
-        return True
     conditions, demanded = _operands(narrower, "and"), _operands(wider, "and")
+    if conditions == demanded or demanded == ["true"] or conditions == ["false"]:
+        return True
     if len(conditions) > 1 or len(demanded) > 1:
         return all(any(implies(one, other) for one in conditions) for other in demanded)
-    cases, allowed = _operands(narrower, "or"), _operands(wider, "or")
+    cases, allowed = _operands(conditions[0], "or"), _operands(demanded[0], "or")
     if len(cases) > 1 or len(allowed) > 1:
         return all(any(implies(one, other) for other in allowed) for one in cases)
     return _is_in_less(cases[0], allowed[0])

@@ -30,7 +30,7 @@ _EXPLANATION = (
 )
 _PART = "part of "
 _HISTORY = "history"
-_KEY = re.compile(r'((?:[^":]|"(?:[^"]|"")*"|:(?! |$))*)(?:: (.*)|(:))?', re.DOTALL)
+_KEY = re.compile(r'((?:[^":]|"(?:[^"]|"")*+"|:(?! |$))*)(?:: (.*)|(:))?', re.DOTALL)
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
