@@ -7,7 +7,7 @@ from pgassay.report.groups import Group, by_object
 
 
 def render(run: Run) -> str:
-    """A line for each group of findings, for what was not judged, and for what ended the run. A step shows ten of them."""
+    """A line for each group of findings, for what was not judged, and for what ended the run."""
     lines = [_command("error", _of_failed(run), "\n".join(filter(None, (run.error, run.hint))))] if run.error else []
     lines += [_of_group(group) for groups in by_object(run.findings).values() for group in groups]
     lines += [
