@@ -107,7 +107,6 @@ def draw(relations: Iterable[Relation]) -> Drawing:
     gates = {
         gate: Box("", "", False, [], 0, 0) for name in linked for to in links[name] for gate in _gates(ranks, name, to)
     }
-    placed = {**boxes, **gates}
     layers = _layers(links, linked, ranks)
     width, height = _place_layers(
         [[boxes[node] if isinstance(node, str) else gates[node] for node in layer] for layer in layers]
