@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -80,7 +81,7 @@ def test_row_level_security_off_on_jobs_is_found(tmp_path: Path) -> None:
     fault.write_text("alter table public.jobs disable row level security;")
     done = run("check", "--pg", "embedded", cwd=tmp_path)
     assert done.returncode == 1
-    assert "public.jobs: member of A can select every tenant's rows" in done.stdout
+    assert re.search(r"public\.jobs: .* can select every tenant's rows", done.stdout)
 
 
 def test_a_declared_relation_that_is_missing_or_a_materialized_view_is_1(project: Callable[..., Path]) -> None:

@@ -31,8 +31,27 @@ def test_the_picture_of_a_run_is_what_the_command_prints() -> None:
 
 
 def timeless(text: str) -> list[str]:
-    """Without what differs from run to run: seconds, and the release of the embedded server."""
-    return [re.sub(r"\d+\.\d+ s|PostgreSQL \d+\.\d+", "…", line).rstrip() for line in text.splitlines()]
+    """Without what differs from run to run: seconds, ids that were made up, and the release of the embedded server."""
+    changing = r"\d+\.\d+ s|PostgreSQL \d+\.\d+|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    return [re.sub(changing, "…", line).rstrip() for line in text.splitlines()]
+
+
+def test_the_leaky_project_is_told_what_the_readme_says() -> None:
+    command = [sys.executable, "-m", "pgassay", "check", "examples/leaky", "--pg", "embedded"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PGASSAY_")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    printed = timeless(done.stdout)
+    holes = printed[printed.index("error  public.customers: anon can select every tenant's rows  [tenant-isolation]") :]
+    assert holes == timeless(block("pgassay check examples/leaky --pg embedded")), done.stdout
+
+
+@pytest.mark.parametrize("name", ["20251103000001_invoices.sql", "20251103000002_totals.sql"])
+def test_the_holes_of_the_leaky_project_are_those_that_the_readme_shows(name: str) -> None:
+    text = (ROOT / "examples" / "leaky" / "supabase" / "migrations" / name).read_text(encoding="utf-8")
+    (shown,) = re.findall(rf"```sql\n-- {re.escape(name)}\n(.*?)```", README, re.DOTALL)
+    for statement in filter(None, map(str.strip, shown.split("…"))):
+        assert statement in text
 
 
 def test_the_diagram_is_the_transition_table(db: Session) -> None:

@@ -89,17 +89,18 @@ class Door:
 class Run:
     """A run of ``pgassay check`` that is over: the one object that every report is made from.
 
-    ``started`` is a time in UTC (ISO 8601). ``declared`` are the relations that must be there. ``before`` are files
-    that were applied before the first migration. ``unjudged`` says why, by object. ``error`` is what ended the run
-    early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the tenancy that was gone by where
-    none is declared. Files are relative to the directory that the run was
-    started in, where they lie in it.
+    ``started`` is a time in UTC (ISO 8601). ``folder`` is that of the migrations; ``before`` are files that were
+    applied before the first one. ``declared`` are the relations that must be there. ``unjudged`` says why, by object.
+    ``error`` is what ended the run early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the
+    tenancy that was gone by where none is declared. Files are relative to the directory that the run was started in,
+    where they lie in it.
     """
 
     version: str
     started: str
     seconds: float
     exit_code: int
+    folder: str = ""
     server: ServerFacts | None = None
     before: tuple[Migration, ...] = ()
     migrations: tuple[Migration, ...] = ()
@@ -262,6 +263,7 @@ class Record:
             started=self.started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._clock,
             exit_code=exit_code,
+            folder=_shown(self.folder.path) if self.folder else "",
             server=None if server is None else ServerFacts(server.backend, server.release, server.why),
             before=tuple(files[:count]),
             migrations=(*files[count:], *passed_over),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 from rich.cells import cell_len, set_cell_size
@@ -25,6 +26,11 @@ _DETAILED = 40
 _LOOSE_WIDTH = 900.0
 """How wide the rows of tables without foreign keys may be."""
 _SWEEPS = 6
+
+
+Gate = tuple[str, int]
+"""Where lines to a table pass a layer: the table's name and the layer's rank."""
+Node = str | Gate
 
 
 @dataclass(frozen=True)
@@ -97,14 +103,22 @@ def draw(relations: Iterable[Relation]) -> Drawing:
     boxes = {name: _box(name, tables.get(name), detailed=len(links) < _DETAILED) for name in links}
     referred = {target for targets in links.values() for target in targets}
     linked = [name for name in links if links[name] or name in referred]
-    width, height = _place_layers([[boxes[n] for n in layer] for layer in _layers(links, linked)])
+    ranks = _ranks(links, linked)
+    gates = {
+        gate: Box("", "", False, [], 0, 0) for name in linked for to in links[name] for gate in _gates(ranks, name, to)
+    }
+    layers = _layers(links, linked, ranks)
+    width, height = _place_layers(
+        [[boxes[node] if isinstance(node, str) else gates[node] for node in layer] for layer in layers]
+    )
     wide, high = _place_loose([boxes[name] for name in links if name not in linked], height)
     numbers = {name: number for number, name in enumerate(boxes)}
-    lines = [
-        Line(numbers[name], numbers[key.target], _path(boxes[name], boxes[key.target], key.columns[0][0]), _label(key))
-        for name, table in tables.items()
-        for key in table.foreign_keys
-    ]
+    lines = []
+    for name, table in tables.items():
+        for key in table.foreign_keys:
+            way = [gates[gate] for gate in _gates(ranks, name, key.target)]
+            path = _path(boxes[name], way, boxes[key.target], key.columns[0][0])
+            lines.append(Line(numbers[name], numbers[key.target], path, _label(key)))
     return Drawing(max(width, wide) + _MARGIN + 24, high + _MARGIN, tuple(boxes.values()), tuple(lines))
 
 
@@ -128,8 +142,8 @@ def _cut(text: str) -> str:
     return text if cell_len(text) <= _LONGEST else set_cell_size(text, _LONGEST - 1).rstrip() + "…"
 
 
-def _layers(links: Mapping[str, Sequence[str]], names: Iterable[str]) -> list[list[str]]:
-    """Names by the length of the longest way to what refers to nothing; ways that come back are left out."""
+def _ranks(links: Mapping[str, Sequence[str]], names: Iterable[str]) -> dict[str, int]:
+    """The length of the longest way from each name to what refers to nothing; ways that come back are left out."""
     ranks: dict[str, int] = {}
 
     def rank(name: str, way: frozenset[str]) -> int:
@@ -140,20 +154,37 @@ def _layers(links: Mapping[str, Sequence[str]], names: Iterable[str]) -> list[li
 
     for name in names:
         rank(name, frozenset({name}))
-    layers: list[list[str]] = [[] for _ in range(max(ranks.values(), default=-1) + 1)]
-    for name in names:
-        layers[ranks[name]].append(name)
-    neighbours: dict[str, set[str]] = {name: set(links[name]) for name in names}
+    return ranks
+
+
+def _gates(ranks: Mapping[str, int], name: str, target: str) -> list[Gate]:
+    """Where lines from ``name`` pass the layers before ``target``: all that lead there share the gate of a layer."""
+    return [(target, rank) for rank in range(ranks.get(name, 0) - 1, ranks.get(target, 0), -1)]
+
+
+def _layers(links: Mapping[str, Sequence[str]], names: Sequence[str], ranks: Mapping[str, int]) -> list[list[Node]]:
+    """Names and gates by their rank, each layer in an order in which few lines cross."""
+    rank_of: dict[Node, int] = {name: ranks[name] for name in names}
+    neighbours: dict[Node, set[Node]] = {}
     for name in names:
         for target in links[name]:
-            neighbours[target].add(name)
+            gates = _gates(ranks, name, target)
+            rank_of |= {gate: gate[1] for gate in gates}
+            way: list[Node] = [name, *gates, target]
+            for near, far in pairwise(way):
+                neighbours.setdefault(near, set()).add(far)
+                neighbours.setdefault(far, set()).add(near)
+    layers: list[list[Node]] = [[] for _ in range(max(ranks.values(), default=-1) + 1)]
+    for node, rank in rank_of.items():
+        layers[rank].append(node)
     for sweep in range(_SWEEPS):
-        for layer in layers if sweep % 2 == 0 else reversed(layers):
-            where = {n: (i + 0.5) / len(near) for near in layers for i, n in enumerate(near)}
+        for rank, layer in sorted(enumerate(layers), reverse=sweep % 2 == 1):
+            where = {node: (n + 0.5) / len(near) for near in layers for n, node in enumerate(near)}
             means = {
-                n: fmean([where[m] for m in sorted(neighbours[n]) if ranks[m] != ranks[n]] or [where[n]]) for n in layer
+                node: fmean(sorted(where[far] for far in neighbours[node] if rank_of[far] != rank) or [where[node]])
+                for node in layer
             }
-            layer.sort(key=lambda name: (means[name], name))
+            layer.sort(key=lambda node: (means[node], str(node)))
     return layers
 
 
@@ -183,17 +214,22 @@ def _place_loose(boxes: Iterable[Box], below: float) -> tuple[float, float]:
     return right, bottom
 
 
-def _path(source: Box, target: Box, column: str) -> str:
+def _path(source: Box, way: Sequence[Box], target: Box, column: str) -> str:
     y = source.row(column)
     there = target.y + _LINE / 2 + _PADDING - 2
     if target.x + target.width <= source.x:
-        return _curve(source.x, y, target.x + target.width + 6, there, -1, 1)
-    if target.x >= source.x + source.width:
-        return _curve(source.x + source.width, y, target.x - 6, there, 1, -1)
-    right = source.x + source.width  # itself, or another of its layer
-    return _curve(right, y, target.x + target.width + 6, there + (4 if source is target else 0), 1, 1)
+        x, path = source.x, f"M{source.x:.1f} {y:.1f}"
+        for gate in way:
+            path += f"{_curve(x, y, gate.x + gate.width, gate.y, -1, 1)}H{gate.x:.1f}"
+            x, y = gate.x, gate.y
+        return path + _curve(x, y, target.x + target.width + 6, there, -1, 1)
+    right = source.x + source.width
+    if target.x >= right:
+        return f"M{right:.1f} {y:.1f}" + _curve(right, y, target.x - 6, there, 1, -1)
+    there += 4 if source is target else 0  # itself, or another of its layer
+    return f"M{right:.1f} {y:.1f}" + _curve(right, y, target.x + target.width + 6, there, 1, 1)
 
 
 def _curve(x: float, y: float, to_x: float, to_y: float, out: int, back: int) -> str:
     bend = max(30.0, abs(to_x - x) / 2)
-    return f"M{x:.1f} {y:.1f}C{x + out * bend:.1f} {y:.1f} {to_x + back * bend:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"
+    return f"C{x + out * bend:.1f} {y:.1f} {to_x + back * bend:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"

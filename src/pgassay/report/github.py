@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pgassay.checks.finding import Finding
 from pgassay.checks.run import Run
+from pgassay.report.groups import Group, by_object
 
 
 def render(run: Run) -> str:
-    """A line for each finding, for what was not judged, and for what ended the run."""
+    """A line for each group of findings, for what was not judged, and for what ended the run."""
     lines = [_command("error", _of_failed(run), "\n".join(filter(None, (run.error, run.hint))))] if run.error else []
-    lines += [_of_finding(finding) for finding in run.findings]
+    lines += [_of_group(group) for groups in by_object(run.findings).values() for group in groups]
     lines += [
         _command("warning", {"title": "pgassay: not judged"}, f"{name}: {why}") for name, why in run.unjudged.items()
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _of_finding(finding: Finding) -> str:
+def _of_group(group: Group) -> str:
+    finding = group.finding
     said = [f"{finding.object}: {finding.observed}"]
+    said += [f"Also as {', '.join(group.others)}."] if group.others else []
     said += [finding.statement] if finding.statement else []
     said.append(finding.mend)
     file, _, line = finding.location.rpartition(":")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Door, Run
 from pgassay.report.drawing import draw
+from pgassay.report.groups import by_object
 from pgassay.report.visible import visible
 
 _FOLDER = Path(__file__).parent
@@ -50,14 +50,13 @@ def render(run: Run) -> str:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    by_object = [
-        (name, list(found)) for name, found in groupby(_by_object(run.findings), key=lambda finding: finding.object)
-    ]
+    environment.filters["breakable"] = _breakable
+    groups = by_object(run.findings)
     page: str = environment.get_template("page.html.j2").render(
         run=run,
         verdict=_verdict(run),
-        groups=by_object,
-        anchors={name: f"found-{number}" for number, (name, _) in enumerate(by_object)},
+        groups=groups,
+        anchors={name: f"found-{number}" for number, name in enumerate(groups)},
         errors=sum(finding.severity == "error" for finding in run.findings),
         warnings=sum(finding.severity != "error" for finding in run.findings),
         rows=_rows(run),
@@ -76,6 +75,12 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _breakable(name: str) -> Markup:
+    """A name that may go on in the next line where a word of it ends."""
+    parts = re.split(r"(?<=[._(,/])", visible(name))
+    return Markup("<wbr>").join(map(escape, parts))
+
+
 def _hash(text: str) -> str:
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
@@ -89,15 +94,6 @@ def _verdict(run: Run) -> tuple[str, str]:
     if run.exit_code:
         return "warn", "Not everything could be judged"
     return ("warn", "Warnings only") if run.findings else ("good", "Nothing found")
-
-
-def _by_object(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Objects with errors first, each object's findings together, otherwise in the order found."""
-    worst: dict[str, bool] = {}
-    for finding in findings:
-        worst[finding.object] = worst.get(finding.object, False) or finding.severity == "error"
-    order = {name: n for n, name in enumerate(sorted(worst, key=lambda name: not worst[name]))}
-    return sorted(findings, key=lambda finding: (order[finding.object], finding.severity))
 
 
 def _rows(run: Run) -> list[Row]:
@@ -116,13 +112,13 @@ def _rows(run: Run) -> list[Row]:
                 if (door.name, identity) in reach
             ]
         rows.append(Row(door, cells, door.verdict in ("findings", "vacuous", "not judged")))
-    return rows
+    return sorted(rows, key=lambda row: row.door.verdict == "skipped")
 
 
 def _tone(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> str:
     """How a cell looks: more than one's own is bad if it was found, and otherwise as wide as it is."""
     if reach not in (Reach.ALL, Reach.SOME):
-        return reach.value
+        return str(reach.value)
     found = any(
         finding.object == relation and finding.identity == identity and finding.door in ("", operation)
         for finding in run.findings

@@ -39,6 +39,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "exit_code": run.exit_code,
         "error": None if not run.error else {"message": run.error, "hint": run.hint or None},
+        "folder": run.folder or None,
         "server": None if run.server is None else asdict(run.server),
         "before": [_migration(script) for script in run.before],
         "migrations": [_migration(script) for script in run.migrations],

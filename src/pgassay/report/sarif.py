@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from pgassay.checks.finding import Finding
 from pgassay.checks.run import Run
 from pgassay.checks.waivers import NOT_JUDGED
+from pgassay.report.groups import Group, by_object
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
@@ -23,8 +25,10 @@ def render(run: Run) -> str:
 
 def as_dict(run: Run) -> dict[str, Any]:
     """The run as what `json` takes."""
-    findings = [*run.findings, *(entry.finding for entry in run.waived if entry.finding is not None)]
-    reasons = [None] * len(run.findings) + [entry.reason for entry in run.waived if entry.finding is not None]
+    groups: list[tuple[Group, str | None]] = [(group, None) for group in _groups(run.findings)]
+    for entry in run.waived:
+        groups += [(group, entry.reason) for group in _groups([entry.finding] if entry.finding else [])]
+    findings = [group.finding for group, _ in groups]
     not_judged: list[tuple[str, str, str | None]] = [(name, reason, None) for name, reason in run.unjudged.items()]
     not_judged += [(entry.object, entry.what, entry.reason) for entry in run.waived if entry.finding is None]
     rules = sorted({finding.rule for finding in findings} | ({NOT_JUDGED} if not_judged else set()))
@@ -43,7 +47,7 @@ def as_dict(run: Run) -> dict[str, Any]:
                 "columnKind": "unicodeCodePoints",
                 "invocations": [_invocation(run)],
                 "results": [
-                    *(_result(run, finding, why, rules) for finding, why in zip(findings, reasons, strict=True)),
+                    *(_result(run, group, why, rules) for group, why in groups),
                     *(_unjudged(run, *entry, rules.index(NOT_JUDGED)) for entry in not_judged),
                 ],
             }
@@ -87,9 +91,14 @@ def _invocation(run: Run) -> dict[str, Any]:
     }
 
 
-def _result(run: Run, finding: Finding, waived: str | None, rules: list[str]) -> dict[str, Any]:
+def _groups(findings: Iterable[Finding]) -> list[Group]:
+    return [group for groups in by_object(findings).values() for group in groups]
+
+
+def _result(run: Run, group: Group, waived: str | None, rules: list[str]) -> dict[str, Any]:
+    finding = group.finding
     details = {
-        "as": finding.identity,
+        "as": ", ".join((finding.identity, *group.others)),
         "demonstration": finding.statement,
         "expected": finding.expected,
         "let through by": finding.culprit,
@@ -139,6 +148,7 @@ def _locations(run: Run, name: str, location: str) -> list[dict[str, Any]]:
 
 
 def _fingerprint(finding: Finding) -> str:
-    """The same for the same finding in another run, whose rows have other ids."""
-    parts = (finding.rule, finding.object, finding.identity, finding.door)
+    """The same for the same finding in another run, whose rows have other values."""
+    what = re.sub(r"\d+|: .*", "", re.sub(r"[0-9a-f-]{32,36}", "", finding.observed), flags=re.DOTALL)
+    parts = (finding.rule, finding.object, finding.door, what)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

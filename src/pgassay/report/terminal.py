@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -15,6 +16,9 @@ from pgassay.checks.run import Run
 from pgassay.ledger import Plan
 from pgassay.migrations import Applied, Folder
 from pgassay.report import tenancy
+from pgassay.report.groups import Group as Found
+from pgassay.report.groups import by_object
+from pgassay.report.visible import in_a_line, visible
 
 _STYLES = {
     Reach.NONE: "dim",
@@ -22,6 +26,8 @@ _STYLES = {
     Reach.ALL: "yellow",
     Reach.SOME: "bold red",
 }
+_MOST_RELATIONS = 30
+"""Of more, the matrix shows those with findings alone."""
 
 
 def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> RenderableType:
@@ -33,11 +39,11 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
     ]
     lines += [migration(script) for script in scripts[before:]]
     lines += [
-        Text(f"  extension {name}: a stand-in, with what is commonly used of it", "yellow")
+        Text(f"  extension {in_a_line(name)}: a stand-in, with what is commonly used of it", "yellow")
         for name in sorted({name for script in scripts for name in script.stand_ins})
     ]
     lines += [
-        Text(f"  index {name}: left out, since a stand-in cannot make it", "yellow")
+        Text(f"  index {in_a_line(name)}: left out, since a stand-in cannot make it", "yellow")
         for name in sorted({name for script in scripts for name in script.left_out})
     ]
     return Group(*lines, *_skipped(folder))
@@ -46,20 +52,20 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
 def migration(script: Applied) -> Text:
     """A migration that went in."""
     mode = "  (autocommit: it cannot run in one transaction)" if script.autocommit else ""
-    return Text(f"  {script.script.name}{mode}")
+    return Text(f"  {in_a_line(script.script.name)}{mode}")
 
 
 def plan(plan: Plan, folder: Folder, *, dry_run: bool) -> RenderableType:
     """What was applied to a database, or would be."""
     pending = _count(len(plan.pending), "migration")
     lines = [
-        Text(f"  {script.name}: whether it was changed since is not known: the ledger does not have it", "yellow")
+        Text(f"  {in_a_line(script.name)}: whether it was changed since is not known: the ledger does not have it", "yellow")
         for script in plan.unchecked
     ]
     lines += _skipped(folder)
     if dry_run and plan.pending:
         lines.append(Text(f"Would apply {pending}, and has changed nothing:"))
-        lines += [Text(f"  {script.name}") for script in plan.pending]
+        lines += [Text(f"  {in_a_line(script.name)}") for script in plan.pending]
     elif plan.pending:
         lines.append(Text(f"Applied {pending}.", "bold green"))
     else:
@@ -69,7 +75,7 @@ def plan(plan: Plan, folder: Folder, *, dry_run: bool) -> RenderableType:
 
 def _skipped(folder: Folder) -> list[Text]:
     return [
-        Text(f"  {name} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
+        Text(f"  {in_a_line(name)} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")
         for name in folder.skipped
     ]
 
@@ -83,16 +89,21 @@ def report(run: Run) -> RenderableType:
         parts.append(verification(run))
     if run.matrix:
         parts.append(matrix(run))
-    if run.findings or run.unjudged or run.waived:
-        parts.append(findings(run))
-    return Group(*(line for part in parts for line in (part, Text())), summary(run))
+    parts += [_object(groups) for groups in by_object(run.findings).values()]
+    if run.unjudged or run.waived:
+        parts.append(_accepted(run))
+    lines = [line for part in parts for line in (part, Text())]
+    return Group(*lines, summary(run), *_next(run))
 
 
 def verification(run: Run) -> RenderableType:
     """Which of the declared relations are there."""
     missing = {finding.object for finding in run.findings if finding.rule == relations.RULE}
     lines = [Text("Relations that must be there")]
-    lines += [Text(f"  {name} missing", "bold red") if name in missing else Text(f"  {name}") for name in run.declared]
+    lines += [
+        Text(f"  {in_a_line(name)} missing", "bold red") if name in missing else Text(f"  {in_a_line(name)}")
+        for name in run.declared
+    ]
     return Group(*lines)
 
 
@@ -104,16 +115,22 @@ def matrix(run: Run) -> RenderableType:
     for identity in run.identities:
         table.add_column(identity, no_wrap=True)
     reach = {(line.relation, line.identity): line.reach for line in run.matrix}
-    for relation in dict.fromkeys(line.relation for line in run.matrix):
+    relations = list(dict.fromkeys(line.relation for line in run.matrix))
+    shown = relations
+    title = "Whose rows each identity reaches, tried with rows of organisations A, B and one more"
+    if len(relations) > _MOST_RELATIONS:
+        found = {finding.object for finding in run.findings}
+        shown = [name for name in relations if name in found]
+        title += f": {len(shown)} of {len(relations)} tables and views, the others as intended"
+    for relation in shown:
         for operation in OPERATIONS:
             cells = [reach[relation, identity][operation] for identity in run.identities]
             table.add_row(
-                relation if operation == OPERATIONS[0] else "",
+                in_a_line(relation) if operation == OPERATIONS[0] else "",
                 operation,
                 *(Text(cell.value, _STYLES[cell]) for cell in cells),
             )
-    title = Text("Whose rows each identity reaches, tried with rows of organisations A, B and one more")
-    return Group(title, Padding(table, (0, 0, 0, 2), expand=False))
+    return Group(Text(title), *([Padding(table, (0, 0, 0, 2), expand=False)] if shown else []))
 
 
 def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
@@ -124,28 +141,51 @@ def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
     return table
 
 
-def findings(run: Run) -> RenderableType:
-    """Everything that a user must act on, and what was waived."""
+def _object(groups: Sequence[Found]) -> RenderableType:
+    """What was found at one object."""
     lines: list[RenderableType] = []
-    for finding in run.findings:
+    for group in groups:
+        finding = group.finding
         style = "bold red" if finding.severity == "error" else "bold yellow"
-        lines.append(
-            Text.assemble((finding.severity, style), f"  {finding.object}: {finding.observed}  [{finding.rule}]")
-        )
-        if finding.statement:
-            lines.append(Padding(Text(f"{finding.statement}", "cyan"), (0, 0, 0, 7), expand=False))
-        lines.append(Padding(Text(finding.mend), (0, 0, 0, 7), expand=False))
+        said = in_a_line(f"  {finding.object}: {finding.observed}  [{finding.rule}]")
+        lines.append(Text.assemble((finding.severity, style), said))
+        facts = {
+            "also as": ", ".join(group.others),
+            "try": finding.statement,
+            "expected": finding.expected,
+            "through": finding.culprit,
+            "mend": finding.mend,
+        }
+        lines += [_fact(name, text) for name, text in facts.items() if text]
+    places = dict.fromkeys(group.finding.location for group in groups if group.finding.location)
+    lines += [_fact("made in", place) for place in places]
+    return Group(*lines)
+
+
+def _fact(name: str, text: str) -> RenderableType:
+    """A line whose further lines begin below its text."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_column(width=8, no_wrap=True, style="dim")
+    line.add_column(overflow="fold")
+    line.add_row(name, Text(visible(text), "cyan" if name == "try" else ""))
+    return Padding(line, (0, 0, 0, 7), expand=False)
+
+
+def _accepted(run: Run) -> RenderableType:
+    """What was not judged, and what was waived."""
+    lines: list[RenderableType] = []
     for name, reason in run.unjudged.items():
-        lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
+        lines.append(Text.assemble(("not judged", "bold yellow"), in_a_line(f"  {name}: {reason}")))
     for waived in run.waived:
-        lines.append(Text.assemble(("waived", "dim"), f"  {waived.object}: {waived.what}"))
-        lines.append(Padding(Text(waived.reason, "dim"), (0, 0, 0, 8), expand=False))
+        lines.append(Text.assemble(("waived", "dim"), in_a_line(f"  {waived.object}: {waived.what}")))
+        lines.append(Padding(Text(visible(waived.reason), "dim"), (0, 0, 0, 8), expand=False))
     return Group(*lines)
 
 
 def summary(run: Run) -> RenderableType:
-    """The last line."""
-    parts = [_count(len(run.findings), "finding")]
+    """What it came to, in a line."""
+    objects = len({finding.object for finding in run.findings})
+    parts = [_count(len(run.findings), "finding") + (f" at {_count(objects, 'object')}" if objects else "")]
     if run.unjudged:
         parts.append(f"{len(run.unjudged)} not judged")
     if run.waived:
@@ -153,6 +193,14 @@ def summary(run: Run) -> RenderableType:
     parts.append(_count(run.probes.run, "probe"))
     style = "bold red" if run.findings else "bold yellow" if run.unjudged else "bold green"
     return Text(f"{', '.join(parts)} in {run.seconds:.1f} s", style)
+
+
+def _next(run: Run) -> list[RenderableType]:
+    """What to do now, where there is something to do."""
+    if not run.findings and not run.unjudged:
+        return []
+    folder = f" {shlex.quote(run.folder)}" if run.folder else ""
+    return [Text(f"All on one page, to copy from: pgassay check{in_a_line(folder)} --report html=report.html")]
 
 
 def console(*, stderr: bool = False) -> Console:
