@@ -18,6 +18,7 @@ from pgassay import environment, migrations
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import MigrationError
 from pgassay.migrations import Applied, Script
+from pgassay.patience import PatientConnection, Stopped
 from pgassay.servers.server import DATABASE_PREFIX, Server
 
 _BUILD_LOCK = 0x70676173736181
@@ -215,12 +216,13 @@ class Databases(Generic[S]):
         applied = []
         with self.server.connect(database, kind=psycopg.Connection[Any]) as admin:
             environment.apply(admin, self.server.owner)
-        with self.server.connect(database, user=self.server.owner, kind=psycopg.Connection[Any]) as owner:
+        with self.server.connect(database, user=self.server.owner, kind=PatientConnection[Any]) as owner:
             for script in scripts:
                 try:
                     applied.append(migrations.apply(owner, script))
                 except MigrationError as error:
-                    if not owner.broken:
+                    ended = isinstance(error.__cause__, Stopped) and not error.__cause__.lost
+                    if ended or not owner.broken:
                         raise
                     raise MigrationError(f"{error.message}\n\n{self._last_words()}", hint=error.hint) from error
                 if on_progress is not None:

@@ -12,6 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pgassay.patience import PatientConnection
+
 ADMIN = "supabase_admin"
 """The superuser of the servers that we initialise, as on Supabase."""
 
@@ -60,7 +62,7 @@ class Server:
     ``logins`` holds the passwords of roles that may log in besides; ``owner`` is the role that migrations are applied
     as; ``run`` is in the name of every database that this run makes. ``version`` is the server's
     ``server_version_num``. ``ours`` says that the server itself goes away with the run, ``trusted``
-    that it asks for no password.
+    that it asks for no password. ``timeout`` is the patience of its sessions, in seconds (`PatientConnection`).
     """
 
     backend: str
@@ -76,6 +78,7 @@ class Server:
     owner: str = "postgres"
     logins: Mapping[str, str] = field(default_factory=dict)
     log: str | None = None
+    timeout: float | None = None
 
     def __str__(self) -> str:
         """One line for a person: version, backend and why it is this one."""
@@ -124,12 +127,18 @@ class Server:
         ``user`` that has no login we know of.
         """
         connection = kind.connect(self.conninfo(database, user=user), autocommit=True)
+        if isinstance(connection, PatientConnection):
+            connection.patience, connection.end_session = self.timeout, self._end_session
         if user is not None and user not in self.logins:
             acting_as = user
         if acting_as is not None and acting_as != self.admin:
             setting = "session_authorization" if self.superuser else "role"
             connection.execute("select pg_catalog.set_config(%s, %s, false)", [setting, acting_as])
         return connection
+
+    def _end_session(self, process: int) -> None:
+        with psycopg.connect(self.conninfo(self.maintenance), autocommit=True) as connection:
+            connection.execute("select pg_catalog.pg_terminate_backend(%s)", [process])
 
     def extensions(self) -> frozenset[str]:
         """The names of the extensions that the server has on offer."""
