@@ -198,6 +198,12 @@ def _run(connection: Connection, script: Script, statements: Iterable[_Statement
                 + _excerpt(statement, line),
                 hint="Write rows as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
             )
+        if _words(statement.text)[:2] in (["create", "database"], ["drop", "database"]):
+            line = statement.line + _code_offset(statement.text)
+            raise MigrationError(
+                f"{script.path}:{line}: a migration belongs to one database, and this makes or drops another:\n\n"
+                + _excerpt(statement, line)
+            )
         calls = None
         try:
             calls = extensions.calls(statement.text)
