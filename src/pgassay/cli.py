@@ -45,6 +45,11 @@ def _server_options(command: F) -> F:
 def _backend_options(command: F) -> F:
     for option in (
         click.option(
+            "--timeout",
+            metavar="SECONDS",
+            help="How long a statement of the migrations, or a call of a function, may take. 60 by default.",
+        ),
+        click.option(
             "--seed", metavar="FILE", multiple=True, help="SQL to apply after the migrations, as supabase/seed.sql."
         ),
         click.option("--pg-image", metavar="IMAGE", help="Image for the backend container, as postgres:17."),
@@ -69,8 +74,8 @@ def main() -> None:
     """Find out by experiment whether a PostgreSQL or Supabase schema keeps its tenants apart.
 
     It builds the schema from its migrations in a PostgreSQL that is thrown away afterwards. Every option can also be
-    given as a variable (PGASSAY_PG, PGASSAY_PG_VERSION, PGASSAY_PG_IMAGE) or in pyproject.toml under [tool.pgassay];
-    the command line comes first, then the environment, then the file.
+    given as a variable (PGASSAY_PG, PGASSAY_PG_VERSION, PGASSAY_PG_IMAGE, PGASSAY_TIMEOUT) or in pyproject.toml under
+    [tool.pgassay]; the command line comes first, then the environment, then the file.
     """
 
 
@@ -297,7 +302,7 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
                 bare = stack.enter_context(running(settings))
                 out.print(str(bare))
                 out.print()
-                databases = stack.enter_context(Databases(environment.prepare(bare), Session))
+                databases = stack.enter_context(Databases(environment.prepare(bare, timeout=settings.timeout), Session))
             tried = first.kind != "database" and second.kind != "database"
             observe = partial(_try, settings) if tried else _no_access
             before, after = (sources.take(source, settings, databases, observe) for source in (first, second))
@@ -375,7 +380,7 @@ def _schema(
     record.seeds = seeds = migrations.scripts(settings.seed)
     with running(settings) as bare:
         say(str(bare))
-        record.server = server = environment.prepare(bare)
+        record.server = server = environment.prepare(bare, timeout=settings.timeout)
         with Databases(server, Session) as databases:
             scripts = (*folder.migrations, *seeds)
             template = databases.template(before, scripts, on_progress=record.applied.append)

@@ -6,6 +6,7 @@ The first of the three that names a value wins.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -21,7 +22,7 @@ OLDEST_MAJOR = 15
 
 _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
-    "fail_on",
+    "fail_on", "timeout",
 )  # fmt: skip
 _TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "tables")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
@@ -30,6 +31,7 @@ GRADES = ("adds", "changes", "breaks", "loosens")
 _SNAPSHOT = "pgassay.snapshot"
 _FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
 _SQL_FILE = "*.sql"
+_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Config:
     ``migrations`` is None when no folder was named and none lies where one is usually found. ``before`` and ``seed``
     are files and folders of SQL that go in before the first migration and after the last. ``snapshot`` is the file of
     the accepted state, which need not be there; ``fail_on`` the grade, one of `GRADES`, from which on a difference from
-    it is an error.
+    it is an error. ``timeout`` is how many seconds a statement of the project's own may take.
     """
 
     root: Path
@@ -118,6 +120,7 @@ class Config:
     waivers: tuple[Waiver, ...] = ()
     snapshot: Path = Path(_SNAPSHOT)
     fail_on: str = "adds"
+    timeout: float = _TIMEOUT_SECONDS
 
     @property
     def url(self) -> str | None:
@@ -132,13 +135,14 @@ def load(
     pg_version: str | int | None = None,
     pg_image: str | None = None,
     seed: Sequence[str | os.PathLike[str]] = (),
+    timeout: str | float | None = None,
     environ: Mapping[str, str] = os.environ,
     cwd: Path | None = None,
 ) -> Config:
     """Read the configuration of a run.
 
-    ``directory`` is DIR of the command line; ``pg``, ``pg_version``, ``pg_image`` and ``seed`` its options. The file is
-    the nearest pyproject.toml at or above ``directory`` (else the current directory).
+    ``directory`` is DIR of the command line; ``pg``, ``pg_version``, ``pg_image``, ``seed`` and ``timeout`` are its
+    options. The file is the nearest pyproject.toml at or above ``directory`` (else the current directory).
 
     Raises `ConfigError` for a folder that is not there, an unknown key, or a value of the wrong kind.
     """
@@ -204,6 +208,7 @@ def load(
         waivers=_waivers(table.get("waive", []), where),
         snapshot=root / (_text(table, "snapshot", where) or _SNAPSHOT),
         fail_on=_grade(table, where),
+        timeout=_seconds(timeout or environ.get("PGASSAY_TIMEOUT") or table.get("timeout", _TIMEOUT_SECONDS)),
     )
 
 
@@ -280,6 +285,16 @@ def _major(value: object) -> int:
     if int(text) < OLDEST_MAJOR:
         raise ConfigError(f"PostgreSQL {text} is too old: pgassay works with {OLDEST_MAJOR} and later.")
     return int(text)
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = math.nan
+    if isinstance(value, bool) or not 0 < seconds < math.inf:
+        raise ConfigError(f"{value!r} is no timeout: a number of seconds above 0 is wanted.")
+    return seconds
 
 
 def _tenancy(table: object, where: str) -> Tenancy:

@@ -38,12 +38,13 @@ def database_files() -> list[Path]:
     return [folder() / "extensions.sql", *_stand_ins(), *sorted((folder() / "database").glob("*.sql"))]
 
 
-def prepare(server: Server) -> Server:
+def prepare(server: Server, *, timeout: float | None = None) -> Server:
     """Make the roles that ``server`` lacks; to be called once a run, before the first template.
 
-    Gives the server back with its owner, the non-superuser that migrations are applied as, and the roles that can log
-    in. Roles that are there are left as they are. On a server that is not ours, those made are marked, so that they are
-    dropped again. Raises `Unavailable` where roles are missing and the admin may not make them.
+    Gives the server back with its owner, the non-superuser that migrations are applied as, the roles that can log in,
+    and ``timeout`` as the patience of its sessions. Roles that are there are left as they are. On a server that is not
+    ours, those made are marked, so that they are dropped again. Raises `Unavailable` where roles are missing and the
+    admin may not make them.
     """
     with server.connect(server.maintenance, kind=psycopg.Connection[Any]) as connection:
         # One at a time: concurrent changes of one role fail with XX000. The lock ends with the connection.
@@ -52,6 +53,7 @@ def prepare(server: Server) -> Server:
         try:
             connection.execute((folder() / "cluster.sql").read_bytes())
             owner = _choose_owner(connection, server)
+            _close_the_way_out(connection, server)
         except psycopg.errors.InsufficientPrivilege as error:
             missing = [name for name in (*API_ROLES, AUTHENTICATOR) if name not in before]
             raise Unavailable(
@@ -60,7 +62,7 @@ def prepare(server: Server) -> Server:
                 hint="Connect as a superuser, or have a superuser make these roles first.",
             ) from error
         mark_made(connection, server, before)
-        return replace(server, owner=owner, logins=_logins(connection, server, before))
+        return replace(server, owner=owner, logins=_logins(connection, server, before), timeout=timeout)
 
 
 def apply(connection: Connection, owner: str) -> None:
@@ -95,6 +97,53 @@ def mark_made(connection: Connection, server: Server, before: frozenset[str]) ->
         )
 
 
+def role_ids(connection: Connection) -> dict[int, str]:
+    """The names of the roles of the server by their ids, which a new name does not change."""
+    return dict(connection.execute("select oid, rolname from pg_catalog.pg_roles").fetchall())
+
+
+def made(connection: Connection) -> frozenset[str]:
+    """The roles that are marked as made by pgassay."""
+    return frozenset(
+        name
+        for (name,) in connection.execute(
+            "select rolname from pg_catalog.pg_roles where pg_catalog.shobj_description(oid, 'pg_authid') = %s",
+            [MADE_BY_PGASSAY],
+        )
+    )
+
+
+def restore(connection: Connection, server: Server, before: Mapping[int, str]) -> None:
+    """Give roles the names that they had ``before``, and make those of the platform's anew that were dropped."""
+    for role, name in role_ids(connection).items():
+        if before.get(role, name) != name:
+            rename = sql.SQL("alter role {} rename to {}")
+            connection.execute(rename.format(sql.Identifier(name), sql.Identifier(before[role])))
+    lost = set(before.values()) - roles(connection)
+    if lost:
+        connection.execute((folder() / "cluster.sql").read_bytes())
+        for name in sorted(lost & server.logins.keys() & roles(connection)):
+            _give_password(connection, name, server.logins[name])
+
+
+def _give_password(connection: Connection, name: str, password: str) -> None:
+    if password:
+        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(name), sql.Literal(password)))
+
+
+def _close_the_way_out(connection: Connection, server: Server) -> None:
+    """Keep the owner from reaching files and programs of this machine.
+
+    Up to PostgreSQL 15, whoever has CREATEROLE may make anybody a member of any role that is no superuser. So these
+    roles of PostgreSQL's own become one; nobody is a member of them, and nobody can log in as one.
+    """
+    if server.ours and server.superuser and server.major < 16:
+        connection.execute(
+            "update pg_catalog.pg_authid set rolsuper = true where rolname in "
+            "('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')"
+        )
+
+
 def _choose_owner(connection: Connection, server: Server) -> str:
     """Who migrations are applied as: Supabase's ``postgres``, unless that is a superuser here or cannot be used."""
     if not server.superuser:
@@ -119,5 +168,5 @@ def _logins(connection: Connection, server: Server, before: frozenset[str]) -> M
         return {name: "" for (name,) in made}
     passwords = {name: secrets.token_urlsafe(16) for (name,) in made}
     for name, password in passwords.items():
-        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(name), sql.Literal(password)))
+        _give_password(connection, name, password)
     return passwords

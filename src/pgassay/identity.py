@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow, tuple_row
 from pgassay import templates
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import PgassayError
+from pgassay.patience import PatientConnection
 
 _CLAIMS = "request.jwt.claims"
 
@@ -90,7 +91,7 @@ def _ended() -> EndedTransaction:
     )
 
 
-class Session(psycopg.Connection[TupleRow]):
+class Session(PatientConnection[TupleRow]):
     """A psycopg connection that can act as any user of the API.
 
     The blocks below may be nested, and whoever leaves one is who they were before it. A block that ends with an

@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from pgassay.errors import MigrationError
 from pgassay.extensions import Extensions
+from pgassay.patience import Stopped
 
 # https://supabase.com/docs/guides/deployment/database-migrations: files with another name are passed over
 _FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
@@ -125,6 +126,8 @@ def apply(connection: Connection, script: Script, then: Callable[[], None] = lam
             autocommit = True
         except psycopg.Error as error:  # at the commit, as of a deferred constraint
             raise MigrationError(f"{script.path}: PostgreSQL refused the commit:\n\n" + _said(error)) from error
+        except Stopped as error:
+            raise MigrationError(f"{script.path}: at its commit: {error.why}", hint=error.hint) from error
     if autocommit:
         try:
             extensions = _run(connection, script, statements)
@@ -195,6 +198,12 @@ def _run(connection: Connection, script: Script, statements: Iterable[_Statement
                 + _excerpt(statement, line),
                 hint="Write rows as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
             )
+        if _words(statement.text)[:2] in (["create", "database"], ["drop", "database"]):
+            line = statement.line + _code_offset(statement.text)
+            raise MigrationError(
+                f"{script.path}:{line}: a migration belongs to one database, and this makes or drops another:\n\n"
+                + _excerpt(statement, line)
+            )
         calls = None
         try:
             calls = extensions.calls(statement.text)
@@ -206,6 +215,8 @@ def _run(connection: Connection, script: Script, statements: Iterable[_Statement
                     connection.execute(statement.text.encode())
         except psycopg.Error as error:
             raise _explained(error, script, statement, as_written=not calls) from error
+        except Stopped as error:
+            raise _stopped(error, script, statement) from error
     return extensions
 
 
@@ -233,6 +244,11 @@ def _said(error: psycopg.Error) -> str:
         if words:
             said.append(f"{label}: {words}")
     return "\n".join(said)
+
+
+def _stopped(error: Stopped, script: Script, statement: _Statement) -> MigrationError:
+    line = statement.line + _code_offset(statement.text)
+    return MigrationError(f"{script.path}:{line}: {error.why}\n\n{_excerpt(statement, line)}", hint=error.hint)
 
 
 def _code_offset(text: str) -> int:

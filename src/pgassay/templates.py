@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,8 @@ from pgassay import environment, migrations
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import MigrationError
 from pgassay.migrations import Applied, Script
-from pgassay.servers.server import DATABASE_PREFIX, Server
+from pgassay.patience import PatientConnection, Stopped
+from pgassay.servers.server import DATABASE_PREFIX, UNMOVED, Server
 
 _BUILD_LOCK = 0x70676173736181
 _PLATFORM_NAME = "postgres"
@@ -42,6 +43,8 @@ cross join lateral pg_catalog.aclexplode(d.datacl) as a
 left join pg_catalog.pg_roles as r on a.grantee = r.oid
 where d.datname = %s
 """
+_OURS_ALONE = {"role": "none", "statement_timeout": "0", "lock_timeout": "0"}
+"""Further settings of sessions that do not stand for the API."""
 _PRIVILEGES: dict[str, LiteralString] = {"CREATE": "create", "CONNECT": "connect", "TEMPORARY": "temporary"}
 
 
@@ -66,13 +69,23 @@ class Clone(Generic[S]):
         """A new session as the owner, in autocommit; closed with the clone, if not before."""
         return self._keep(self.server.connect(self.name, acting_as=self.server.owner, kind=self._kind))
 
+    def connect_as_owner(self) -> S:
+        """A new session that logged in as the owner, so that a trigger cannot get back to the admin's rights.
+
+        `connect` gives one that can act as others. On a server that has the role already, whose password is not ours to
+        know, it is the admin's session acting as the owner all the same.
+        """
+        settings = {**UNMOVED, **_OURS_ALONE}
+        return self._keep(self.server.connect(self.name, user=self.server.owner, settings=settings, kind=self._kind))
+
     def connect_as_authenticator(self) -> S:
         """A new session that logged in as the API does: nothing in it can get at the rights of the owner."""
-        return self._keep(self.server.connect(self.name, user=AUTHENTICATOR, kind=self._kind))
+        return self._keep(self.server.connect(self.name, user=AUTHENTICATOR, settings=UNMOVED, kind=self._kind))
 
     def connect_as_admin(self) -> S:
         """A new session of the server's admin, normally a superuser."""
-        return self._keep(self.server.connect(self.name, kind=self._kind))
+        settings = {**UNMOVED, **_OURS_ALONE}
+        return self._keep(self.server.connect(self.name, settings=settings, kind=self._kind))
 
     def close(self) -> None:
         """Close the sessions that are still open."""
@@ -160,6 +173,7 @@ class Databases(Generic[S]):
 
     def _drop(self, name: str) -> None:
         with self.server.connect(self.server.maintenance, kind=psycopg.Connection[Any]) as connection:
+            connection.execute(sql.SQL("alter database {} is_template false").format(sql.Identifier(name)))
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
     def _template_name(self, before: tuple[Script, ...], scripts: tuple[Script, ...]) -> str:
@@ -191,10 +205,11 @@ class Databases(Generic[S]):
         # A migration that names its database names it as on Supabase. On a server that is not ours that name is taken.
         working_name = name if not self.server.ours or self._is_template(_PLATFORM_NAME) is not None else _PLATFORM_NAME
         self._create(working_name, "template0")
-        before = environment.roles(self._maintenance)
+        before, made = environment.role_ids(self._maintenance), environment.made(self._maintenance)
         try:
             applied = self._fill(working_name, scripts, on_progress)
-            environment.mark_made(self._maintenance, self.server, before)
+            self._refuse_lost_roles(before)
+            environment.mark_made(self._maintenance, self.server, frozenset(before.values()))
             if working_name != name:
                 self._maintenance.execute(
                     sql.SQL("alter database {} rename to {}").format(sql.Identifier(working_name), sql.Identifier(name))
@@ -204,10 +219,19 @@ class Databases(Generic[S]):
             )
         except BaseException:
             if not self._maintenance.broken:
-                environment.mark_made(self._maintenance, self.server, before)
                 self._drop(working_name)
+                environment.restore(self._maintenance, self.server, before)
+                environment.mark_made(self._maintenance, self.server, frozenset(before.values()) - made)
             raise
         return applied
+
+    def _refuse_lost_roles(self, before: Mapping[int, str]) -> None:
+        lost = sorted(set(before.values()) - environment.roles(self._maintenance))
+        if lost:
+            raise MigrationError(
+                f"The migrations drop or rename the role {' and '.join(lost)}, which the whole server shares.",
+                hint="A role that a migration has not made itself is not its own to drop.",
+            )
 
     def _fill(
         self, database: str, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None
@@ -215,12 +239,13 @@ class Databases(Generic[S]):
         applied = []
         with self.server.connect(database, kind=psycopg.Connection[Any]) as admin:
             environment.apply(admin, self.server.owner)
-        with self.server.connect(database, user=self.server.owner, kind=psycopg.Connection[Any]) as owner:
+        with self.server.connect(database, user=self.server.owner, kind=PatientConnection[Any]) as owner:
             for script in scripts:
                 try:
                     applied.append(migrations.apply(owner, script))
                 except MigrationError as error:
-                    if not owner.broken:
+                    ended = isinstance(error.__cause__, Stopped) and not error.__cause__.lost
+                    if ended or not owner.broken:
                         raise
                     raise MigrationError(f"{error.message}\n\n{self._last_words()}", hint=error.hint) from error
                 if on_progress is not None:

@@ -13,7 +13,7 @@ import psycopg
 
 from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
-from pgassay.checks import intent, isolation, places, relations, snapshot, waivers
+from pgassay.checks import intent, isolation, places, relations, rules, snapshot, waivers
 from pgassay.checks.finding import Finding
 from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
@@ -167,6 +167,7 @@ def check(databases: Databases, template: Template, settings: Config) -> Outcome
         observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome)
         outcome.findings += observed.findings
         outcome.unjudged = observed.unjudged | outcome.unjudged
+    outcome.findings += _rules(databases, template, outcome)
     before = migrations.scripts(settings.before)
     outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
     return outcome
@@ -188,6 +189,16 @@ def _read(databases: Databases, template: Template, declared: Tenancy | None) ->
     clone.close()
     databases.drop_later(clone)
     return outcome, intended
+
+
+def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[Finding]:
+    established = {line.relation for line in outcome.matrix.lines} - {finding.object for finding in outcome.findings}
+    clone = databases.clone(template)
+    with clone.connect() as session:
+        findings = rules.check(session, frozenset(established))
+    clone.close()
+    databases.drop_later(clone)
+    return findings
 
 
 def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome) -> Matrix:

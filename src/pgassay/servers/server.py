@@ -12,6 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pgassay.patience import PatientConnection
+
 ADMIN = "supabase_admin"
 """The superuser of the servers that we initialise, as on Supabase."""
 
@@ -26,6 +28,17 @@ MADE_BY_PGASSAY = "made by pgassay, which drops it at the end of its run"
 
 RUNNING_LOCK = 0x70676173736179
 """The advisory lock, in the maintenance database, that every run on a server which is not its own holds shared."""
+
+UNMOVED = {
+    "default_transaction_read_only": "off",
+    "client_encoding": "utf8",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""Settings of sessions that judge a schema which nobody has read: ALTER DATABASE and ALTER ROLE do not move them.
+
+The API begins its transactions as read-write by itself.
+"""
 
 C = TypeVar("C", bound="psycopg.Connection[Any]")
 
@@ -60,7 +73,7 @@ class Server:
     ``logins`` holds the passwords of roles that may log in besides; ``owner`` is the role that migrations are applied
     as; ``run`` is in the name of every database that this run makes. ``version`` is the server's
     ``server_version_num``. ``ours`` says that the server itself goes away with the run, ``trusted``
-    that it asks for no password.
+    that it asks for no password. ``timeout`` is the patience of its sessions, in seconds (`PatientConnection`).
     """
 
     backend: str
@@ -76,6 +89,7 @@ class Server:
     owner: str = "postgres"
     logins: Mapping[str, str] = field(default_factory=dict)
     log: str | None = None
+    timeout: float | None = None
 
     def __str__(self) -> str:
         """One line for a person: version, backend and why it is this one."""
@@ -95,9 +109,12 @@ class Server:
         """The same server, with the reason why it was chosen."""
         return replace(self, why=f"{self.why}; {why}" if self.why else why)
 
-    def conninfo(self, database: str, *, user: str | None = None) -> str:
+    def conninfo(self, database: str, *, user: str | None = None, settings: Mapping[str, str] | None = None) -> str:
         """What libpq needs to connect to ``database``: as ``user`` if it may log in, else as the admin."""
         params = dict(self.params, dbname=database, application_name="pgassay")
+        if settings:
+            given = [f"-c {name}={value}" for name, value in settings.items()]
+            params["options"] = " ".join([self.params.get("options", ""), *given])
         if user is not None and user in self.logins:
             params.update(user=user, password=self.logins[user])
         return make_conninfo(**params)
@@ -117,19 +134,33 @@ class Server:
         options = urlencode({key: str(value) for key, value in params.items()}, quote_via=quote, safe="/")
         return f"postgresql://{account}@{place}/{quote(database, safe='')}" + (f"?{options}" if options else "")
 
-    def connect(self, database: str, *, user: str | None = None, acting_as: str | None = None, kind: type[C]) -> C:
+    def connect(
+        self,
+        database: str,
+        *,
+        user: str | None = None,
+        acting_as: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        kind: type[C],
+    ) -> C:
         """Connect to ``database``, in autocommit, logging in as ``user`` (default: the admin).
 
-        With ``acting_as`` the admin's session takes that role's authorization, and can give it back. So it does for a
-        ``user`` that has no login we know of.
+        ``settings`` go before what ALTER DATABASE and ALTER ROLE say. With ``acting_as`` the admin's session takes that
+        role's authorization, and can give it back. So it does for a ``user`` that has no login we know of.
         """
-        connection = kind.connect(self.conninfo(database, user=user), autocommit=True)
+        connection = kind.connect(self.conninfo(database, user=user, settings=settings), autocommit=True)
+        if isinstance(connection, PatientConnection):
+            connection.patience, connection.end_session = self.timeout, self._end_session
         if user is not None and user not in self.logins:
             acting_as = user
         if acting_as is not None and acting_as != self.admin:
             setting = "session_authorization" if self.superuser else "role"
             connection.execute("select pg_catalog.set_config(%s, %s, false)", [setting, acting_as])
         return connection
+
+    def _end_session(self, process: int) -> None:
+        with psycopg.connect(self.conninfo(self.maintenance), autocommit=True) as connection:
+            connection.execute("select pg_catalog.pg_terminate_backend(%s)", [process])
 
     def extensions(self) -> frozenset[str]:
         """The names of the extensions that the server has on offer."""

@@ -50,7 +50,7 @@ def observe(
     """
     with ExitStack() as stack:
         filled = stack.enter_context(_used(databases, template))
-        owner = filled.connect()
+        owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
         world = World(owner, relations, tenancy, files)
         storage.fill(world)
@@ -60,7 +60,7 @@ def observe(
         _refresh(filled, relations)
         filled.close()
         clone = stack.enter_context(_used(databases, Template(filled.name)))
-        world.connection = clone.connect()
+        world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
         with clone.connect_as_authenticator() as api:

@@ -338,7 +338,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
     Raises `psycopg.errors.InsufficientPrivilege` on a server whose admin may not pass over triggers.
     """
     gone: list[tuple[sql.Identifier, int, list[str]]] = []
-    with clone.connect() as owner:
+    with clone.connect_as_owner() as owner:
         tables = [(name, relation.schema, relation.name) for name, relation in world.relations.items()]
         for name, schema, table in [*tables, (USERS, "auth", "users")]:
             if name in world.relations and (world.relations[name].kind != "table" or name in world.tenancy.public):
