@@ -158,12 +158,12 @@ def _has_sqlfluff_configuration(root: Path) -> bool:
 
 
 def _json(name: str, command: list[str], root: Path) -> Any:
-    """What a linter prints. It exits with 1 where it has found something."""
+    """What a linter prints, which is nothing, whatever its exit code, where it could not do its work."""
     done = subprocess.run(
         command, cwd=root, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True, check=False
     )
     try:
-        return json.loads(done.stdout or "[]" if done.returncode in (0, 1) else "")
+        return json.loads(done.stdout)
     except json.JSONDecodeError as error:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise PgassayError(
