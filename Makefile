@@ -14,7 +14,7 @@ help: ## list what can be made
 	@echo "make check    apply sql/migrations to a real PostgreSQL and show who reaches whose rows"
 	@echo "make test     run all tests (PROFILE=dev|ci|thorough, ARGS=\"--pg system -k rights\")"
 	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
-	@echo "make lint     check style and types: ruff, mypy, the import linter, sqlfluff"
+	@echo "make lint     check style and types, and lint the SQL: ruff, mypy, the import linter, sqlfluff, pgassay lint"
 	@echo "make format   put Python and SQL in shape"
 	@echo "make bench    measure what the harness and the counters cost"
 	@echo "make lock     write requirements/ anew from pyproject.toml"
@@ -38,7 +38,8 @@ lint: .venv/dev
 	$(python) -m ruff format --check
 	$(python) -m mypy
 	$(bin)/lint-imports
-	$(bin)/sqlfluff lint --disable-progress-bar sql
+	$(bin)/sqlfluff lint --disable-progress-bar sql/supabase
+	@$(bin)/pgassay lint --fail-on warning $(ARGS)
 
 .PHONY: format
 format: .venv/dev
@@ -55,7 +56,7 @@ lock: .venv/dev
 	$(python) -m pip install --quiet uv
 	for name in run dev; do \
 	    $(python) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	        --extra embedded --extra container --group build $$([ $$name = dev ] && echo --group test --group lint) \
+	        --extra embedded --extra container --group build $$([ $$name = dev ] && echo --extra lint --group test --group lint) \
 	        --output-file requirements/$$name.txt pyproject.toml || exit 1; \
 	done
 

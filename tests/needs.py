@@ -45,3 +45,11 @@ def cron() -> local.Binaries:
         if (found.bin.parent / "lib" / "pg_cron.so").exists():
             return found
     lacks("cron", "apt-get install postgresql-15-cron")
+
+
+def plpgsql_check() -> local.Binaries:
+    """A PostgreSQL with plpgsql_check."""
+    for found in system.installations():
+        if (found.bin.parent / "lib" / "plpgsql_check.so").exists():
+            return found
+    lacks("plpgsql_check", "apt-get install postgresql-15-plpgsql-check")

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +22,11 @@ import click
 import psycopg
 
 from pgassay import catalog, config, declaration, environment, hints, ledger, migrations, tenancy
+from pgassay.checks import lint as linting
 from pgassay.checks import run
 from pgassay.checks import snapshot as snapshots
 from pgassay.checks.isolation import Matrix
-from pgassay.checks.run import FOUND, NOT_JUDGED, Record
+from pgassay.checks.run import FOUND, NOT_JUDGED, Outcome, Record
 from pgassay.checks.snapshot import grading, sources, state
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError, Unavailable
@@ -65,6 +67,15 @@ def _backend_options(command: F) -> F:
     return command
 
 
+_report_option = click.option(
+    "--report",
+    "wanted",
+    metavar="WHAT",
+    multiple=True,
+    help="json=FILE, sarif=FILE, html=FILE, junit=FILE, or github (annotations on standard output). May be repeated.",
+)
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run 'pgassay COMMAND --help' for the options and examples of a command.",
@@ -92,13 +103,7 @@ Examples:
 Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
 """,
 )
-@click.option(
-    "--report",
-    "wanted",
-    metavar="WHAT",
-    multiple=True,
-    help="json=FILE, sarif=FILE, html=FILE, junit=FILE, or github (annotations on standard output). May be repeated.",
-)
+@_report_option
 @_server_options
 def check(directory: str | None, wanted: tuple[str, ...], **options: Any) -> None:
     """Apply the migrations in DIR and try who can reach whose rows.
@@ -111,6 +116,7 @@ def check(directory: str | None, wanted: tuple[str, ...], **options: Any) -> Non
         reports = destinations.parse(wanted)
         try:
             with reports.quoted(), _schema(directory, options, out.print, record) as (settings, databases, template):
+                record.settings = replace(settings, waivers=linting.waivers_of_checks(settings.waivers))
                 outcome = run.check(databases, template, settings)
         except (PgassayError, psycopg.Error) as error:
             reports.write(record.stopped(error))
@@ -325,6 +331,51 @@ def _try(settings: Config, databases: Databases, template: Template) -> Matrix |
 
 def _no_access(_databases: Databases, _template: Template) -> None:
     """A live database is not tried, so neither is what it is compared with."""
+
+
+@main.command(
+    epilog="""\b
+Examples:
+  pgassay lint
+  pgassay lint supabase/migrations --fail-on warning --report github
+
+\b
+Exit code: 0 nothing found, 1 findings of the severity of --fail-on, 2 something could not be judged.
+""",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    help="The severity from which on findings are exit code 1: error (default) or warning.",
+)
+@_report_option
+@_server_options
+def lint(directory: str | None, wanted: tuple[str, ...], fail_on: str, **options: Any) -> None:
+    """Look at the migrations in DIR: style, safety, what lowers security, and which locks they take.
+
+    sqlfluff and squawk say what they find (pip install 'pgassay[lint]'), plpgsql_check where the server has it.
+    """
+    out = terminal.console()
+    record = Record()
+    with _errors_as_sentences():
+        reports = destinations.parse(wanted)
+        try:
+            with reports.quoted(), _schema(directory, options, out.print, record) as (settings, databases, template):
+                assert record.folder is not None
+                found = linting.check(databases, template, settings, record.before, record.folder)
+                waivers = linting.waivers_of_lint(settings.waivers, found)
+                record.settings = replace(settings, relations=(), waivers=waivers)
+        except (PgassayError, psycopg.Error) as error:
+            reports.write(record.stopped(error))
+            raise
+        done = record.finished(Outcome(findings=found.findings, unjudged=found.unjudged))
+        if fail_on == "warning" and done.findings:
+            done = replace(done, exit_code=FOUND)
+        with reports.quoted():
+            out.print(terminal.lint(done, found.lacking), soft_wrap=True)
+        reports.write(done)
+    sys.exit(done.exit_code)
 
 
 @main.command(

@@ -61,9 +61,16 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class _Statement:
+class Statement:
+    """A statement of a script, with the comments before it, and the line that it begins at."""
+
     text: str
     line: int
+
+    @property
+    def code_line(self) -> int:
+        """The line of its first word."""
+        return self.line + _code_offset(self.text)
 
 
 def discover(path: Path) -> Folder:
@@ -105,20 +112,26 @@ def scripts(paths: Iterable[Path]) -> tuple[Script, ...]:
     return tuple(_read(file) for file in files)
 
 
-def apply(connection: Connection, script: Script, then: Callable[[], None] = lambda: None) -> Applied:
+def apply(
+    connection: Connection,
+    script: Script,
+    then: Callable[[], None] = lambda: None,
+    *,
+    watch: Callable[[Statement], None] = lambda _: None,
+) -> Applied:
     """Apply ``script`` through ``connection``, which is in autocommit: in one transaction, else leave nothing of it.
 
     A script that ends its own transaction, or that PostgreSQL refuses in one (25001), is applied statement by
-    statement. ``then`` is called at its end, in the same transaction where there is one. Raises `MigrationError` with
-    the file, the line, the statement and PostgreSQL's words.
+    statement. ``then`` is called at its end, in the same transaction where there is one, ``watch`` after each
+    statement. Raises `MigrationError` with the file, the line, the statement and PostgreSQL's words.
     """
     started = time.perf_counter()
-    statements = _split(script.sql)
+    statements = split(script.sql)
     autocommit = any(_is_transaction_control(statement.text) for statement in statements)
     if not autocommit:
         try:
             with connection.transaction():
-                extensions = _run(connection, script, statements)
+                extensions = _run(connection, script, statements, watch)
                 then()
         except MigrationError as error:
             if not isinstance(error.__cause__, psycopg.errors.ActiveSqlTransaction):
@@ -130,7 +143,7 @@ def apply(connection: Connection, script: Script, then: Callable[[], None] = lam
             raise MigrationError(f"{script.path}: at its commit: {error.why}", hint=error.hint) from error
     if autocommit:
         try:
-            extensions = _run(connection, script, statements)
+            extensions = _run(connection, script, statements, watch)
         except MigrationError as error:
             raise MigrationError(
                 f"{error.message}\n\n{script.name} cannot run in one transaction: what stands before this statement in "
@@ -150,7 +163,7 @@ def statements(text: str) -> list[str]:
     """The statements of ``text`` as the Supabase CLI writes them into its ledger: with the comments before each."""
     found = []
     start = position = 0
-    for statement in _split(text):
+    for statement in split(text):
         position = text.index(statement.text, position) + len(statement.text)
         found.append(text[start:position].lstrip(";").strip().removesuffix(";").rstrip())
         start = position
@@ -168,7 +181,7 @@ def _read(file: Path, version: str | None = None) -> Script:
     return Script(file, file.name, text, version)
 
 
-def _split(text: str) -> list[_Statement]:
+def split(text: str) -> list[Statement]:
     """The statements of ``text``; all of it as one where the parser does not know the syntax: the server judges.
 
     The server's simple protocol takes several statements at once.
@@ -183,16 +196,18 @@ def _split(text: str) -> list[_Statement]:
         position = text.index(part, position)
         body = part.lstrip()
         start = position + len(part) - len(body)
-        statements.append(_Statement(body, text.count("\n", 0, start) + 1))
+        statements.append(Statement(body, text.count("\n", 0, start) + 1))
         position += len(part)
     return statements
 
 
-def _run(connection: Connection, script: Script, statements: Iterable[_Statement]) -> Extensions:
+def _run(
+    connection: Connection, script: Script, statements: Iterable[Statement], watch: Callable[[Statement], None]
+) -> Extensions:
     extensions = Extensions(connection, script.sql)
     for statement in statements:
         if _copies_to_client(statement.text):
-            line = statement.line + _code_offset(statement.text)
+            line = statement.code_line
             raise MigrationError(
                 f"{script.path}:{line}: COPY from stdin or to stdout does not work in a migration:\n\n"
                 + _excerpt(statement, line),
@@ -217,11 +232,12 @@ def _run(connection: Connection, script: Script, statements: Iterable[_Statement
             raise _explained(error, script, statement, as_written=not calls) from error
         except Stopped as error:
             raise _stopped(error, script, statement) from error
+        watch(statement)
     return extensions
 
 
-def _explained(error: psycopg.Error, script: Script, statement: _Statement, *, as_written: bool) -> MigrationError:
-    line = statement.line + _code_offset(statement.text)
+def _explained(error: psycopg.Error, script: Script, statement: Statement, *, as_written: bool) -> MigrationError:
+    line = statement.code_line
     position = error.diag.statement_position
     if position is not None and as_written:
         line = statement.line + statement.text.count("\n", 0, int(position) - 1)
@@ -265,7 +281,7 @@ def _code_offset(text: str) -> int:
     return 0
 
 
-def _excerpt(statement: _Statement, line: int) -> str:
+def _excerpt(statement: Statement, line: int) -> str:
     """The statement, or the part of a long one that is around ``line``, with line numbers."""
     lines = statement.text.rstrip().splitlines()
     at = line - statement.line
@@ -281,7 +297,7 @@ def _excerpt(statement: _Statement, line: int) -> str:
     return "\n".join(numbered)
 
 
-def _hint(error: psycopg.Error, statement: _Statement) -> str | None:
+def _hint(error: psycopg.Error, statement: Statement) -> str | None:
     message = error.diag.message_primary or ""
     missing = re.search(r'extension "(.+)" is not available', message)
     if missing:

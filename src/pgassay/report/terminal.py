@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -180,6 +181,32 @@ def _accepted(run: Run) -> RenderableType:
         lines.append(Text.assemble(("waived", "dim"), in_a_line(f"  {waived.object}: {waived.what}")))
         lines.append(Padding(Text(visible(waived.reason), "dim"), (0, 0, 0, 8), expand=False))
     return Group(*lines)
+
+
+def lint(run: Run, lacking: Mapping[str, str]) -> RenderableType:
+    """What the linters found, a place a line, as editors and people read it."""
+    lines: list[RenderableType] = []
+    for finding in run.findings:
+        style = "bold red" if finding.severity == "error" else "bold yellow"
+        place = f"{finding.location}: " if finding.location else ""
+        name = "" if f"{finding.object}:" in place else f"{finding.object}: "
+        said = f": {name}{finding.observed}  [{finding.rule}]"
+        lines.append(Text.assemble(place, (finding.severity, style), said))
+        lines.append(Padding(Text(finding.mend), (0, 0, 0, 4), expand=False))
+    for name, reason in run.unjudged.items():
+        lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
+    waived = Counter((waived.object, waived.finding and waived.finding.rule, waived.reason) for waived in run.waived)
+    for (name, rule, reason), times in waived.items():
+        how_often = f", {times} times" if times > 1 else ""
+        lines.append(Text(f"waived  {name}{f'  [{rule}]' if rule else ''}{how_often}: {reason}", "dim"))
+    lines += [
+        Text(f"{name} was left out, since this server lacks it: {why}", "yellow") for name, why in lacking.items()
+    ]
+    parts = [_count(len(run.findings), "finding")]
+    parts += [f"{len(run.unjudged)} not judged"] if run.unjudged else []
+    parts += [f"{len(run.waived)} waived"] if run.waived else []
+    style = "bold red" if run.findings else "bold yellow" if run.unjudged else "bold green"
+    return Group(*lines, *([Text()] if lines else []), Text(f"{', '.join(parts)} in {run.seconds:.1f} s", style))
 
 
 def summary(run: Run) -> RenderableType:

@@ -1,0 +1,149 @@
+"""The locks that each migration takes, observed while it is applied to tables with rows.
+
+``docs/rules/migration-locks.md`` and ``docs/rules/migration-fails-on-rows.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from pgassay import catalog, migrations, rows
+from pgassay.checks.finding import Finding
+from pgassay.config import Membership, Tenancy
+from pgassay.errors import MigrationError
+from pgassay.identity import Databases, Session
+from pgassay.migrations import Script, Statement
+
+LOCKS = "migration-locks"
+FAILS = "migration-fails-on-rows"
+
+_BLOCKS = {
+    "AccessExclusiveLock": "reading and writing",
+    "ExclusiveLock": "writing",
+    "ShareRowExclusiveLock": "writing",
+    "ShareLock": "writing",
+}
+"""What waits, by the table of conflicts: https://www.postgresql.org/docs/current/explicit-locking.html."""
+
+_RELATIONS = """
+select c.oid::bigint, n.nspname || '.' || c.relname
+from pg_class as c
+join pg_namespace as n on c.relnamespace = n.oid
+where c.relkind in ('r', 'p', 'm') and n.nspname <> 'information_schema' and not starts_with(n.nspname, 'pg_')
+"""
+_HELD = """
+select l.relation::bigint, l.mode
+from pg_locks as l
+join pg_database as d on l.database = d.oid and d.datname = current_database()
+where l.pid = %s and l.locktype = 'relation' and l.granted
+order by l.relation
+"""
+
+Connection = psycopg.Connection[Any]
+
+
+def check(
+    databases: Databases, before: tuple[Script, ...], scripts: Sequence[Script], tenancy: Tenancy | None
+) -> list[Finding]:
+    """What each of ``scripts`` locks against others, of relations that were there before it.
+
+    Rows are made by ``tenancy``, where there is one. A migration that fails with them is a finding; the locks are
+    then observed without rows.
+    """
+    clone = databases.clone(databases.template(before, ()))
+    server = databases.server
+    findings: list[Finding] = []
+    try:
+        # Logged in as the owner: nothing in a migration gets back to a superuser.
+        with server.connect(clone.name, user=server.owner, kind=Session) as owner, clone.connect_as_admin() as admin:
+            admin.execute("set search_path = pg_catalog")
+            for script in scripts:
+                filled = tenancy is not None and _fill(owner, tenancy)
+                watcher = _Watcher(owner, admin)
+                try:
+                    migrations.apply(owner, script, watch=watcher.look)
+                except MigrationError as error:
+                    if not filled:
+                        raise
+                    return [_failure(script, error), *check(databases, before, scripts, None)]
+                findings += watcher.findings(script)
+    finally:
+        clone.close()
+        databases.drop_later(clone)
+    return findings
+
+
+class _Watcher:
+    """Looks after each statement of a migration at the locks that its transaction holds, from another session.
+
+    A file that runs statement by statement holds none for longer than a statement, and none is seen.
+    """
+
+    def __init__(self, watched: Connection, admin: Connection) -> None:
+        self._watched = watched
+        self._admin = admin
+        self._there: dict[int, str] = dict(admin.execute(_RELATIONS).fetchall())
+        self._held: dict[str, dict[str, Statement]] = {}
+
+    def look(self, statement: Statement) -> None:
+        """Note the locks that came with ``statement``."""
+        if self._watched.info.transaction_status != TransactionStatus.INTRANS:
+            return
+        for relation, mode in self._admin.execute(_HELD, [self._watched.info.backend_pid]):
+            if relation in self._there and mode in _BLOCKS:
+                self._held.setdefault(self._there[relation], {}).setdefault(mode, statement)
+
+    def findings(self, script: Script) -> list[Finding]:
+        """The strongest lock on each relation."""
+        found = []
+        for relation, held in sorted(self._held.items()):
+            mode = min(held, key=list(_BLOCKS).index)
+            found.append(
+                Finding(
+                    LOCKS,
+                    script.name,
+                    f"{relation} is locked against {_BLOCKS[mode]} until the migration has committed ({mode})",
+                    "Keep what comes after it short, apply it when little is going on, and with a lock_timeout: "
+                    "who waits for a lock makes others wait.",
+                    severity="warning",
+                    location=f"{script.path}:{held[mode].code_line}",
+                )
+            )
+        return found
+
+
+def _failure(script: Script, error: MigrationError) -> Finding:
+    cause = error.__cause__
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    line = re.match(rf"{re.escape(str(script.path))}:(\d+):", error.message)
+    return Finding(
+        FAILS,
+        script.name,
+        f"it fails on tables with rows: {said or error.message.splitlines()[0]}",
+        "Give a new column a default, or fill it before it may not be NULL; make data keep to a constraint before "
+        "it is added.",
+        severity="warning",
+        location=f"{script.path}:{line[1] if line else 1}",
+    )
+
+
+def _fill(owner: Session, tenancy: Tenancy) -> bool:
+    """Make rows of two tenants in what is there; False where there are no tenants yet, or none could be made."""
+    relations = catalog.read(owner)
+    names = {relation.full_name for relation in relations}
+    wanted = {tenancy.tenant} - {rows.USERS}
+    if isinstance(tenancy.member, Membership):
+        wanted.add(tenancy.member.table)
+    if not wanted <= names:
+        return False
+    try:
+        with owner.transaction():
+            rows.Maker(owner, relations, tenancy).fill(("A", "B"))
+    except (psycopg.Error, rows.Unfilled):
+        return False
+    return True

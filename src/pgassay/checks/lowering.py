@@ -1,0 +1,235 @@
+"""Migrations that lower security, read from their text: ``docs/rules/migration-lowers-security.md``.
+
+Whether somebody gains by it is what the isolation check finds out. Here a reviewer is told that a line takes something
+away that may have kept others out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import postgast
+
+from pgassay import migrations
+from pgassay.checks.finding import Finding
+from pgassay.migrations import Script
+
+RULE = "migration-lowers-security"
+
+_pb = postgast.pg_query_pb2
+_OPEN_TO_ALL = ("anon", "public")
+_OFF = {
+    _pb.AT_DisableRowSecurity: "row level security is turned off",
+    _pb.AT_NoForceRowSecurity: "row level security no longer holds its owner",
+    _pb.AT_DisableTrig: "a trigger is turned off",
+    _pb.AT_DisableTrigAll: "all triggers are turned off",
+    _pb.AT_DisableTrigUser: "all triggers are turned off",
+}
+_ON = {
+    _pb.AT_DisableRowSecurity: (_pb.AT_EnableRowSecurity,),
+    _pb.AT_NoForceRowSecurity: (_pb.AT_ForceRowSecurity,),
+    _pb.AT_DisableTrig: (_pb.AT_EnableTrig, _pb.AT_EnableAlwaysTrig, _pb.AT_EnableTrigAll, _pb.AT_EnableTrigUser),
+    _pb.AT_DisableTrigAll: (_pb.AT_EnableTrigAll, _pb.AT_EnableTrigUser),
+    _pb.AT_DisableTrigUser: (_pb.AT_EnableTrigAll, _pb.AT_EnableTrigUser),
+}
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A statement as the parser reads it, and the line of its first word."""
+
+    kind: str
+    tree: Any
+    line: int
+
+
+def check(scripts: Iterable[Script]) -> list[Finding]:
+    """What each script takes away without putting something in its place in the same file.
+
+    What a DO block or a function executes is not seen, nor a statement that the parser does not know.
+    """
+    return [
+        Finding(RULE, name, observed, mend, severity=severity, location=f"{script.path}:{line}")
+        for script in scripts
+        for severity, name, line, observed, mend in _lowered(list(_nodes(script)))
+    ]
+
+
+def _nodes(script: Script) -> Iterator[_Node]:
+    for statement in migrations.split(script.sql):
+        try:
+            parsed = postgast.parse(statement.text).stmts
+        except postgast.PgQueryError:
+            continue
+        for part in parsed:
+            kind = part.stmt.WhichOneof("node")
+            yield _Node(kind, getattr(part.stmt, kind), statement.code_line)
+
+
+def _lowered(nodes: list[_Node]) -> Iterator[tuple[str, str, int, str, str]]:
+    """Severity, object, line, what was observed and how to mend it."""
+    dropped = {name for node in nodes for name in _dropped(node, _pb.OBJECT_TABLE)}
+    policies = {_relation(node.tree.table) for node in nodes if node.kind == "create_policy_stmt"}
+    triggers = {_relation(node.tree.relation) for node in nodes if node.kind == "create_trig_stmt"}
+    for number, node in enumerate(nodes):
+        for name in _dropped(node, _pb.OBJECT_POLICY):
+            table, _, policy = name.rpartition(".")
+            if table not in policies | dropped:
+                mend = (
+                    f"Create a policy of {table} in its place in this file, or say in a waiver what keeps others out."
+                )
+                yield "error", table, node.line, f"the policy {policy} is dropped, and none takes its place", mend
+        for name in _dropped(node, _pb.OBJECT_TRIGGER):
+            table, _, trigger = name.rpartition(".")
+            if table not in triggers | dropped:
+                mend = "Create a trigger in its place in this file, or say in a waiver why what it refused may happen."
+                yield "warning", table, node.line, f"the trigger {trigger} is dropped, and none takes its place", mend
+        if node.kind == "alter_table_stmt":
+            table = _relation(node.tree.relation)
+            for subtype in _subtypes(node):
+                if subtype in _OFF and table not in dropped and not _turned_on_again(nodes[number:], table, subtype):
+                    mend = "Turn it on again before the file ends, or say in a waiver what keeps others out."
+                    yield "error", table, node.line, _OFF[subtype], mend
+        yield from _granted(node)
+        yield from _definers(node, nodes)
+
+
+def _subtypes(node: _Node) -> list[int]:
+    return [command.alter_table_cmd.subtype for command in node.tree.cmds]
+
+
+def _turned_on_again(nodes: Iterable[_Node], table: str, subtype: int) -> bool:
+    return any(
+        node.kind == "alter_table_stmt"
+        and _relation(node.tree.relation) == table
+        and not set(_ON[subtype]).isdisjoint(_subtypes(node))
+        for node in nodes
+    )
+
+
+def _granted(node: _Node) -> Iterator[tuple[str, str, int, str, str]]:
+    tree = node.tree
+    if node.kind == "alter_default_privileges_stmt":
+        tree = tree.action
+    elif node.kind == "grant_role_stmt":
+        for role in _roles(tree.grantee_roles) if tree.is_grant else ():
+            for given in tree.granted_roles:
+                name = given.access_priv.priv_name
+                yield "warning", name, node.line, f"the rights of the role {name} are granted to {role}", _GRANT_MEND
+        return
+    elif node.kind != "grant_stmt":
+        return
+    if not tree.is_grant:
+        return
+    rights = ", ".join(right.access_priv.priv_name for right in tree.privileges) or "everything"
+    for role in _roles(tree.grantees):
+        for name in _granted_objects(node, tree):
+            if (name, rights) != ("schema public", "usage"):  # as on Supabase from the start
+                yield "warning", name, node.line, f"{rights} is granted to {role}", _GRANT_MEND
+
+
+_GRANT_MEND = "Grant it to authenticated, or say in a waiver why somebody who has not signed in may have it."
+
+
+def _roles(specs: Iterable[Any]) -> Iterator[str]:
+    for spec in specs:
+        role = spec.role_spec
+        if role.roletype == _pb.ROLESPEC_PUBLIC:
+            yield "public"
+        elif role.rolename in _OPEN_TO_ALL:
+            yield role.rolename
+
+
+def _granted_objects(node: _Node, tree: Any) -> Iterator[str]:
+    if node.kind == "alter_default_privileges_stmt":
+        yield "default privileges"
+        return
+    for item in tree.objects:
+        kind = item.WhichOneof("node")
+        if kind == "range_var":
+            yield _relation(item.range_var)
+        elif kind == "object_with_args":
+            yield _qualified(part.string.sval for part in item.object_with_args.objname)
+        elif kind == "string":
+            everything = tree.targtype == _pb.ACL_TARGET_ALL_IN_SCHEMA
+            yield f"{'everything in ' if everything else ''}schema {item.string.sval}"
+        else:
+            yield _qualified(part.string.sval for part in item.list.items)
+
+
+def _definers(node: _Node, nodes: Iterable[_Node]) -> Iterator[tuple[str, str, int, str, str]]:
+    mend = "Add: set search_path = '', and write the schema before every name in it."
+    if node.kind == "create_function_stmt":
+        name = _qualified(part.string.sval for part in node.tree.funcname)
+        if _is_definer(node.tree.options) and not _sets_path(node.tree.options) and not _gets_path(name, nodes):
+            observed = "it runs with its owner's rights, and its caller chooses the search_path"
+            yield "error", name, node.line, observed, mend
+    elif node.kind == "alter_function_stmt":
+        name = _qualified(part.string.sval for part in node.tree.func.objname)
+        made = [other for other in nodes if other.kind == "create_function_stmt"]
+        path = any(
+            _qualified(part.string.sval for part in other.tree.funcname) == name and _sets_path(other.tree.options)
+            for other in made
+        )
+        if _is_definer(node.tree.actions) and not path and not _gets_path(name, nodes):
+            yield "error", name, node.line, "it is given its owner's rights, and no search_path", mend
+        elif _resets_path(node.tree.actions):
+            yield "error", name, node.line, "its search_path is taken away", mend
+
+
+def _gets_path(name: str, nodes: Iterable[_Node]) -> bool:
+    return any(
+        node.kind == "alter_function_stmt"
+        and _qualified(part.string.sval for part in node.tree.func.objname) == name
+        and _sets_path(node.tree.actions)
+        for node in nodes
+    )
+
+
+def _options(options: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    for option in options:
+        yield option.def_elem.defname, option.def_elem.arg
+
+
+def _is_definer(options: Iterable[Any]) -> bool:
+    return any(name == "security" and argument.boolean.boolval for name, argument in _options(options))
+
+
+def _sets_path(options: Iterable[Any]) -> bool:
+    return any(_path_setting(name, argument) in _SETS for name, argument in _options(options))
+
+
+def _resets_path(options: Iterable[Any]) -> bool:
+    return any(_path_setting(name, argument) in _RESETS for name, argument in _options(options))
+
+
+_SETS = (_pb.VAR_SET_VALUE, _pb.VAR_SET_CURRENT)
+_RESETS = (_pb.VAR_RESET, _pb.VAR_RESET_ALL, _pb.VAR_SET_DEFAULT)
+
+
+def _path_setting(name: str, argument: Any) -> int | None:
+    setting = argument.variable_set_stmt
+    if name != "set" or (setting.name != "search_path" and setting.kind != _pb.VAR_RESET_ALL):
+        return None
+    return int(setting.kind)
+
+
+def _dropped(node: _Node, kind: int) -> Iterator[str]:
+    """The names of what is dropped, of a policy or trigger behind that of its table."""
+    if node.kind != "drop_stmt" or node.tree.remove_type != kind:
+        return
+    own = kind in (_pb.OBJECT_POLICY, _pb.OBJECT_TRIGGER)
+    for item in node.tree.objects:
+        parts = [part.string.sval for part in item.list.items]
+        yield f"{_qualified(parts[:-1])}.{parts[-1]}" if own else _qualified(parts)
+
+
+def _relation(node: Any) -> str:
+    return _qualified([node.schemaname, node.relname] if node.schemaname else [node.relname])
+
+
+def _qualified(parts: Iterable[str]) -> str:
+    names = list(parts)
+    return ".".join(names if len(names) > 1 else ["public", *names])

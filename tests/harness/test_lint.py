@@ -1,0 +1,323 @@
+"""`pgassay lint`: each thing that it says is planted here, beside something alike that it must not say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pgassay import Session, environment, migrations
+from pgassay.checks import lint, linters, locks, lowering
+from pgassay.checks.finding import Finding
+from pgassay.config import Membership, Tenancy, Waiver
+from pgassay.errors import PgassayError
+from pgassay.identity import Databases
+from pgassay.migrations import Script
+from pgassay.servers import local
+from tests import needs
+from tests.harness.test_cli import SCHEMA, TENANCY
+
+ROOT = needs.ROOT
+DEFINER = "create function public.f() returns int language sql security definer {} as 'select 1';"
+
+
+def script(text: str, name: str = "2_b.sql") -> Script:
+    return Script(Path("/project") / name, name, text, name.partition("_")[0])
+
+
+LOWERING = {
+    "a policy dropped": ("drop policy p on public.t;", "public.t", "error"),
+    "a policy dropped, another table gets one": (
+        "drop policy p on t; create policy p on public.u using (false);",
+        "public.t",
+        "error",
+    ),
+    "RLS off": ("alter table public.t add a int, disable row level security;", "public.t", "error"),
+    "RLS on, then off": (
+        "alter table t enable row level security; alter table t disable row level security;",
+        "public.t",
+        "error",
+    ),
+    "RLS no longer forced": ("alter table public.t no force row level security;", "public.t", "error"),
+    "a trigger dropped": ("drop trigger x on public.t;", "public.t", "warning"),
+    "a trigger off": ("alter table public.t disable trigger x;", "public.t", "error"),
+    "all triggers off": ("alter table public.t disable trigger all;", "public.t", "error"),
+    "a grant to anon": ("grant select (a), update on public.t to authenticated, anon;", "public.t", "warning"),
+    "a grant to everybody": ("grant execute on function s.f(int) to public;", "s.f", "warning"),
+    "everything in a schema": ("grant all on all tables in schema s to anon;", "everything in schema s", "warning"),
+    "another schema": ("grant usage on schema private to anon;", "schema private", "warning"),
+    "default privileges": ("alter default privileges grant all on tables to anon;", "default privileges", "warning"),
+    "a role": ("grant service_role to anon;", "service_role", "warning"),
+    "a definer without path": (DEFINER.format(""), "public.f", "error"),
+    "a definer with another setting": (DEFINER.format("set work_mem = '1GB'"), "public.f", "error"),
+    "a definer whose path is the caller's": (
+        DEFINER.format("set search_path = ''") + "alter function public.f() reset search_path;",
+        "public.f",
+        "error",
+    ),
+    "made a definer later": ("alter function f() security definer;", "public.f", "error"),
+}
+KEEPING = {
+    "a policy replaced": "drop policy p on public.t; create policy q on t using (false);",
+    "a policy replaced before": "create policy q on public.t using (false); drop policy p on public.t;",
+    "its table goes too": "drop policy p on public.t; drop trigger x on t; drop table public.t;",
+    "RLS on": "alter table public.t enable row level security, force row level security;",
+    "RLS off and on": "alter table t disable row level security; alter table t enable row level security;",
+    "a trigger off and on": "alter table t disable trigger x; update t set a = 1; alter table t enable trigger x;",
+    "a trigger replaced": "drop trigger x on t; create trigger y before update on t for each row execute function f();",
+    "a grant to others": "grant select on public.t to authenticated, service_role;",
+    "a revoke from anon": "revoke all on public.t from anon, public;",
+    "default privileges taken": "alter default privileges revoke all on tables from anon;",
+    "as on Supabase": "grant usage on schema public to anon;",
+    "a definer with a path": DEFINER.format("set search_path = ''"),
+    "a definer that gets one": DEFINER.format("") + "alter function f() set search_path = '';",
+    "no definer": DEFINER.format("").replace("definer", "invoker"),
+    "in a comment": "-- drop policy p on public.t;\nselect 'disable row level security';",
+    "a policy altered": "alter policy p on public.t to authenticated;",
+}
+
+
+@pytest.mark.parametrize("what", LOWERING)
+def test_a_migration_that_lowers_security_is_found(what: str) -> None:
+    text, name, severity = LOWERING[what]
+    (finding,) = lowering.check([script("-- why\nselect 1;\n\n" + text)])
+    assert (finding.rule, finding.object, finding.severity) == (lowering.RULE, name, severity)
+    assert finding.location == "/project/2_b.sql:4"
+
+
+@pytest.mark.parametrize("what", KEEPING)
+def test_one_that_does_not_is_let_be(what: str) -> None:
+    assert lowering.check([script(KEEPING[what])]) == []
+
+
+def test_what_stands_in_another_file_is_no_replacement() -> None:
+    findings = lowering.check(
+        [script("drop policy p on t;"), script("create policy q on t using (false);", name="3_c.sql")]
+    )
+    assert [finding.location for finding in findings] == ["/project/2_b.sql:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "observed"),
+    [
+        ("select 1;\nalter table public.notes add column n int;", {("public.notes", "reading and writing", 2)}),
+        ("create index by_text on public.notes (text);", {("public.notes", "writing", 1)}),
+        (
+            "create table public.tags (id int, note uuid references public.notes (id));",
+            {("public.notes", "writing", 1)},
+        ),
+        (
+            "create index by_text on public.notes (text);\n-- and\nalter table public.notes alter text drop not null;",
+            {("public.notes", "reading and writing", 3)},
+        ),
+        ("update public.notes set text = text || '!'; select * from public.orgs;", set()),
+        (
+            "create table public.tags (id int); create index on public.tags (id); alter table public.tags add n int;",
+            set(),
+        ),
+        ("create index concurrently by_text on public.notes (text);", set()),
+        ("comment on table public.notes is 'Notes'; analyze public.notes;", set()),
+    ],
+    ids=["add column", "index", "foreign key", "two", "rows", "a new table", "concurrently", "no conflict"],
+)
+def test_locks_on_what_was_there_before_are_observed(
+    pg_databases: Databases, text: str, observed: set[tuple[str, str, int]]
+) -> None:
+    tenancy = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+    found = locks.check(pg_databases, (), [script(SCHEMA, name="1_a.sql"), script(text)], tenancy)
+    found = [finding for finding in found if finding.object == "2_b.sql"]
+    assert {finding.rule for finding in found} <= {locks.LOCKS}
+    pattern = r"(\S+) is locked against (.*) until"
+    parts = [(*re.findall(pattern, f.observed)[0], int(f.location.rpartition(":")[2])) for f in found]
+    assert set(parts) == observed
+    assert len(parts) == len(observed)
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        ("select 1;\nalter table public.notes add column kind text not null;", True),
+        ("alter table public.notes add column kind text not null default 'note';", False),
+        ("alter table public.notes add constraint short check (text = 'x');", True),
+        ("alter table public.notes add constraint short check (text <> '');", False),
+    ],
+    ids=["no default", "a default", "a CHECK", "a CHECK that they meet"],
+)
+def test_a_migration_that_fails_on_rows_is_found_and_its_locks_are_too(
+    pg_databases: Databases, text: str, fails: bool
+) -> None:
+    tenancy = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+    found = locks.check(pg_databases, (), [script(SCHEMA, name="1_a.sql"), script(text)], tenancy)
+    assert [finding.rule for finding in found if finding.object == "2_b.sql"] == [locks.FAILS] * fails + [locks.LOCKS]
+    line = text.count("\n") + 1
+    assert {finding.location for finding in found if finding.object == "2_b.sql"} == {f"/project/2_b.sql:{line}"}
+
+
+def write(folder: Path, text: str) -> list[Script]:
+    (folder / "1_a.sql").write_text(text)
+    return list(migrations.scripts([folder / "1_a.sql"]))
+
+
+def test_squawk_says_what_is_not_safe(tmp_path: Path) -> None:
+    unsafe = write(tmp_path, "-- why\n\nalter table public.t add column n int not null;\n")
+    found = linters.squawk(unsafe, tmp_path, 15)
+    assert ("squawk-adding-required-field", "1_a.sql", 3) in [places(finding) for finding in found]
+    safe = "create table public.t (id bigint);\n"
+    assert not {"squawk-adding-required-field"} & {f.rule for f in linters.squawk(write(tmp_path, safe), tmp_path, 15)}
+
+
+def test_squawk_heeds_the_projects_own_configuration(tmp_path: Path) -> None:
+    unsafe = write(tmp_path, "alter table public.t add column n int not null;\n")
+    (tmp_path / ".squawk.toml").write_text('excluded_rules = ["adding-required-field"]')
+    assert "squawk-adding-required-field" not in {finding.rule for finding in linters.squawk(unsafe, tmp_path, 15)}
+
+
+def test_sqlfluff_heeds_the_projects_own_configuration_or_takes_its_core_rules(tmp_path: Path) -> None:
+    scripts = write(tmp_path, "select 1;\nSELECT a as b from t;\n")
+    found = linters.sqlfluff(scripts, tmp_path)
+    assert ("sqlfluff-CP01", "1_a.sql", 2) in [places(finding) for finding in found]
+    (tmp_path / ".sqlfluff").write_text("[sqlfluff]\ndialect = postgres\nrules = LT12\n")
+    assert linters.sqlfluff(scripts, tmp_path) == []
+
+
+@pytest.mark.parametrize("broken", ["squawk", "sqlfluff"])
+def test_a_linter_that_cannot_read_its_configuration_has_not_found_nothing(tmp_path: Path, broken: str) -> None:
+    (tmp_path / ".squawk.toml").write_text("excluded_rules = 1")
+    (tmp_path / ".sqlfluff").write_text("[sqlfluff]\ndialect = nope")
+    scripts = write(tmp_path, "select 1;")
+    with pytest.raises(PgassayError, match=f"{broken} could not be run: .*(excluded_rules|Unknown dialect)"):
+        linters.squawk(scripts, tmp_path, 15) if broken == "squawk" else linters.sqlfluff(scripts, tmp_path)
+
+
+def places(finding: Finding) -> tuple[str, str, int]:
+    return finding.rule, finding.object, int(finding.location.rpartition(":")[2])
+
+
+FUNCTIONS = """
+create table public.t (id int);
+
+create function public.broken() returns int language plpgsql as $$
+begin
+    return (select gone from public.t);
+end;
+$$;
+
+create function public.sound(p int) returns int language plpgsql as $$
+begin
+    return (select id + p from public.t);
+end;
+$$;
+
+create function public.count_rows() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        perform count(*) from new_rows;
+    else
+        perform count(*) from old_rows;
+    end if;
+    return null;
+end;
+$$;
+create trigger a after insert on public.t referencing new table as new_rows
+for each statement execute function public.count_rows();
+create trigger b after delete on public.t referencing old table as old_rows
+for each statement execute function public.count_rows();
+"""
+
+
+def test_plpgsql_check_says_what_create_function_takes() -> None:
+    """And takes a trigger's function with the transition tables of all its triggers."""
+    with local.start(needs.plpgsql_check(), backend="system", why="it has plpgsql_check") as bare:
+        server = environment.prepare(bare)
+        with Databases(server, Session) as databases:
+            scripts = (script(FUNCTIONS),)
+            found = linters.plpgsql_check(databases, databases.template((), scripts), scripts)
+    assert [(finding.object, finding.severity, finding.location) for finding in found] == [
+        ("public.broken()", "error", "/project/2_b.sql:6")
+    ]
+    assert 'column "gone" does not exist' in found[0].observed
+
+
+def test_a_server_without_plpgsql_check_says_where_it_is_to_be_had(pg_databases: Databases) -> None:
+    if linters.PLPGSQL_CHECK in pg_databases.server.extensions():
+        assert linters.plpgsql_check(pg_databases, pg_databases.template((), ()), ()) == []
+    else:
+        with pytest.raises(linters.NotInstalled, match="plpgsql-check"):
+            linters.plpgsql_check(pg_databases, pg_databases.template((), ()), ())
+
+
+def test_waivers_for_the_linter_and_for_checks_are_told_apart() -> None:
+    ours = Waiver("1_a.sql", "why", "migration-locks")
+    absent = Waiver("public.f()", "why", "plpgsql-check-42P01")
+    checks = [Waiver("public.t", "why"), Waiver("public.t", "why", "relation-missing")]
+    linted = lint.Linted(lacking={linters.PLPGSQL_CHECK: "not here"})
+    assert lint.waivers_of_lint([ours, absent, *checks], linted) == (ours,)
+    assert lint.waivers_of_lint([ours, absent, *checks], lint.Linted()) == (ours, absent)
+    assert lint.waivers_of_checks([ours, absent, *checks]) == tuple(checks)
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pgassay", "lint", "--pg", "embedded", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    def make(configuration: str = "", **files: str) -> Path:
+        (tmp_path / "migrations").mkdir()
+        for name, text in files.items():
+            (tmp_path / "migrations" / f"{name.lstrip('_')}.sql").write_text(text)
+        (tmp_path / "pyproject.toml").write_text(configuration + TENANCY)
+        (tmp_path / ".sqlfluff").write_text("[sqlfluff]\ndialect = postgres\nrules = CP01\n")
+        (tmp_path / ".squawk.toml").write_text('excluded_rules = ["require-lock-timeout", "require-statement-timeout"]')
+        return tmp_path
+
+    return make
+
+
+LOWERED = "alter table public.notes disable row level security;\n"
+
+
+def test_what_lowers_security_is_1_with_its_place_and_its_mend(project: Callable[..., Path]) -> None:
+    done = run("--report", "github", cwd=project(_1_notes=SCHEMA, _2_leak=LOWERED))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "migrations/2_leak.sql:1: error: public.notes: row level security is turned off" in done.stdout
+    assert "::error file=migrations/2_leak.sql,line=1" in done.stdout
+
+
+def test_warnings_are_0_unless_they_are_to_fail(project: Callable[..., Path]) -> None:
+    where = project(_1_notes=SCHEMA, _2_column="alter table public.notes add column n int;\n")
+    done = run(cwd=where)
+    assert (done.returncode, "2_column.sql:1: warning: public.notes is locked" in done.stdout) == (0, True)
+    assert run("--fail-on", "warning", cwd=where).returncode == 1
+
+
+def test_a_waiver_takes_it_out_and_is_reported_when_it_takes_nothing(project: Callable[..., Path]) -> None:
+    waiver = '[[tool.pgassay.waive]]\nrule = "migration-lowers-security"\nobject = "public.notes"\nreason = "Meant."\n'
+    locked = '[[tool.pgassay.waive]]\nrule = "migration-locks"\nobject = "2_leak.sql"\nreason = "Small."\n'
+    where = project(waiver + locked, _1_notes=SCHEMA, _2_leak=LOWERED)
+    done = run(cwd=where)
+    assert done.returncode == 0, done.stdout
+    assert "waived  public.notes  [migration-lowers-security]: Meant." in done.stdout
+    (where / "migrations" / "2_leak.sql").unlink()
+    unused = run(cwd=where)
+    assert unused.returncode == 1
+    assert "unused-waiver" in unused.stdout
+
+
+def test_the_sql_of_this_repository_has_no_findings() -> None:
+    done = run("--fail-on", "warning", cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n0 findings, " in done.stdout
+
+
+@pytest.mark.parametrize("rule", [lowering.RULE, locks.LOCKS, locks.FAILS])
+def test_every_rule_has_a_page(rule: str) -> None:
+    page = (ROOT / "docs" / "rules" / f"{rule}.md").read_text()
+    assert re.findall(r"^#+ (.*)$", page, re.MULTILINE) == [rule, "Problem", "Why", "Instead", "How"]
