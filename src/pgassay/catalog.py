@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -155,8 +155,7 @@ left join lateral (
 ) as triggers on true
 where
     c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and not c.relispartition
-    and n.nspname <> all(%(platform)s)
+    and <which>
     and n.nspname <> 'information_schema'
     and not starts_with(n.nspname, 'pg_')
     and not exists (
@@ -164,6 +163,11 @@ where
     )
 order by n.nspname collate "C", c.relname collate "C"
 """
+
+_PROJECT = "not c.relispartition and n.nspname <> all(%(platform)s)"
+_PARTITIONS = "c.relispartition and c.relkind = 'r' and n.nspname <> all(%(platform)s)"
+_STORAGE = """n.nspname = 'storage' and n.nspname = any(%(platform)s) and c.relname in ('buckets', 'objects')
+    and exists (select from pg_policy as y where y.polrelid = c.oid)"""
 
 # The types of columns, with all that they are made of.
 _TYPES = """
@@ -244,12 +248,21 @@ _FUNCTIONS = """
 select
     n.nspname,
     p.proname,
-    coalesce(p.proargnames[1:p.pronargs], '{}'),
+    case
+        when p.proargmodes is null then coalesce(p.proargnames, '{}')
+        else array(
+            select coalesce(a.name, '')
+            from unnest(p.proargmodes, p.proargnames) with ordinality as a (mode, name, position)
+            where a.mode in ('i', 'b', 'v')
+            order by a.position
+        )
+    end,
     array(select format_type(t.oid, null) from unnest(p.proargtypes) with ordinality as a (oid, position)
         join pg_type as t on a.oid = t.oid order by a.position),
     p.pronargdefaults,
     p.provolatile::text,
     p.prokind = 'p',
+    p.provariadic <> 0,
     array(select r.rolname::text from pg_roles as r where r.rolname = any(%(roles)s)
         and has_function_privilege(r.oid, p.oid, 'execute') and has_schema_privilege(r.oid, n.oid, 'usage'))
 from pg_proc as p
@@ -257,7 +270,7 @@ join pg_namespace as n on p.pronamespace = n.oid
 where
     p.prokind in ('f', 'p')
     and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
-    and p.provariadic = 0
+    and p.provariadic <> '"any"'::regtype
     and n.nspname <> all(%(platform)s)
     and n.nspname <> 'information_schema'
     and not starts_with(n.nspname, 'pg_')
@@ -281,7 +294,8 @@ class Argument:
 class Function:
     """A function of the project that is no trigger's; ``roles`` are those of the API that may execute it.
 
-    ``immutable`` says that it reads no table, ``volatile`` that it may change one.
+    ``immutable`` says that it reads no table, ``volatile`` that it may change one, ``variadic`` that its last argument
+    is an array that may be spelled out.
     """
 
     schema: str
@@ -290,6 +304,7 @@ class Function:
     volatile: bool
     immutable: bool
     procedure: bool
+    variadic: bool
     roles: frozenset[str]
 
     @property
@@ -449,11 +464,25 @@ class Relation:
 
 
 def read(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]:
-    """The relations of the database, sorted by name."""
+    """The relations of the database, sorted by name; no partitions."""
+    return _read(connection, _PROJECT)
+
+
+def read_partitions(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]:
+    """The partitions that are tables, which can be got at by their own names."""
+    return _read(connection, _PARTITIONS)
+
+
+def read_storage(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]:
+    """The tables of the platform's storage, those for which there are policies: they can only be the project's."""
+    return _read(connection, _STORAGE)
+
+
+def _read(connection: psycopg.Connection[Any], which: LiteralString) -> tuple[Relation, ...]:
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         # Nothing in the schemas of the project can stand before the built-in functions and operators.
         cursor.execute("set local search_path = pg_catalog")
-        rows = cursor.execute(_RELATIONS, {"platform": list(PLATFORM)}).fetchall()
+        rows = cursor.execute(_RELATIONS.replace("<which>", which), {"platform": list(PLATFORM)}).fetchall()
         used = {column["data_type"][0] for row in rows for column in row[3]}
         types: dict[int, dict[str, Any]] = dict(cursor.execute(_TYPES, {"types": list(used)}).fetchall())
     return tuple(
@@ -496,9 +525,10 @@ def read_functions(connection: psycopg.Connection[Any], roles: Iterable[str]) ->
             volatility == "v",
             volatility == "i",
             procedure,
+            variadic,
             frozenset(may),
         )
-        for schema, name, names, types, defaults, volatility, procedure, may in rows
+        for schema, name, names, types, defaults, volatility, procedure, variadic, may in rows
         if may
     )
 

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
     "fail_on",
 )  # fmt: skip
-_TENANCY_KEYS = ("tenant", "member", "column", "public")
+_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "tables")
+_PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
 GRADES = ("adds", "changes", "breaks", "loosens")
 _SNAPSHOT = "pgassay.snapshot"
@@ -48,6 +49,15 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A table by which an owner opens a row to a user: its name, and its columns for the row and the user."""
+
+    table: str
+    row: str
+    user: str
+
+
+@dataclass(frozen=True)
 class Tenancy:
     """The declared rule for who owns which rows (`harness.md`, "Isolation check").
 
@@ -55,12 +65,23 @@ class Tenancy:
     tenant, None where users are tenants themselves. ``column`` is the column that names the tenant in a relation that
     has it; other relations belong to the tenant that their foreign keys lead to. Everybody may read the relations in
     ``public``. Relations are written ``schema.name``.
+
+    ``tables`` are rules for single relations: another column, a path of foreign keys that ends in one
+    (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by which
+    an owner opens a row to others.
     """
 
     tenant: str
     member: Membership | Claim | None
     column: str
     public: frozenset[str] = frozenset()
+    shared: tuple[Share, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+    def column_of(self, relation: str) -> str:
+        """The column that names the tenant in that relation, if it has it; empty where the rule is no mere column."""
+        rule = self.tables.get(relation, self.column)
+        return "" if "." in rule or "[" in rule else rule
 
 
 @dataclass(frozen=True)
@@ -275,7 +296,33 @@ def _tenancy(table: object, where: str) -> Tenancy:
         member=_member((values["member"] or "").strip(), inside),
         column=values["column"] or "",
         public=frozenset(_relation(name, inside) for name in _texts(table, "public", inside)),
+        shared=tuple(_share(text, inside) for text in _texts(table, "shared", inside)),
+        tables=_rules(table.get("tables", {}), inside),
     )
+
+
+def _share(text: str, where: str) -> Share:
+    share = _MEMBER.fullmatch(text.strip())
+    if share is None:
+        raise ConfigError(
+            f"{where}: shared names {text!r}.",
+            hint="Write the table with its columns for the row that is shared and the user that it is opened to, as "
+            '"public.shares(document_id, user_id)".',
+        )
+    return Share(_relation(share["table"], where), share["tenant"].strip(), share["user"].strip())
+
+
+def _rules(table: object, where: str) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: tables must be a table of rules by relation, not {table!r}.")
+    for name, rule in table.items():
+        if not isinstance(rule, str) or not _PATH.fullmatch(rule):
+            raise ConfigError(
+                f"{where}: the rule of {name} in tables is {rule!r}.",
+                hint='Write the column that names the tenant, as "team_id", the foreign keys that lead to it, as '
+                '"task_id.project_id.org_id", or an element of an array, as "path_tokens[1]".',
+            )
+    return {_relation(name, where): rule for name, rule in table.items()}
 
 
 def _waivers(entries: object, where: str) -> tuple[Waiver, ...]:

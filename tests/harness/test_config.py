@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pgassay import ConfigError
-from pgassay.config import Claim, Config, Membership, Tenancy, load
+from pgassay.config import Claim, Config, Membership, Share, Tenancy, load
 
 TENANCY = """
 [tool.pgassay.tenancy]
@@ -285,3 +285,38 @@ def test_a_config_toml_that_makes_no_sense_is_named(tmp_path: Path, text: str, s
     (tmp_path / "supabase" / "migrations").mkdir(parents=True)
     (tmp_path / "supabase" / "config.toml").write_text(text)
     assert said in refusal(tmp_path)
+
+
+def test_rules_for_single_relations_and_tables_of_shares_are_read(tmp_path: Path) -> None:
+    write_pyproject(
+        tmp_path,
+        '[tool.pgassay.tenancy]\ntenant = "auth.users"\nmember = "self"\ncolumn = "owner_id"\n'
+        'shared = ["public.shares(document_id, user_id)"]\n'
+        'tables = { "public.tasks" = "project_id.org_id", "public.notes" = "author" }',
+    )
+    tenancy = read(tmp_path).tenancy
+    assert tenancy is not None
+    assert tenancy.shared == (Share("public.shares", "document_id", "user_id"),)
+    assert [tenancy.column_of(name) for name in ("public.tasks", "public.notes", "public.other")] == [
+        "",
+        "author",
+        "owner_id",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('shared = ["public.shares"]', "shared names 'public.shares'"),
+        ('tables = ["a"]', "tables must be a table"),
+        ('tables = { "public.a" = "b..c" }', "rule of public.a"),
+        ('tables = { "public.a" = 1 }', "rule of public.a"),
+        ('tables = { "a" = "b" }', "schema.name"),
+    ],
+)
+def test_a_rule_that_cannot_be_read_is_refused(tmp_path: Path, line: str, words: str) -> None:
+    write_pyproject(
+        tmp_path, f'[tool.pgassay.tenancy]\ntenant = "auth.users"\nmember = "self"\ncolumn = "owner_id"\n{line}'
+    )
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path)

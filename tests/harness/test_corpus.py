@@ -87,8 +87,10 @@ def cases(kind: str | None) -> list[Any]:
 
 def check(databases: Databases, tmp_path: Path, case: Case) -> isolation.Matrix:
     """What the isolation check says of a case, with the tenancy that its file declares."""
-    keys = {key: case.tenancy[key] for key in ("tenant", "member", "column", "public") if key in case.tenancy}
+    keys = {key: value for key, value in case.tenancy.items() if key != "tables"}
     lines = ["[tool.pgassay.tenancy]", *(f"{key} = {value!r}" for key, value in keys.items())]
+    lines += ["[tool.pgassay.tenancy.tables]"]
+    lines += [f"{name!r} = {rule!r}" for name, rule in case.tenancy.get("tables", {}).items()]
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
     tenancy = load(cwd=tmp_path, environ={}).tenancy
     assert tenancy is not None

@@ -119,7 +119,7 @@ class Maker:
 
     def _sign_up(self, user_id: UUID) -> None:
         """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
-        email = f"{user_id}@example.org"
+        email = f"{uuid4().hex}@example.org"  # which does not tell the id
         try:
             with self._connection.transaction():
                 self._connection.execute("insert into auth.users (id, email) values (%s, %s)", [user_id, email])
@@ -380,8 +380,9 @@ class Maker:
         """
         known: Row = {}
         choices: list[Row] = []
-        if relation.column(self._tenancy.column) is not None and label in tenants.ids:
-            known[self._tenancy.column] = tenants.ids[label]
+        column = self._tenancy.column_of(relation.full_name)
+        if relation.column(column) is not None and label in tenants.ids:
+            known[column] = tenants.ids[label]
         checked = {name for check in relation.check_constraints for name in check.columns}
         for key in relation.foreign_keys:
             needed = self._is_needed(relation, key, known)
