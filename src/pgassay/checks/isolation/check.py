@@ -1,0 +1,210 @@
+"""All probes of a schema: the worlds are made, every door is tried, and what came of it is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import psycopg
+from psycopg import sql
+
+from pgassay import catalog
+from pgassay.catalog import Function, Relation
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import partitions, storage
+from pgassay.checks.isolation.effects import Effects
+from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
+from pgassay.checks.isolation.relations import Found, Target, reach
+from pgassay.checks.isolation.world import LABELS, World, leave_alone
+from pgassay.config import Tenancy
+from pgassay.environment import API_ROLES
+from pgassay.identity import Clone, Databases, Session
+from pgassay.rows import Unfilled
+from pgassay.templates import Template
+
+_BEYOND_THE_API = """
+select
+    pg_catalog.count(*) filter (where c.relkind in ('r', 'p') and pg_catalog.has_table_privilege(r, c.oid, 'truncate')),
+    pg_catalog.count(*) filter (where c.relkind = 'S' and pg_catalog.has_sequence_privilege(r, c.oid, 'usage'))
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+cross join pg_catalog.unnest(array['anon', 'authenticated']) as r
+where n.nspname = %s and c.relkind in ('r', 'p', 'S')
+"""
+
+
+def observe(
+    databases: Databases,
+    template: Template,
+    relations: tuple[Relation, ...],
+    functions: tuple[Function, ...],
+    tenancy: Tenancy,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Matrix:
+    """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
+
+    ``progress`` is told of each door before it is tried. Raises `PgassayError` where the tenants themselves cannot be
+    made.
+    """
+    with ExitStack() as stack:
+        filled = stack.enter_context(_used(databases, template))
+        owner = filled.connect()
+        files = catalog.read_storage(owner)
+        world = World(owner, relations, tenancy, files)
+        storage.fill(world)
+        parts = partitions.fill(world, catalog.read_partitions(owner))
+        actors = world.actors()
+        world.install()
+        _refresh(filled, relations)
+        filled.close()
+        clone = stack.enter_context(_used(databases, Template(filled.name)))
+        world.connection = clone.connect()
+        world.maker.use(world.connection)
+        alone = _without_others(databases, Template(filled.name), world, relations, stack)
+        with clone.connect_as_authenticator() as api:
+            check = _Check(world, api, alone, actors, progress or (lambda _: None))
+            check.relations((*relations, *parts, *files))
+            check.functions(functions)
+            return check.matrix()
+
+
+@contextmanager
+def _used(databases: Databases, template: Template) -> Iterator[Clone]:
+    clone = databases.clone(template)
+    try:
+        yield clone
+    finally:
+        clone.close()
+        databases.drop_later(clone)
+
+
+def _without_others(
+    databases: Databases, filled: Template, world: World, relations: Iterable[Relation], stack: ExitStack
+) -> Session | None:
+    """A session of the API in a copy that has nothing of any tenant but A; None where such a copy cannot be made."""
+    clone = stack.enter_context(_used(databases, filled))
+    try:
+        leave_alone(world, clone, "A")
+    except psycopg.errors.InsufficientPrivilege:
+        return None
+    _refresh(clone, relations)
+    return clone.connect_as_authenticator()
+
+
+def _refresh(clone: Clone, relations: Iterable[Relation]) -> None:
+    """Refresh materialized views, as superuser: who owns them, and whether in the order of reference, is not known."""
+    views = [relation for relation in relations if relation.kind == "materialized view"]
+    if not views:
+        return
+    with clone.connect_as_admin() as admin:
+        for relation in views:
+            admin.execute(
+                sql.SQL("refresh materialized view {}").format(sql.Identifier(relation.schema, relation.name))
+            )
+
+
+class _Check:
+    """All probes, and what came of them."""
+
+    def __init__(
+        self,
+        world: World,
+        api: Session,
+        alone: Session | None,
+        actors: list[Actor],
+        progress: Callable[[str], None],
+    ) -> None:
+        self._world = world
+        self._api = api
+        self._actors = actors
+        self._progress = progress
+        self._effects = Effects(world, api, alone)
+        self._calls = Calls(world, api, alone)
+        self._lines: list[Access] = []
+        self._findings: dict[Finding, Probe] = {}
+        self._unjudged: dict[str, str] = {}
+        self._vacuous: set[str] = set()
+        self._schemas: set[str] = set()
+        self._probes = 0
+
+    def matrix(self) -> Matrix:
+        """Everything that was observed."""
+        unjudged = self._unjudged | self._calls.unjudged
+        found = {finding: probe for finding, probe in self._findings.items() if finding.object not in unjudged}
+        return Matrix(
+            lines=tuple(line for line in self._lines if line.relation not in unjudged),
+            findings=tuple(found),
+            unjudged=unjudged,
+            probes=self._probes + self._effects.probes + self._calls.probes,
+            vacuous=frozenset(self._vacuous),
+            demonstrations=found,
+            notes=tuple(self._notes()),
+        )
+
+    def relations(self, relations: Iterable[Relation]) -> None:
+        """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
+        for relation in relations:
+            if not self._is_reachable(relation):
+                continue
+            self._schemas.add(relation.schema)
+            self._progress(relation.full_name)
+            try:
+                target = _KINDS.get(relation.full_name, Target)(self._world, relation)
+            except Unfilled as error:
+                self._unjudged[relation.full_name] = str(error)
+                continue
+            self._try(target)
+            vacuous = target.vacuous()
+            if vacuous is not None:
+                self._unjudged[relation.full_name] = vacuous
+                self._vacuous.add(relation.full_name)
+            self._probes += target.probes
+
+    def _try(self, target: Target) -> None:
+        name = target.relation.full_name
+        causing = False
+        for actor in self._actors:
+            with self._api.example(), actor.enter(self._api):
+                reached = target.try_all(self._api, actor)
+                if actor.shown:
+                    how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
+                    self._lines.append(Access(name, actor.name, how_far))
+                self._add(target.judge(actor, reached))
+                if len(actor.own) == 1:
+                    self._add(target.try_crossing(self._api, actor))
+            if actor.own == {"A"} and actor.user == self._world.tenants.users["A"] and not causing:
+                causing = True
+                self._add(self._effects.try_all(target, actor, reached))
+        for label in LABELS:  # the negative control of select: a member finds the rows
+            member = self._world.member(label)
+            with self._api.example(), member.enter(self._api):
+                target.try_select(self._api, member)
+
+    def functions(self, functions: Iterable[Function]) -> None:
+        """Call every function."""
+        self._add(self._calls.try_all(functions, self._actors, self._progress))
+
+    def _add(self, found: Iterable[Found]) -> None:
+        self._findings.update(found)
+
+    def _is_reachable(self, relation: Relation) -> bool:
+        row = self._world.connection.execute(
+            "select pg_catalog.bool_or(pg_catalog.has_schema_privilege(r, %s, 'usage')) "
+            "from pg_catalog.unnest(%s::pg_catalog.text[]) as r",
+            [relation.schema, list(API_ROLES)],
+        ).fetchone()
+        return row is not None and bool(row[0])
+
+    def _notes(self) -> Iterator[str]:
+        """What the API layer does not reach, once a schema."""
+        for schema in sorted(self._schemas):
+            row = self._world.connection.execute(_BEYOND_THE_API, [schema]).fetchone()
+            rights = [] if row is None else [what for what, count in zip(_RIGHTS, row, strict=True) if count]
+            if rights:
+                yield f"{schema}: anon or authenticated may {' and '.join(rights)}, which the API does not offer them"
+
+
+_RIGHTS = ("TRUNCATE tables", "use sequences")
+_KINDS: dict[str, type[Target]] = {storage.OBJECTS: storage.Files, storage.BUCKETS: storage.Buckets}

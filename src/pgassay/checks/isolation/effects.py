@@ -1,0 +1,285 @@
+"""What a member of A sees and causes: nothing of another tenant, and the same whether B exists or not.
+
+The same statement is run in two worlds: one with all tenants, and one from which every row of others than A is gone.
+Sequences stand where they stood, so that numbers that only count up are no difference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.relations import Found, Target, shown
+from pgassay.checks.isolation.world import World
+from pgassay.identity import Session
+from pgassay.rows import Row, Unfilled, insert_statement
+
+_COLLISIONS = ("23505", "23P01")
+_PER_TENANT = re.compile(r"(^|_)(no|nr|num|number|position|rank|sort|order|sequence)$")
+"""Names of columns that number the things of one tenant, so that a key on them should be a tenant's own."""
+_COLUMNS = """
+select pg_catalog.array_agg(distinct a.attname::pg_catalog.text)
+from pg_catalog.pg_index as i
+join pg_catalog.pg_class as c on i.indexrelid = c.oid
+join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid
+where
+    i.indrelid = pg_catalog.to_regclass(%(relation)s)
+    and c.relname = %(name)s
+    and a.attnum > 0
+    and (
+        a.attnum = any(i.indkey)
+        or exists (
+            select from pg_catalog.pg_depend as d
+            where d.objid = c.oid and d.refobjid = i.indrelid and d.refobjsubid = a.attnum
+        )
+    )
+"""
+
+
+@dataclass
+class _Outcome:
+    """What a statement did: rows of others that it changed, by table; its own rows; or the error."""
+
+    error: str = ""
+    constraint: str = ""
+    across: list[str] = field(default_factory=list)
+    own: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    """The values of the rows that it left, by table and column."""
+
+
+class Effects:
+    """Statements of a member of A on ``api``, and on ``alone``, where there is nothing of any tenant but A."""
+
+    def __init__(self, world: World, api: Session, alone: Session | None) -> None:
+        self._world = world
+        self._api = api
+        self._alone = alone
+        self.probes = 0
+
+    def try_all(self, target: Target, actor: Actor, reached: dict[str, set[str]]) -> Iterator[Found]:
+        """What ``actor`` causes through a relation, where it reaches no rows but its own."""
+        name = target.relation.full_name
+        if reached["select"] <= actor.own and name not in self._world.tenancy.public:
+            yield from self._counts(target, actor)
+        if not target.is_table:
+            return
+        if reached["insert"] and reached["insert"] <= actor.own:
+            yield from self._inserts(target, actor)
+        for operation in ("update", "delete"):
+            if reached[operation] and reached[operation] <= actor.own:
+                for statement, values in target.sweeping(actor, operation):
+                    outcome = self._run(self._api, actor, statement, values)
+                    if outcome.across:
+                        yield self._across(target, actor, operation, statement, values, outcome)
+                        break
+
+    # what is seen
+
+    def _counts(self, target: Target, actor: Actor) -> Iterator[Found]:
+        relation = target.relation
+        table = sql.Identifier(relation.schema, relation.name)
+        columns = self._world.granted(relation, actor.identity.role, "select")
+        if self._alone is None or not columns:
+            return
+        statement = sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), table)
+        here, there = self._rows(self._api, actor, statement), self._rows(self._alone, actor, statement)
+        if here == there or here != self._rows(self._api, actor, statement):
+            return
+        if there != self._rows(self._alone, actor, statement):
+            return
+        differing = next(iter((here or Counter()) - (there or Counter())), "no row")
+
+        def holds(session: Session) -> bool:
+            return self._rows(session, actor, statement) == here
+
+        yield (
+            Finding(
+                Verdict.REVEALS_EXISTENCE.rule,
+                relation.full_name,
+                f"{actor.name} sees something else where other tenants have rows: {differing}",
+                f"Hold what {relation.full_name} counts to the rows of the caller's tenants, with security_invoker or "
+                "a condition on the caller; or declare it public.",
+                identity=actor.name,
+                statement=shown(self._api, statement, []),
+                door="select",
+                expected="the same as if the other tenants were not there",
+            ),
+            Probe(actor, holds),
+        )
+
+    def _rows(self, session: Session, actor: Actor, statement: sql.Composed) -> Counter[str] | None:
+        self.probes += 1
+        try:
+            with session.example(), actor.enter(session):
+                return Counter(map(repr, session.execute(statement).fetchall()))
+        except psycopg.Error:
+            if session.closed:
+                raise
+            return None
+
+    # what is caused
+
+    def _inserts(self, target: Target, actor: Actor) -> Iterator[Found]:
+        """Insert a row of one's own that has the natural keys of B."""
+        for values in self._like_those_of_b(target, actor):
+            statement, sent = insert_statement(target.relation, values), list(values.values())
+            here = self._run(self._api, actor, statement, sent)
+            if here.across:
+                yield self._across(target, actor, "insert", statement, sent, here)
+                return
+            if self._alone is None:
+                continue
+            there = self._run(self._alone, actor, statement, sent)
+            if there.error or (here.error not in ("", *_COLLISIONS)):
+                continue
+            if here.error:
+                yield self._collides(target, actor, statement, sent, here)
+                return
+            steady = self._run(self._api, actor, statement, sent).own
+            for key, counted in here.own.items():
+                if steady.get(key) == counted and there.own.get(key) != counted:
+                    yield self._differs(target, actor, statement, sent, key, counted)
+                    return
+
+    def _like_those_of_b(self, target: Target, actor: Actor) -> Iterator[Row]:
+        relation = target.relation
+        linked = {here for key in relation.foreign_keys for here, _ in key.columns}
+        granted = set(self._world.granted(relation, actor.identity.role, "insert"))
+        try:
+            own = list(target.insertions("A", actor))
+        except Unfilled:
+            return
+        tenants = self._world.tenants
+        theirs = [
+            made[relation.full_name]["B"] for made in (tenants.others, tenants.rows) if relation.full_name in made
+        ]
+        for values in own:
+            for row in theirs:
+                natural = {
+                    column.name: json.dumps(row[column.name]) if column.type in ("json", "jsonb") else row[column.name]
+                    for column in relation.columns
+                    if column.name in granted - linked - {target.column}
+                    and not column.has_default
+                    and column.type not in ("uuid", "boolean")
+                    and row.get(column.name) is not None
+                }
+                yield {**values, **natural}
+
+    def _run(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
+        self.probes += 1
+        outcome = _Outcome()
+        try:
+            with session.example(), actor.enter(session):
+                before = self._world.state(session)
+                session.execute(statement, values)
+                session.execute("set constraints all immediate")
+                for name, row, whose, there in self._world.touched(before, self._world.state(session)):
+                    if whose and not whose & actor.own:
+                        outcome.across.append(name)
+                    elif there:
+                        for column, value in row.items():
+                            outcome.own.setdefault((name, column), Counter())[str(value)] += 1
+        except psycopg.Error as error:
+            if session.closed:
+                raise
+            return _Outcome(error.sqlstate or "?", error.diag.constraint_name or "")
+        return outcome
+
+    def _across(
+        self,
+        target: Target,
+        actor: Actor,
+        operation: str,
+        statement: sql.Composed,
+        values: Sequence[Any],
+        outcome: _Outcome,
+    ) -> Found:
+        def holds(session: Session) -> bool:
+            return bool(self._run(session, actor, statement, values).across)
+
+        tables = ", ".join(dict.fromkeys(outcome.across))
+        return (
+            Finding(
+                Verdict.WRITES_ACROSS.rule,
+                target.relation.full_name,
+                f"{actor.name} changes rows of another tenant in {tables} by {operation} of a row of its own",
+                f"Hold what the triggers on {target.relation.full_name} write to the tenant of the row.",
+                identity=actor.name,
+                statement=shown(self._api, statement, values),
+                door=operation,
+                expected="no row of another tenant is changed",
+            ),
+            Probe(actor, holds),
+        )
+
+    def _collides(
+        self, target: Target, actor: Actor, statement: sql.Composed, values: Sequence[Any], outcome: _Outcome
+    ) -> Found:
+        relation = target.relation
+        row = self._world.connection.execute(
+            _COLUMNS,
+            {
+                "relation": sql.Identifier(relation.schema, relation.name).as_string(None),
+                "name": outcome.constraint,
+            },
+        ).fetchone()
+        columns = row[0] if row is not None and row[0] else []
+        numbers = outcome.error == "23P01" or any(_PER_TENANT.search(name) for name in columns)
+
+        def holds(session: Session) -> bool:
+            return self._run(session, actor, statement, values).error == outcome.error
+
+        return (
+            Finding(
+                Verdict.REVEALS_EXISTENCE.rule,
+                relation.full_name,
+                f"{actor.name} learns from a collision in {outcome.constraint} that another tenant has the same "
+                f"{', '.join(columns)}",
+                f"Take {target.column or 'the tenant'} into {outcome.constraint}, unless the key is meant to be one "
+                "for all.",
+                "error" if numbers and relation.full_name != self._world.tenancy.tenant else "warning",
+                actor.name,
+                shown(self._api, statement, values),
+                door="insert",
+                expected="the row goes in, as it would if the other tenant were not there",
+            ),
+            Probe(actor, holds),
+        )
+
+    def _differs(
+        self,
+        target: Target,
+        actor: Actor,
+        statement: sql.Composed,
+        values: Sequence[Any],
+        key: tuple[str, str],
+        counted: Counter[str],
+    ) -> Found:
+        def holds(session: Session) -> bool:
+            return self._run(session, actor, statement, values).own.get(key) == counted
+
+        table, column = key
+        return (
+            Finding(
+                Verdict.REVEALS_EXISTENCE.rule,
+                target.relation.full_name,
+                f"{actor.name} inserts a row of its own, and {column} in {table} becomes {', '.join(counted)}, which "
+                "is something else where there are no other tenants",
+                f"Compute {column} from the rows of the same tenant alone, in the triggers on "
+                f"{target.relation.full_name}.",
+                identity=actor.name,
+                statement=shown(self._api, statement, values),
+                door="insert",
+                expected="the same as if the other tenants were not there",
+            ),
+            Probe(actor, holds),
+        )

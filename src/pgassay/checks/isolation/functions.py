@@ -1,0 +1,295 @@
+"""Functions as doors: calls with the values of another tenant, what they give back, tell and change."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import Argument, Function
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.relations import Found, first_line, shown
+from pgassay.checks.isolation.world import State, World
+from pgassay.identity import Session
+
+CALLS = 24
+"""How many combinations of arguments a function is tried with."""
+_COMBINATIONS = 4096
+_KEYS = 12
+"""How many keys an argument is tried with."""
+_PARTS = 6
+"""How many elements of one tenant an array is tried with, one by one."""
+_TEXTS = ("text", "character varying", "citext", "name")
+
+Answer = list[Any] | str
+"""The rows that a call gives, or the words of its error."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function with values for its arguments."""
+
+    statement: sql.Composed
+    values: list[Any]
+
+    def answer(self, api: Session, actor: Actor) -> Answer:
+        """What ``actor`` is answered, who is to be on ``api``. It is undone."""
+        try:
+            with api.example(), actor.enter(api):
+                cursor = api.execute(self.statement, self.values)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            if api.closed:
+                raise
+            return f"{error.sqlstate} {error.diag.message_primary}"
+
+
+class Calls:
+    """Calls of all functions: on ``api``, and on ``alone``, where there is nothing of any tenant but A."""
+
+    def __init__(self, world: World, api: Session, alone: Session | None) -> None:
+        self._world = world
+        self._api = api
+        self._alone = alone
+        self._before: State | None = None
+        self.probes = 0
+        self.unjudged: dict[str, str] = {}
+
+    def try_all(
+        self, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
+    ) -> Iterator[Found]:
+        """Call every function with the ids of B, as those who are not of B, until one is answered."""
+        entitled = self._world.member("B")
+        for function in functions:
+            if not function.roles & {"anon", "authenticated"} or function.immutable:
+                continue
+            progress(function.signature)
+            errors: list[str] = []
+            calls = [call for call in calls_of(function, self._world, "B") if self._succeeds(entitled, call, errors)]
+            if not calls:
+                self.unjudged[function.signature] = f"no call succeeded for a member: {errors[0]}"
+                continue
+            found = next(self._first(function, calls, actors), None)
+            if found is not None:
+                yield found
+
+    def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Iterator[Found]:
+        for actor in actors:
+            if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
+                continue
+            own = calls_of(function, self._world, "A") if actor.own == {"A"} else ()
+            for call in itertools.chain(calls, mixed(function, self._world), own):
+                found = self._judge(function, actor, call)
+                if found is not None:
+                    yield found
+
+    def _succeeds(self, actor: Actor, call: Call, errors: list[str]) -> bool:
+        self.probes += 1
+        try:
+            with self._api.example(), actor.enter(self._api):
+                self._api.execute(call.statement, call.values)
+        except psycopg.Error as error:
+            if self._api.closed:
+                raise
+            errors.append(first_line(error))
+            return False
+        return True
+
+    def _judge(self, function: Function, actor: Actor, call: Call) -> Found | None:
+        """The finding of one call, if there is one: what it gave back, told or changed."""
+        self.probes += 1
+        severity = "error"
+        answer = call.answer(self._api, actor)
+        if seen := self._foreign(actor, call, answer):
+            verdict, what = Verdict.LEAKS, f"is given values of another tenant: {_shortened(seen[0])}"
+        elif self._tells(actor, call, answer):
+            verdict = Verdict.REVEALS_EXISTENCE
+            what = f"is told whether there is a row of another tenant: {_shortened(answer)}"
+            severity = "error" if isinstance(answer, list) else "warning"
+        elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
+            verdict, what = Verdict.WRITES_ACROSS, f"changes rows of another tenant in {changed}"
+        else:
+            return None
+
+        def holds(session: Session) -> bool:
+            if verdict is Verdict.WRITES_ACROSS:
+                return self._changed(session, actor, call, anew=True) is not None
+            now = call.answer(session, actor)
+            return bool(self._foreign(actor, call, now)) if verdict is Verdict.LEAKS else repr(now) == repr(answer)
+
+        finding = Finding(
+            verdict.rule,
+            function.signature,
+            f"{actor.name} {what}",
+            f"Check in {function.schema}.{function.name} that the caller belongs to the tenant, with one answer for "
+            "what is foreign and what is not there, and revoke execute from roles that do not need it.",
+            severity,
+            actor.name,
+            shown(self._api, call.statement, call.values),
+            door="call",
+            expected="the answer that a row gets that is not there",
+        )
+        return finding, Probe(actor, holds)
+
+    def _foreign(self, actor: Actor, call: Call, answer: Answer) -> list[Any]:
+        """The rows with values of tenants that the actor is no member of, and has not named itself."""
+        known = _known(call)
+        return [row for row in answer if self._world.labels(row, known) - actor.own] if isinstance(answer, list) else []
+
+    def _tells(self, actor: Actor, call: Call, answer: Answer) -> bool:
+        """Whether the answer is another one where there is nothing of B, and always the same one here and there."""
+        if self._alone is None:
+            return False
+        self.probes += 1
+        other = repr(call.answer(self._alone, actor))
+        if other == repr(answer):
+            return False
+        self.probes += 2
+        return repr(call.answer(self._api, actor)) == repr(answer) and repr(call.answer(self._alone, actor)) == other
+
+    def _changed(self, session: Session, actor: Actor, call: Call, *, anew: bool = False) -> str | None:
+        """The first table in which rows of tenants that are not the actor's own are others after the call."""
+        self.probes += 1
+        try:
+            with session.example(), actor.enter(session):
+                before = self._world.state(session) if anew or self._before is None else self._before
+                if not anew:
+                    self._before = before
+                session.execute(call.statement, call.values)
+                session.execute("set constraints all immediate")
+                touched = list(self._world.touched(before, self._world.state(session), _known(call)))
+        except psycopg.Error:
+            if session.closed:
+                raise
+            return None
+        return next((name for name, _, whose, _ in touched if whose and not whose & actor.own), None)
+
+
+def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
+    """Calls with values of one tenant: an argument gets the key that its name says, or each of those of its type."""
+    wanted = _wanted(function)
+    pools = [candidates(argument, world, label)[:_KEYS] for argument in wanted]
+    combined = itertools.islice(itertools.product(*(range(len(pool)) for pool in pools)), _COMBINATIONS)
+    for chosen in sorted(combined, key=sum)[:CALLS]:  # the likeliest first
+        yield _call(function, wanted, [pool[n] for pool, n in zip(pools, chosen, strict=True)])
+    likeliest = [pool[0] for pool in pools]
+    for argument in function.arguments:
+        if argument not in wanted:
+            for value in candidates(argument, world, label)[:_KEYS]:
+                yield _call(function, [*wanted, argument], [*likeliest, value])
+
+
+def mixed(function: Function, world: World) -> Iterator[Call]:
+    """Calls that only a stranger tries: values of A and B together, NULL for all, texts that stand in rows of B."""
+    wanted = _wanted(function)
+    if not wanted:
+        return
+    several = {label: [candidates(argument, world, label) for argument in wanted] for label in "AB"}
+    pools = [[several[label][n][0] for label in "AB"] for n in range(len(wanted))]
+    for chosen in itertools.islice(itertools.product(*pools), CALLS):
+        yield _call(function, wanted, list(chosen))
+    yield _call(function, wanted, [None] * len(wanted))
+    texts = [value for _, label, row in world.made() if label == "B" for value in row.values()]
+    user = world.tenants.users["B"]
+    texts = ["", "%", *(value for value in texts if isinstance(value, str)), world.emails.get(user, "")]
+    for number, argument in enumerate(wanted):
+        others: list[Any] = []
+        if argument.type in _TEXTS:
+            others = list(dict.fromkeys(texts))
+        elif argument.type.endswith("[]"):
+            both = zip(several["A"][number], several["B"][number], strict=False)
+            others = [[*mine, *theirs] for mine, theirs in both if isinstance(mine, list) and isinstance(theirs, list)]
+        for value in others:
+            for label in "AB":
+                yield _call(
+                    function, wanted, [value if n == number else several[label][n][0] for n in range(len(wanted))]
+                )
+
+
+def _wanted(function: Function) -> list[Argument]:
+    return [argument for argument in function.arguments if not argument.has_default or argument.type == "uuid"]
+
+
+def _call(function: Function, wanted: list[Argument], values: list[Any]) -> Call:
+    arguments = [
+        sql.SQL("{}{}%s{}").format(
+            sql.SQL("variadic " if function.variadic and argument == function.arguments[-1] else ""),
+            sql.SQL("{} => ").format(sql.Identifier(argument.name)) if argument.name else sql.SQL(""),
+            sql.SQL("::{}").format(sql.SQL(argument.type)) if argument.type.endswith("[]") else sql.SQL(""),
+        )
+        for argument in wanted
+    ]
+    verb = sql.SQL("call {}({})" if function.procedure else "select * from {}({})")
+    statement = verb.format(sql.Identifier(function.schema, function.name), sql.SQL(", ").join(arguments))
+    return Call(statement, values)
+
+
+def candidates(argument: Argument, world: World, label: str) -> list[Any]:
+    """Values of the tenant's rows that the argument may stand for, the likeliest first; at least one."""
+    if argument.type.endswith("[]"):
+        element = Argument(argument.name.removesuffix("s"), argument.type[:-2], argument.has_default)
+        return [[value] for value in candidates(element, world, label)[:_PARTS]]
+    if argument.type == "boolean":
+        return [True, False]
+    name = argument.name.removeprefix("p_").strip("_").lower()
+    tenants = world.tenants
+    rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
+    named: list[Any] = []
+    for relation, row in rows:
+        table = relation.partition(".")[2]
+        named += [
+            row["id"]
+            for noun in (table, table.removesuffix("s"), table.removesuffix("es"))
+            if name in (f"{noun}_id", f"{noun}id", noun) and "id" in row
+        ]
+    if name in (world.tenancy.column, "tenant_id", "org_id", "organization_id"):
+        named.append(tenants.ids[label])
+    if name in ("user_id", "uid", "owner_id", "member_id", "profile_id"):
+        named.append(tenants.users[label])
+    if "mail" in name:
+        named.append(world.emails.get(tenants.users[label]))
+    named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
+    if argument.type in ("uuid", "bigint", "integer"):
+        kind: type = UUID if argument.type == "uuid" else int
+        keys = [row["id"] for _, row in rows if "id" in row] + [tenants.ids[label], tenants.users[label]]
+        found = [value for value in [*named, *keys] if isinstance(value, kind)]
+        return list(dict.fromkeys(found)) or [1]
+    named += [
+        row[column.name]
+        for relation, row in rows
+        for column in world.relations[relation].columns
+        if column.type == argument.type and argument.type not in _TEXTS and row.get(column.name) is not None
+    ]
+    listed = [value for column, values in world.maker.listed.items() if name.endswith(column) for value in values]
+    found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
+    return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+
+
+def _sent(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def _known(call: Call) -> frozenset[str]:
+    """What the caller has named, so that it is no news in an answer and no sign of whose a new row is."""
+    given = (value if isinstance(value, list) else [value] for value in call.values)
+    return frozenset(str(part) for parts in given for part in parts)
+
+
+def _shortened(answer: object) -> str:
+    text = str(answer)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+_SAMPLES: Mapping[str, Any] = {
+    "text": "sample", "character varying": "sample", "jsonb": "{}", "json": "{}", "numeric": 1,
+    "double precision": 1, "real": 1, "smallint": 1, "date": "2025-11-03", "timestamp with time zone": "2025-11-03",
+    "timestamp without time zone": "2025-11-03", "interval": "1 day", "int4range": "[1,2)", "int8range": "[1,2)",
+    "numrange": "[1,2)", "daterange": "[2025-11-03,2025-11-04)",
+}  # fmt: skip

@@ -1,0 +1,131 @@
+"""What came of the probes: the access matrix, verdicts, and how each finding can be shown again."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import psycopg
+
+from pgassay.checks.finding import Finding
+from pgassay.errors import PgassayError
+from pgassay.identity import Identity, Session
+
+OPERATIONS = ("select", "insert", "update", "delete")
+
+
+class Reach(enum.Enum):
+    """Whose rows an identity reaches. `SOME` are others' than its own, but not everybody's."""
+
+    NONE = "none"
+    OWN = "own"
+    ALL = "all"
+    SOME = "some"
+
+
+class Verdict(enum.Enum):
+    """What the probes of one identity at one door came to, the worst last."""
+
+    ISOLATED = "isolated"
+    VACUOUS = "vacuous"
+    NOT_JUDGED = "not judged"
+    REVEALS_EXISTENCE = "reveals existence"
+    MOVES_ACROSS = "moves across"
+    WRITES_ACROSS = "writes across"
+    LEAKS = "leaks"
+
+    @property
+    def rule(self) -> str:
+        """The rule of a finding with this verdict; a `KeyError` for a verdict that is none."""
+        return _RULES[self]
+
+
+_RULES = {
+    Verdict.REVEALS_EXISTENCE: "tenant-existence",
+    Verdict.MOVES_ACROSS: "tenant-move",
+    Verdict.WRITES_ACROSS: "tenant-write",
+    Verdict.LEAKS: "tenant-leak",
+}
+RULES = tuple(_RULES.values())
+"""The rules of the findings of this check."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who tries: somebody who belongs to the tenants ``own``. ``shown`` has a column of its own in the matrix."""
+
+    name: str
+    own: frozenset[str]
+    identity: Identity
+    user: UUID | None = None
+    may_all: bool = False
+    shown: bool = True
+
+    def enter(self, session: Session) -> AbstractContextManager[Session]:
+        """Be this actor on ``session`` within the block."""
+        return session.acting_as(self.identity)
+
+
+@dataclass(frozen=True)
+class Access:
+    """One line of the matrix: for a relation and an identity, the reach of each operation."""
+
+    relation: str
+    identity: str
+    reach: dict[str, Reach]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How a finding is shown again: ``holds`` says whether it is still so for ``actor``, whom the session is."""
+
+    actor: Actor
+    holds: Callable[[Session], bool]
+
+    def shows(self, session: Session) -> bool:
+        """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
+        try:
+            with session.example(), self.actor.enter(session):
+                return self.holds(session)
+        except (psycopg.Error, PgassayError):
+            if session.closed:
+                raise
+            return False
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run.
+
+    ``vacuous`` are those of ``unjudged`` whose probes proved nothing; ``demonstrations`` are for findings; ``notes``
+    are facts that nobody must act on.
+    """
+
+    lines: tuple[Access, ...]
+    findings: tuple[Finding, ...]
+    unjudged: dict[str, str]
+    probes: int
+    vacuous: frozenset[str] = frozenset()
+    demonstrations: Mapping[Finding, Probe] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def identities(self) -> list[str]:
+        """The identities in the order in which they were tried."""
+        return list(dict.fromkeys(line.identity for line in self.lines))
+
+    def verdict(self, door: str, identity: str) -> Verdict:
+        """The verdict for an object and an identity."""
+        if door in self.unjudged:
+            return Verdict.VACUOUS if door in self.vacuous else Verdict.NOT_JUDGED
+        of_rule = {rule: verdict for verdict, rule in _RULES.items()}
+        found = [
+            of_rule[finding.rule]
+            for finding in self.findings
+            if finding.object == door and finding.identity == identity and finding.rule in of_rule
+        ]
+        order = list(Verdict)
+        return max(found, key=order.index, default=Verdict.ISOLATED)

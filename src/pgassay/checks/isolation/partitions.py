@@ -1,0 +1,122 @@
+"""Partitions as doors: whoever has a right to one reads it by its own name, past the policies of the whole."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pgassay.catalog import Relation
+from pgassay.checks.isolation.world import LABELS, World
+from pgassay.rows import Row, insert_statement
+
+_PARTITIONS = """
+select
+    n.nspname || '.' || c.relname,
+    (select pn.nspname || '.' || p.relname from pg_catalog.pg_class as p
+        join pg_catalog.pg_namespace as pn on p.relnamespace = pn.oid
+        where p.oid = pg_catalog.pg_partition_root(c.oid)),
+    pg_catalog.pg_get_partition_constraintdef(c.oid),
+    array(
+        select a.attname::pg_catalog.text
+        from pg_catalog.pg_partition_ancestors(c.oid) as x (oid)
+        join pg_catalog.pg_partitioned_table as k on k.partrelid = x.oid
+        join pg_catalog.pg_attribute as a on a.attrelid = x.oid and a.attnum = any(k.partattrs)
+    )
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+where
+    c.oid = pg_catalog.to_regclass(%s)
+    and exists (
+        select from pg_catalog.unnest(array['anon', 'authenticated']) as r
+        where
+            pg_catalog.has_any_column_privilege(r, c.oid, 'select, insert, update')
+            or pg_catalog.has_table_privilege(r, c.oid, 'delete')
+    )
+"""
+_LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)")
+_TRIES = 64
+
+
+def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
+    """Make a row of each tenant in every partition that API roles have rights to; gives those that could be filled.
+
+    A partition in which no row of several tenants can be, as one for each tenant, is left out: it is tried as a part
+    of the whole.
+    """
+    doors = []
+    for partition in found:
+        name = sql.Identifier(partition.schema, partition.name).as_string(None)
+        row = world.connection.execute(_PARTITIONS, [name]).fetchone()
+        if row is None or row[1] not in world.tenants.rows:
+            continue
+        _, root, constraint, keys = row
+        if root in world.tenancy.tables and "." in world.tenancy.tables[root]:
+            continue
+        rows: dict[str, Row] = {}
+        try:
+            with world.connection.transaction() as made:
+                for label in LABELS:
+                    filled = _row(world, partition, world.tenants.rows[root][label], keys, constraint or "")
+                    if filled is None:
+                        raise psycopg.Rollback(made)
+                    rows[label] = filled
+        except psycopg.Error:
+            continue
+        if len(rows) < len(LABELS):
+            continue
+        partition = replace(partition, primary_key=partition.primary_key or world.relations[root].primary_key)
+        world.tenants.rows[partition.full_name] = rows
+        doors.append(partition)
+        world.relations[partition.full_name] = partition
+    return tuple(doors)
+
+
+def _row(world: World, partition: Relation, like: Row, keys: list[str], constraint: str) -> Row | None:
+    """A row in the partition: like one that there is, with another key, and in the partition's bounds."""
+    names = {column.name for column in partition.columns}
+    tenant = world.tenancy.column_of(partition.full_name)
+    given = {name: like[name] for name in names & set(keys) | {tenant} & names}
+    for changes in itertools.islice(_within(given, [key for key in keys if key != tenant], constraint), _TRIES):
+        values = {name: value for name, value in like.items() if name in names and name not in partition.primary_key}
+        values = {**{name: value for name, value in values.items() if value is not None}, **given, **changes}
+        statement = insert_statement(partition, values, returning=True)
+        try:
+            with world.connection.transaction(), world.connection.cursor(row_factory=dict_row) as cursor:
+                return cursor.execute(statement, list(values.values())).fetchone()
+        except (psycopg.Error, psycopg.ProgrammingError):
+            continue
+    return None
+
+
+def _within(given: Row, keys: list[str], constraint: str) -> Iterator[Row]:
+    """Values for the keys of the partition that may be in its bounds: those that bound it, and what is next to them."""
+    yield {}
+    literals = [text.replace("''", "'") or number for text, number in _LITERAL.findall(constraint)]
+    pools = [list(_near(given[key], literals)) for key in keys]
+    for chosen in itertools.product(*pools):
+        yield dict(zip(keys, chosen, strict=True))
+
+
+def _near(value: Any, literals: list[str]) -> Iterator[Any]:
+    yield value
+    for literal in literals:
+        yield literal
+        try:
+            if isinstance(value, datetime):
+                yield datetime.fromisoformat(literal) - timedelta(days=1)
+            elif isinstance(value, date):
+                yield date.fromisoformat(literal) - timedelta(days=1)
+            elif isinstance(value, int):
+                yield int(literal) - 1
+        except ValueError:
+            continue
+    if isinstance(value, int):
+        yield from range(value + 1, value + 17)

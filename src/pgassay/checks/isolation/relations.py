@@ -1,0 +1,516 @@
+"""Tables and views as doors: whose rows select, insert, update, delete and moves reach."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import Relation
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
+from pgassay.checks.isolation.world import LABELS, World
+from pgassay.config import Membership
+from pgassay.identity import Session
+from pgassay.rows import USERS, Row, Unfilled, insert_statement
+
+Found = tuple[Finding, Probe]
+
+_COLUMNS = 4
+"""How many columns are tried for an update without WHERE, of which some may be held to be unique."""
+
+
+@dataclass
+class Target:
+    """One relation to be tried, and whose each of its rows is. Raises `Unfilled` when that cannot be told."""
+
+    world: World
+    relation: Relation
+    probes: int = 0
+    statements: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._table = sql.Identifier(self.relation.schema, self.relation.name)
+        self.column = self.world.tenancy.column_of(self.relation.full_name)
+        self._key, self._label_of = self._find_rows()
+        self._done: set[str] = set()
+        self._refusals: dict[str, str] = {}
+        self._seen = self._read(self.world.connection)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table, and no view."""
+        return self.relation.kind == "table"
+
+    def _find_rows(self) -> tuple[tuple[str, ...], dict[Any, str]]:
+        """By what a row is told to be whose: the tenant column, or the primary key; nothing where its values tell."""
+        relation, tenants, tenancy = self.relation, self.world.tenants, self.world.tenancy
+        name = relation.full_name
+        if name in tenants.unfilled:
+            raise Unfilled(f"no row could be made: {tenants.unfilled[name]}")
+        by_id = {(tenant_id,): label for label, tenant_id in tenants.ids.items()}
+        if isinstance(tenancy.member, Membership) and name == tenancy.member.table:
+            return (tenancy.member.tenant,), by_id
+        if relation.column(self.column) is not None:
+            return (self.column,), by_id
+        if relation.primary_key and name in tenancy.tables:
+            return relation.primary_key, self._by_rule(tenancy.tables[name])
+        if relation.primary_key and name in tenants.rows:
+            return relation.primary_key, {
+                tuple(row[column] for column in relation.primary_key): label
+                for made, label, row in self.world.made()
+                if made == name
+            }
+        if self.is_table:
+            raise Unfilled(f"whose its rows are is not known: it has no column {self.column} and no primary key")
+        return (), {}
+
+    def _by_rule(self, rule: str) -> dict[Any, str]:
+        """The label of each row by its key, where a path or an element names the tenant."""
+        path, _, position = rule.partition("[")
+        steps = path.split(".")
+        relation = self.relation
+        expression: sql.Composable = sql.SQL("t.{}").format(sql.Identifier(steps[0]))
+        for here, step in itertools.pairwise(steps):
+            key = next(key for key in relation.foreign_keys if [here] == [column for column, _ in key.columns])
+            relation = self.world.relations[key.target]
+            expression = sql.SQL("(select x.{} from {} as x where x.{} = {})").format(
+                sql.Identifier(step),
+                sql.Identifier(relation.schema, relation.name),
+                sql.Identifier(key.columns[0][1]),
+                expression,
+            )
+        if position:
+            expression = sql.SQL("({})[{}]").format(expression, sql.Literal(int(position.rstrip("]"))))
+        rows = self.world.connection.execute(
+            sql.SQL("select ({})::pg_catalog.text, {} from {} as t").format(
+                expression, sql.SQL(", ").join(map(sql.Identifier, self.relation.primary_key)), self._table
+            )
+        )
+        by_id = {str(tenant_id): label for label, tenant_id in self.world.tenants.ids.items()}
+        return {tuple(key): by_id[whose] for whose, *key in rows if whose in by_id}
+
+    # what is tried
+
+    def try_all(self, api: Session, actor: Actor) -> dict[str, set[str]]:
+        """The tenants whose rows each operation reaches for ``actor``, whom ``api`` is. Leaves nothing behind."""
+        reached = {
+            "select": self.try_select(api, actor),
+            "insert": {label for label in LABELS if self._inserts(api, label, actor)},
+            "update": self._update(api, actor),
+            "delete": {label for label, where, key in self._each_row() if self._deletes(api, label, where, key)},
+        }
+        for operation in ("update", "delete"):
+            if reached[operation] <= actor.own and self._takes_too_many(api, actor, operation):
+                reached[operation] = set(LABELS)
+        self._done |= {name for name, labels in reached.items() if labels}
+        return reached
+
+    def judge(self, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
+        """A finding for each operation that reaches others' rows."""
+        if actor.may_all:
+            return
+        name = self.relation.full_name
+        for operation, labels in reached.items():
+            how_far = reach(labels, actor)
+            public = operation == "select" and name in self.world.tenancy.public
+            if how_far not in (Reach.ALL, Reach.SOME) or public:
+                continue
+            whose = "every tenant's rows" if how_far is Reach.ALL else "rows of tenants that it is no member of"
+            statement = self._demonstrated(operation, labels - actor.own)
+            yield (
+                Finding(
+                    (Verdict.LEAKS if operation == "select" else Verdict.WRITES_ACROSS).rule,
+                    name,
+                    f"{actor.name} can {operation} {whose}",
+                    f"Enable row level security on {name} with a policy for {operation} that holds it to the caller's "
+                    f"tenants, and revoke {operation} from roles that do not need it.",
+                    identity=actor.name,
+                    statement=statement,
+                    door=operation,
+                    expected=_EXPECTED[operation],
+                ),
+                Probe(actor, self._again(operation, actor)),
+            )
+
+    def _demonstrated(self, operation: str, foreign: set[str]) -> str:
+        found = [self.statements[operation, label] for label in LABELS if (operation, label) in self.statements]
+        mine = [self.statements[operation, label] for label in sorted(foreign) if (operation, label) in self.statements]
+        if operation == "select":
+            columns = "*" if self._may_read_all else ", ".join(f'"{name}"' for name in self._readable)
+            return sql.SQL("select {} from {}").format(sql.SQL(columns), self._table).as_string(None)
+        return min(mine or found, key=len, default="")
+
+    _may_read_all = True
+    _readable: Sequence[str] = ()
+
+    def _again(self, operation: str, actor: Actor) -> Callable[[Session], bool]:
+        def holds(session: Session) -> bool:
+            if operation == "select":
+                return not self.try_select(session, actor) <= actor.own
+            if operation == "insert":
+                return any(self._inserts(session, label, actor) for label in LABELS if label not in actor.own)
+            if self._takes_too_many(session, actor, operation):
+                return True
+            if operation == "update":
+                return not self._update(session, actor) <= actor.own
+            foreign = [row for row in self._each_row() if row[0] not in actor.own]
+            return any(self._deletes(session, *row) for row in foreign)
+
+        return holds
+
+    # select
+
+    def try_select(self, api: Session, actor: Actor) -> set[str]:
+        """The tenants whose rows ``api`` sees."""
+        self.probes += 1
+        try:
+            with api.transaction(force_rollback=True):
+                labels = self._read(api)
+        except psycopg.errors.InsufficientPrivilege:
+            return self._glimpse(api, actor)
+        except psycopg.Error as error:
+            if api.closed:
+                raise
+            self._refusals["select"] = first_line(error)
+            return set()
+        self._seen |= labels
+        return labels
+
+    def _glimpse(self, api: Session, actor: Actor) -> set[str]:
+        """The tenants whose rows are seen in columns that are granted one by one, without those that tell whose."""
+        columns = self.world.granted(self.relation, actor.identity.role, "select")
+        if not columns or len(columns) == len(self.relation.columns):
+            return set()
+        statement = sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), self._table)
+        self.probes += 1
+        try:
+            with api.transaction(force_rollback=True):
+                rows = api.execute(statement).fetchall()
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return set()
+        labels = set().union(*(self.world.labels(row) for row in rows))
+        if len(rows) > (self._count_of(api, actor.own) or 0):
+            labels |= set(LABELS)
+        if not labels <= actor.own:
+            self._may_read_all, self._readable = False, columns
+        return labels
+
+    def _rows(self, session: Session) -> list[Any]:
+        columns = sql.SQL(", ").join(map(sql.Identifier, self._key)) if self._key else sql.SQL("*")
+        return session.execute(sql.SQL("select {} from {}").format(columns, self._table)).fetchall()
+
+    def _read(self, session: Session) -> set[str]:
+        rows = self._rows(session)
+        if not self._key:
+            return set().union(*(self.world.labels(row) for row in rows))
+        return {self._label_of[tuple(row)] for row in rows if tuple(row) in self._label_of}
+
+    # insert
+
+    def _inserts(self, api: Session, label: str, actor: Actor) -> bool:
+        """Whether a row of that tenant can be inserted."""
+        for values in self.insertions(label, actor):
+            statement = insert_statement(self.relation, values)
+            sent = list(values.values())
+            if not self._succeeds(api, "insert", label, statement, sent):
+                continue
+            if label in actor.own and self.is_table:
+                return True
+            if self._lands(api, label, statement, sent):
+                return True
+        return False
+
+    def insertions(self, label: str, actor: Actor) -> Iterator[Row]:
+        """Values for a row of that tenant: one in its member's name, or in the actor's own."""
+        relation = self.relation if self.is_table else self._base()
+        if relation is None:
+            return
+        for user in dict.fromkeys([None, actor.user]):
+            values = self.world.maker.values(relation, self.world.tenants, label, user)
+            if not self.is_table:
+                values = {name: value for name, value in values.items() if self.relation.column(name) is not None}
+                values.pop("id", None)
+            yield values
+
+    def _base(self) -> Relation | None:
+        """The table that a view's rows are likely to be from: that with the most of its columns, and rows."""
+        names = {column.name for column in self.relation.columns}
+        known = [self.world.relations[name] for name in self.world.tenants.rows if name in self.world.relations]
+        return max(
+            (relation for relation in known if relation.column(self.column) is not None and self.column in names),
+            key=lambda relation: len(names & {column.name for column in relation.columns}),
+            default=None,
+        )
+
+    def _lands(self, api: Session, label: str, statement: sql.Composed, values: Sequence[Any]) -> bool:
+        """Whether the statement changes rows of that tenant, and does not only seem to: a trigger may set the owner."""
+        try:
+            with api.transaction(force_rollback=True):
+                before = self.world.state(api)
+                api.execute(statement, values)
+                touched = list(self.world.touched(before, self.world.state(api)))
+        except psycopg.errors.UniqueViolation:
+            return self.is_table  # a view's check option is asked after unique indexes
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return False
+        if any(label in whose for _, _, whose, _ in touched):
+            return True
+        here = [whose for name, _, whose, _ in touched if name == self.relation.full_name]
+        return bool(here) and not set().union(*here) and self.column not in self._key  # they are nobody's in particular
+
+    # update and delete
+
+    def _update(self, api: Session, actor: Actor) -> set[str]:
+        """Rows of which a column, any of those granted, can be set to what it is."""
+        reached = set()
+        columns = self.world.granted(self.relation, actor.identity.role, "update")
+        for label, where, key in self._each_row():
+            for column in map(sql.Identifier, columns):
+                statement = sql.SQL("update {} set {} = {} where {}").format(self._table, column, column, where)
+                if self._succeeds(api, "update", label, statement, key):
+                    reached.add(label)
+                    break
+        return reached
+
+    def _deletes(self, api: Session, label: str, where: sql.Composed, key: list[Any]) -> bool:
+        statement = sql.SQL("delete from {} where {}").format(self._table, where)
+        return self._succeeds(api, "delete", label, statement, key)
+
+    def _each_row(self) -> Iterator[tuple[str, sql.Composed, list[Any]]]:
+        if not self._key:
+            return
+        where = sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in self._key)
+        for key, label in self._label_of.items():
+            yield label, where, list(key)
+
+    def _takes_too_many(self, api: Session, actor: Actor, operation: str) -> bool:
+        """Whether a statement without WHERE changes more rows than are the actor's own.
+
+        It needs no right to read, so that policies for select do not hide the rows from it.
+        """
+        for statement, values in self.sweeping(actor, operation):
+            count = self._counted(api, statement, values)
+            if count is None:
+                continue
+            own = self._count_of(api, actor.own)
+            if own is None or count <= own:
+                return False
+            for label in set(LABELS) - actor.own:
+                self.statements[operation, label] = shown(api, statement, values)
+            return True
+        return False
+
+    def sweeping(self, actor: Actor, operation: str) -> Iterator[tuple[sql.Composed, list[Any]]]:
+        """Statements without WHERE."""
+        if operation == "delete":
+            yield sql.SQL("delete from {}").format(self._table), []
+            return
+        mine = self._row_like()
+        fixed = {self.column, *self.relation.primary_key}
+        linked = {here for key in self.relation.foreign_keys for here, _ in key.columns}
+        granted = self.world.granted(self.relation, actor.identity.role, "update")
+        columns = [name for name in granted if name not in fixed | linked]
+        columns.sort(key=lambda name: not isinstance(mine.get(name), str))
+        for name in columns[:_COLUMNS]:
+            value = mine.get(name)
+            yield (
+                sql.SQL("update {} set {} = %s").format(self._table, sql.Identifier(name)),
+                [json.dumps(value) if isinstance(value, dict | list) else value],
+            )
+
+    def _row_like(self) -> Row:
+        """Values for the columns of the relation: of a row of it, or of a table that has columns of these names."""
+        rows = self.world.tenants.rows
+        own = rows.get(self.relation.full_name, {}).get("A")
+        if own is not None:
+            return own
+        names = {column.name for column in self.relation.columns}
+        return max(
+            (
+                {name: value for name, value in made["A"].items() if name in names}
+                for made in rows.values()
+                if "A" in made
+            ),
+            key=len,
+            default={},
+        )
+
+    def _count_of(self, api: Session, own: frozenset[str]) -> int | None:
+        """How many rows there are of these tenants; None for a view of which that cannot be told."""
+        if self.is_table:
+            rows = self._rows(self.world.connection)
+            return sum(1 for row in rows if self._label_of.get(tuple(row)) in {*own, None})
+        try:
+            with api.transaction(force_rollback=True):
+                return len(self._rows(api))  # what it shows is judged by select
+        except psycopg.errors.InsufficientPrivilege:
+            rows = self._rows(self.world.connection)
+            return sum(1 for row in rows if self.world.labels(row) <= own) if rows else None
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return None
+
+    # moves
+
+    def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
+        """Move a row of one's own to B, and point one's foreign keys to rows of B."""
+        (own,) = actor.own
+        tenants, tenancy = self.world.tenants, self.world.tenancy
+        name = self.relation.full_name
+        if self.is_table and own not in tenants.rows.get(name, {}):
+            return
+        granted = set(self.world.granted(self.relation, actor.identity.role, "update"))
+        if self.column in granted and self.relation.column(self.column) is not None:
+            changes = {self.column: tenants.ids[own]}
+            if self._takes(api, actor, changes):
+                yield self._crossed(actor, api, changes, "takes rows of another tenant", Verdict.WRITES_ACROSS)
+            changes = {self.column: tenants.ids["B"]}
+            if self._moves(api, changes):
+                yield self._crossed(actor, api, changes, "moves a row of its own to another tenant")
+        for key in self.relation.foreign_keys:
+            there = tenants.rows.get(key.target, {}).get("B")
+            columns = [column for column, _ in key.columns]
+            if there is None or not set(columns) <= granted or self.column in columns:
+                continue
+            if key.target in (USERS, tenancy.tenant):
+                continue
+            changes = {column: there[target] for column, target in key.columns}
+            if self._changes(api, changes):
+                what = f"points {', '.join(columns)} of a row of its own to a row of another tenant"
+                owning = tenancy.tables.get(name, "").split(".")[0] == columns[0]
+                yield self._crossed(actor, api, changes, what, severity="error" if owning else "warning")
+
+    def _takes(self, api: Session, actor: Actor, changes: Row) -> bool:
+        if not self.is_table:
+            return False
+        return (self._counted(api, *self._move(changes)) or 0) > (self._count_of(api, actor.own) or 0)
+
+    def _moves(self, api: Session, changes: Row) -> bool:
+        return self._changes(api, changes) and self._lands(api, "B", *self._move(changes))
+
+    def _changes(self, api: Session, changes: Row) -> bool:
+        return bool(self._counted(api, *self._move(changes)))
+
+    def _move(self, changes: Row) -> tuple[sql.Composed, list[Any]]:
+        """Without WHERE: that needs no right to read, so that policies for select are not asked of the new row."""
+        assignments = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes)
+        return sql.SQL("update {} set {}").format(self._table, assignments), list(changes.values())
+
+    def _crossed(
+        self,
+        actor: Actor,
+        api: Session,
+        changes: Row,
+        what: str,
+        verdict: Verdict = Verdict.MOVES_ACROSS,
+        severity: str = "error",
+    ) -> Found:
+        def holds(session: Session) -> bool:
+            if verdict is Verdict.WRITES_ACROSS:
+                return self._takes(session, actor, changes)
+            return self._changes(session, changes)
+
+        finding = Finding(
+            verdict.rule,
+            self.relation.full_name,
+            f"{actor.name} {what}",
+            f"Hold the new row to the caller's tenants in WITH CHECK of the policy for update on "
+            f"{self.relation.full_name}, and links to rows of the same tenant by a composite foreign key.",
+            severity,
+            actor.name,
+            shown(api, *self._move(changes)),
+            door="move",
+            expected="no row is changed",
+        )
+        return finding, Probe(actor, holds)
+
+    # what came of it
+
+    def _counted(self, api: Session, statement: sql.Composed, values: Sequence[Any]) -> int | None:
+        """How many rows a statement changes; None where it fails. It is undone."""
+        self.probes += 1
+        try:
+            with api.transaction(force_rollback=True):
+                return api.execute(statement, values).rowcount
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return None
+
+    def _succeeds(
+        self, api: Session, operation: str, label: str, statement: sql.Composed, values: Sequence[Any]
+    ) -> bool:
+        """Whether the statement changes a row. It is undone."""
+        self.probes += 1
+        try:
+            with api.transaction(force_rollback=True):
+                reached = api.execute(statement, values).rowcount > 0
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+        except psycopg.errors.UniqueViolation:
+            reached = operation == "insert"  # policies are asked before unique indexes: the row was let in
+        except psycopg.errors.ForeignKeyViolation:
+            reached = operation == "delete"  # and before foreign keys that refer to it
+            if not reached:
+                self._refusals[operation] = "a foreign key"
+        except psycopg.Error as error:
+            if api.closed:
+                raise
+            if not self.is_table:
+                return False  # a view that cannot be written to is refused before any right is looked at
+            self._refusals[operation] = first_line(error)
+            return False
+        if reached:
+            self.statements[operation, label] = shown(api, statement, values)
+        return reached
+
+    def vacuous(self) -> str | None:
+        """Why these probes prove nothing, if so: what nobody managed to do, for another reason than a missing right."""
+        if self._seen != set(LABELS):
+            return "there is no row of each tenant in it"
+        for operation, reason in self._refusals.items():
+            if operation not in self._done:
+                return f"no identity could {operation}, and the reason was no missing right: {reason}"
+        return None
+
+
+_EXPECTED = {
+    "select": "no row of another tenant",
+    "insert": "an error: new row violates row-level security policy, or permission denied",
+    "update": "no row of another tenant is changed",
+    "delete": "no row of another tenant is deleted",
+}
+
+
+def reach(labels: Iterable[str], actor: Actor) -> Reach:
+    """How far it is to those tenants' rows for the actor."""
+    labels = set(labels)
+    if not labels:
+        return Reach.NONE
+    if labels == set(LABELS):
+        return Reach.ALL
+    return Reach.OWN if labels <= actor.own else Reach.SOME
+
+
+def shown(session: Session, statement: sql.Composed, values: Sequence[Any]) -> str:
+    """The statement with its values in it, as psql takes it."""
+    return psycopg.ClientCursor(session).mogrify(statement, values)
+
+
+def first_line(error: psycopg.Error) -> str:
+    """What PostgreSQL said, without details."""
+    return str(error).strip().splitlines()[0]
+
+
+assert set(OPERATIONS) == set(_EXPECTED)

@@ -1,0 +1,195 @@
+"""Files as doors: rows of ``storage.objects`` in the folders of each tenant, where the project has made policies."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.relations import Found, Target
+from pgassay.checks.isolation.world import LABELS, World
+from pgassay.identity import Session
+from pgassay.rows import Row
+
+OBJECTS = "storage.objects"
+BUCKETS = "storage.buckets"
+_POLICIES = """
+select pg_catalog.concat_ws(
+    ' ', pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+)
+from pg_catalog.pg_policy as p
+where p.polrelid = 'storage.objects'::pg_catalog.regclass
+"""
+_BUCKET = re.compile(r"\bbucket_id = (?:'((?:[^']|'')+)'|ANY \(ARRAY\[([^\]]*)\])")
+_FOLDER = re.compile(r"foldername\((?:\w+\.)?name\)\)?\[(\d+)\] = '((?:[^']|'')*)'")
+_QUOTED = re.compile(r"'((?:[^']|'')*)'")
+
+
+def fill(world: World) -> None:
+    """Make a bucket for each that a policy names, if it is not there, and files of each tenant in every bucket.
+
+    A file lies in the folder of its tenant, or of the tenant's member; one has an owner, as the platform sets it, and
+    one has none, as those that a back end put there.
+    """
+    if OBJECTS not in world.relations and BUCKETS not in world.relations:
+        return
+    connection = world.connection
+    policies = [text for (text,) in connection.execute(_POLICIES)]
+    named = {
+        name.replace("''", "'")
+        for policy in policies
+        for one, several in _BUCKET.findall(policy)
+        for name in ([one] if one else _QUOTED.findall(several))
+    }
+    for bucket in sorted(named):
+        connection.execute(
+            "insert into storage.buckets (id, name) values (%s, %s) on conflict do nothing", [bucket] * 2
+        )
+    if not connection.execute("select from storage.buckets").rowcount:
+        connection.execute("insert into storage.buckets (id, name) values ('files', 'files')")
+    if BUCKETS in world.relations:
+        for name in ("pgassay-1", "pgassay-2", "pgassay-3"):
+            connection.execute("insert into storage.buckets (id, name) values (%s, %s)", [name] * 2)
+    if OBJECTS not in world.relations:
+        return
+    world.more[OBJECTS] = []
+    buckets = [bucket for (bucket,) in connection.execute('select id from storage.buckets order by id collate "C"')]
+    for bucket, label in itertools.product(buckets, LABELS):
+        user = world.tenants.users[label]
+        for number, folder in enumerate(folders(world, label, policies)):
+            for owner in (user, None):
+                with connection.cursor(row_factory=dict_row) as cursor:
+                    row = cursor.execute(
+                        "insert into storage.objects (bucket_id, name, owner, owner_id) values (%s, %s, %s, %s) "
+                        "returning *",
+                        [
+                            bucket,
+                            f"{folder}/{label}{number}{'' if owner else '-unowned'}.png",
+                            owner,
+                            owner and str(owner),
+                        ],
+                    ).fetchone()
+                assert row is not None
+                world.more[OBJECTS].append((label, row))
+    world.tenants.rows[OBJECTS] = {}
+    for label, row in world.more[OBJECTS]:
+        world.tenants.rows[OBJECTS].setdefault(label, row)
+
+
+def folders(world: World, label: str, policies: list[str]) -> list[str]:
+    """Where the tenant's files lie: by the declared rule, else in its own folder and in that of its member."""
+    tenant, user = str(world.tenants.ids[label]), str(world.tenants.users[label])
+    position = re.search(r"\[(\d+)\]", world.tenancy.tables.get(OBJECTS, ""))
+    if position is None:
+        return list(dict.fromkeys([tenant, user]))
+    above = dict(found for policy in policies for found in _FOLDER.findall(policy))
+    return ["/".join([*(above.get(str(n), "x") for n in range(1, int(position[1]))), tenant])]
+
+
+class Files(Target):
+    """``storage.objects``: a row is whose folder it lies in. What is in a public bucket everybody may read."""
+
+    def _find_rows(self) -> tuple[tuple[str, ...], dict[Any, str]]:
+        return ("id",), {(row["id"],): label for label, row in self.world.more[OBJECTS]}
+
+    @cached_property
+    def _public(self) -> set[Any]:
+        rows = self.world.connection.execute(
+            "select o.id from storage.objects as o join storage.buckets as b on o.bucket_id = b.id where b.public"
+        )
+        return {key for (key,) in rows}
+
+    def _read(self, session: Session) -> set[str]:
+        rows = [tuple(row) for row in self._rows(session)]
+        if session is self.world.connection:
+            return {self._label_of[row] for row in rows if row in self._label_of}
+        return {self._label_of[row] for row in rows if row in self._label_of and row[0] not in self._public}
+
+    def insertions(self, label: str, actor: Actor) -> Iterator[Row]:
+        """A new file in each folder of the tenant: beside others, and in a folder below with the actor's id."""
+        for _, row in self._of(label):
+            folder, _, _ = row["name"].rpartition("/")
+            for below in ("", f"{actor.user}/") if actor.user else ("",):
+                values: Row = {"bucket_id": row["bucket_id"], "name": f"{folder}/{below}new.png"}
+                yield values
+                if actor.user is not None:
+                    yield {**values, "owner": actor.user, "owner_id": str(actor.user)}
+
+    def _of(self, label: str) -> list[tuple[str, Row]]:
+        """One row of that tenant for each bucket and folder."""
+        found = {
+            (row["bucket_id"], row["name"].rpartition("/")[0]): (whose, row)
+            for whose, row in self.world.more[OBJECTS]
+            if whose == label
+        }
+        return list(found.values())
+
+    def sweeping(self, actor: Actor, operation: str) -> Iterator[tuple[sql.Composed, list[Any]]]:
+        """Statements without WHERE; names and buckets are left, which are unique."""
+        if operation == "delete":
+            yield from super().sweeping(actor, operation)
+        else:
+            yield sql.SQL("update {} set {} = %s").format(self._table, sql.Identifier("version")), ["1"]
+
+    def _update(self, api: Session, _actor: Actor) -> set[str]:
+        return {
+            label
+            for label, where, key in self._each_row()
+            if self._succeeds(
+                api,
+                "update",
+                label,
+                sql.SQL("update {} set version = version where {}").format(self._table, where),
+                key,
+            )
+        }
+
+    def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
+        """Move a file of one's own to a folder of B."""
+        for _, row in self._of("B"):
+            folder, _, _ = row["name"].rpartition("/")
+            changes = {"name": f"{folder}/moved.png"}
+            if self._moves_file(api, changes):
+                yield self._crossed(actor, api, changes, "moves a file of its own to a folder of another tenant")
+                return
+
+    def _changes(self, api: Session, changes: Row) -> bool:
+        return self._moves_file(api, changes)
+
+    def _moves_file(self, api: Session, changes: Row) -> bool:
+        """Whether a file can be moved. Of several in one bucket the second collides, after the policies were asked."""
+        return self._succeeds(api, "insert", "", *self._move(changes))
+
+    def vacuous(self) -> str | None:
+        """Policies that let nobody in are no fault of the probes."""
+        return None
+
+
+class Buckets(Target):
+    """``storage.buckets``: they are nobody's, so everybody may read, and whoever may write there writes for all."""
+
+    def _find_rows(self) -> tuple[tuple[str, ...], dict[Any, str]]:
+        rows = self.world.connection.execute('select id from storage.buckets order by id collate "C"').fetchall()
+        return ("id",), {(key,): LABELS[number % len(LABELS)] for number, (key,) in enumerate(rows)}
+
+    def judge(self, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
+        """All but reading."""
+        return super().judge(actor, {name: labels for name, labels in reached.items() if name != "select"})
+
+    def insertions(self, _label: str, _actor: Actor) -> Iterator[Row]:
+        """A new bucket."""
+        yield {"id": "pgassay-new", "name": "pgassay-new"}
+
+    def try_crossing(self, _api: Session, _actor: Actor) -> Iterator[Found]:
+        """There is nothing to move."""
+        yield from ()
+
+    def vacuous(self) -> str | None:
+        """Policies that let nobody in are no fault of the probes."""
+        return None

@@ -1,0 +1,382 @@
+"""The world of the probes: the tenants and their rows, who tries, and whose a row is that turns up."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import Relation
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.config import Claim, Membership, Tenancy
+from pgassay.environment import API_ROLES, AUTHENTICATOR
+from pgassay.errors import ConfigError, PgassayError
+from pgassay.identity import Clone, Identity, Session
+from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled, insert_statement
+
+LABELS = ("A", "B", "C")
+MARKER_LENGTH = 6
+"""Shorter values are not taken for a sign of whose row they are from."""
+_UUID_LENGTH = 36
+"""Values as long as that are looked for within texts, too."""
+
+_PRIVILEGES = """
+select c.oid::pg_catalog.regclass::pg_catalog.text, r, p, a.attname::pg_catalog.text
+from pg_catalog.pg_class as c
+join pg_catalog.pg_attribute as a on c.oid = a.attrelid
+cross join pg_catalog.unnest(%(roles)s::pg_catalog.text[]) as r
+cross join pg_catalog.unnest(%(privileges)s::pg_catalog.text[]) as p
+where
+    c.oid = pg_catalog.to_regclass(%(relation)s)
+    and a.attnum > 0
+    and not a.attisdropped
+    and pg_catalog.has_column_privilege(r, c.oid, a.attnum, p)
+order by a.attnum
+"""
+_LINES = sql.SQL("""
+create schema pgassay_probe;
+grant usage on schema pgassay_probe to {authenticator};
+create function pgassay_probe.lines() returns table (relation text, line text)
+language sql security definer set search_path = pg_catalog as {body};
+revoke all on function pgassay_probe.lines() from public, {roles};
+grant execute on function pgassay_probe.lines() to {authenticator}
+""")
+
+State = Mapping[str, Counter[str]]
+"""All rows of all tables as JSON, by table."""
+
+
+class World:
+    """Tenants with rows, on ``connection``, the owner's."""
+
+    def __init__(
+        self,
+        connection: Session,
+        relations: tuple[Relation, ...],
+        tenancy: Tenancy,
+        storage: Iterable[Relation] = (),
+    ) -> None:
+        self.connection = connection
+        self.tenancy = tenancy
+        self.relations = {relation.full_name: relation for relation in (*relations, *storage)}
+        self.maker = Maker(connection, relations, tenancy)
+        self.more: dict[str, list[tuple[str, Row]]] = {}
+        """Rows that were made besides those of `Tenants`, with their labels."""
+        self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
+        self._check_rules()
+        try:
+            self.tenants: Tenants = self.maker.fill(LABELS)
+            self._both = self._stranger = self.maker.user()
+            if tenancy.member is not None and not isinstance(tenancy.member, Claim):
+                self._both = self.maker.user()
+                for label in "AB":
+                    self.maker.join(self._both, self.tenants.ids[label])
+        except (psycopg.Error, Unfilled) as error:
+            raise PgassayError(
+                f"No tenants could be made to try it with: {str(error).strip()}",
+                hint="Rows of the tenants and of their memberships are needed, by which [tool.pgassay.tenancy] says "
+                "who belongs to whom.",
+            ) from error
+        self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
+        self.guests = self._share()
+
+    def _check_rules(self) -> None:
+        """Each rule for a single relation must lead somewhere."""
+        for name, rule in self.tenancy.tables.items():
+            relation = self.relations.get(name)
+            if relation is None and name.startswith("storage."):
+                continue  # no policies, nothing to try
+            for number, part in enumerate(steps := rule.partition("[")[0].split(".")):
+                if relation is None or relation.column(part) is None:
+                    where = relation.full_name if relation else name
+                    raise ConfigError(
+                        f"[tool.pgassay.tenancy] tables: the rule of {name} is {rule}, but {where} "
+                        + (f"has no column {part}." if relation else "is no table or view that the migrations make.")
+                    )
+                if number < len(steps) - 1:
+                    target = next(
+                        (key.target for key in relation.foreign_keys if [part] == [here for here, _ in key.columns]), ""
+                    )
+                    relation = self.relations.get(target)
+                    if relation is None:
+                        raise ConfigError(
+                            f"[tool.pgassay.tenancy] tables: the rule of {name} is {rule}, but {part} is no foreign "
+                            "key to a table that the migrations make."
+                        )
+
+    def _share(self) -> dict[str, UUID]:
+        """Open a row of A to a user by each table of shares: relation of shares → user."""
+        found: dict[str, UUID] = {}
+        for share in self.tenancy.shared:
+            relation = self.relations.get(share.table)
+            if relation is None:
+                raise ConfigError(
+                    f"[tool.pgassay.tenancy] shared names {share.table}, which the migrations do not make."
+                )
+            if share.table not in self.tenants.rows:
+                continue
+            guest = self.maker.user()
+            values = {**self.maker.values(relation, self.tenants, "A"), share.user: guest}
+            row = self.tenants.rows[share.table]["A"]
+            values[share.row] = row[share.row]
+            try:
+                with self.connection.transaction():
+                    self.connection.execute(insert_statement(relation, values), list(values.values()))
+            except psycopg.Error:
+                continue
+            found[share.table] = guest
+        return found
+
+    # who tries
+
+    def actors(self) -> list[Actor]:
+        """Everybody who tries, and last those who are entitled."""
+        member = self.tenants.users["A"]
+        some_tenant = str(self.tenants.ids["B"])
+        forged = {"user_metadata": {self.tenancy.column: some_tenant, "role": "admin"}, "role": "service_role"}
+        if isinstance(self.tenancy.member, Claim):
+            forged["user_metadata"] = nested(self.tenancy.member.path[1:], some_tenant)
+        found = [
+            Actor("anon", frozenset(), Identity.anon()),
+            Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger),
+            Actor(
+                "forged claims",
+                frozenset(),
+                Identity("authenticated", json.dumps({**forged, "sub": str(self._stranger)})),
+                self._stranger,
+                shown=False,
+            ),
+            self.member("A", "member of A", member),
+        ]
+        if self._both != self._stranger:
+            found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
+        found += self._by_role()
+        found += [
+            Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
+            for table, user in self.guests.items()
+        ]
+        return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
+
+    def _by_role(self) -> list[Actor]:
+        """Members of A by each value to which a column of their membership is held, as ``role`` is."""
+        membership = self.tenancy.member
+        if not isinstance(membership, Membership):
+            return []
+        found = []
+        for column, values in self.maker.listed_of(membership.table).items():
+            for value in values if column not in (membership.tenant, membership.user) else ():
+                user = self.maker.user()
+                self.maker.join(user, self.tenants.ids["A"], **{column: value})
+                name = f"member of A, {column} {value}"
+                found.append(Actor(name, frozenset("A"), self._signed_in(user), user, shown=False))
+        return found
+
+    def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
+        """A member of one tenant."""
+        user = user or self.tenants.users[label]
+        claims: dict[str, Any] = {}
+        if isinstance(self.tenancy.member, Claim):
+            claims = nested(self.tenancy.member.path, str(self.tenants.ids[label]))
+        return Actor(name or f"member of {label}", frozenset(label), self._signed_in(user, **claims), user)
+
+    def _signed_in(self, user: UUID, **claims: Any) -> Identity:
+        return Identity.user(user, **({"email": self.emails[user]} if user in self.emails else {}), **claims)
+
+    # whose a row is
+
+    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset()) -> set[str]:
+        """Whose values stand in a row, but for those in ``known``."""
+        text = " ".join(map(str, row))
+        found = set(leaves(row))
+        return {
+            label
+            for marker, label in self._markers.items()
+            if (marker in found or (len(marker) >= _UUID_LENGTH and marker in text))
+            and not any(marker in value for value in known)
+        }
+
+    def made(self) -> Iterator[tuple[str, str, Row]]:
+        """All rows that were made for tenants: relation, label, row."""
+        for found in (self.tenants.rows, self.tenants.others):
+            for relation, rows in found.items():
+                yield from ((relation, label, row) for label, row in rows.items())
+        for relation, several in self.more.items():
+            yield from ((relation, label, row) for label, row in several)
+
+    @cached_property
+    def _markers(self) -> dict[str, str]:
+        """Values that stand in rows of one tenant alone → its label. Those that are public are none."""
+        found: dict[str, set[str]] = {}
+        values: list[tuple[str, Any]] = []
+        for label in LABELS:
+            user = self.tenants.users[label]
+            values += [(label, self.tenants.ids[label]), (label, user), (label, self.emails.get(user))]
+        for relation, label, row in self.made():
+            if relation not in self.tenancy.public:
+                values += [(label, value) for value in row.values()]
+        for label, value in values:
+            if isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH:
+                found.setdefault(str(value), set()).add(label)
+        public = self._public_values()
+        return {value: labels.pop() for value, labels in found.items() if len(labels) == 1 and value not in public}
+
+    def _public_values(self) -> set[str]:
+        found: set[str] = set()
+        for name in self.tenancy.public & self.relations.keys():
+            relation = self.relations[name]
+            rows = self.connection.execute(
+                sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name))
+            ).fetchall()
+            found.update(value for row in rows for value in leaves(row))
+        return found
+
+    def whose(self, name: str, row: Mapping[str, Any], known: frozenset[str] = frozenset()) -> set[str]:
+        """The tenants that a row of a table belongs to, as it comes from `state`; nobody where that cannot be told.
+
+        Values that stand in ``known`` are no sign of a tenant.
+        """
+        by_id = {str(tenant_id): label for label, tenant_id in self.tenants.ids.items()}
+        member = self.tenancy.member
+        column = self.tenancy.column_of(name)
+        if isinstance(member, Membership) and name == member.table:
+            column = member.tenant
+        relation = self.relations.get(name)
+        if relation is None:  # auth.users
+            return {label for label, user in self.tenants.users.items() if str(user) == row.get("id")}
+        if column in row:
+            return {by_id[str(row[column])]} if str(row[column]) in by_id else set()
+        key = tuple(str(row.get(part)) for part in relation.primary_key)
+        if key and (name, relation.primary_key, key) in self._by_key:
+            return {self._by_key[name, relation.primary_key, key]}
+        found = set()
+        for link in relation.foreign_keys:
+            there = tuple(column for _, column in link.columns)
+            values = tuple(str(row.get(column)) for column, _ in link.columns)
+            if link.target == USERS:
+                found |= {label for label, user in self.tenants.users.items() if (str(user),) == values}
+            elif (link.target, there, values) in self._by_key:
+                found.add(self._by_key[link.target, there, values])
+        return found or self.labels(list(row.values()), known)
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, tuple[str, ...], tuple[str, ...]], str]:
+        """The label of each row by the columns that it is referred to."""
+        wanted: dict[str, set[tuple[str, ...]]] = {}
+        for relation in self.relations.values():
+            wanted.setdefault(relation.full_name, set()).add(relation.primary_key)
+            for key in relation.foreign_keys:
+                wanted.setdefault(key.target, set()).add(tuple(there for _, there in key.columns))
+        return {
+            (name, columns, tuple(str(row.get(column)) for column in columns)): label
+            for name, label, row in self.made()
+            for columns in wanted.get(name, ())
+            if columns
+        }
+
+    # what is there
+
+    def install(self) -> None:
+        """Make it possible for a session of the API to see all rows, in the middle of what it does."""
+        parts = [
+            sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from {} as t").format(
+                sql.Literal(relation.full_name), sql.Identifier(relation.schema, relation.name)
+            )
+            for relation in self.relations.values()
+            if relation.kind == "table"
+        ]
+        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from auth.users as t").format(USERS))
+        self.connection.execute(
+            _LINES.format(
+                body=sql.Literal(sql.SQL("\nunion all\n").join(parts).as_string(None)),
+                authenticator=sql.Identifier(AUTHENTICATOR),
+                roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
+            )
+        )
+
+    @staticmethod
+    def state(session: Session) -> State:
+        """All rows, as they are for ``session`` in its transaction."""
+        found: dict[str, Counter[str]] = {}
+        with session.transaction(force_rollback=True):
+            session.execute("select pg_catalog.set_config('role', 'none', true)")
+            for relation, line in session.execute("select relation, line from pgassay_probe.lines()"):
+                found.setdefault(relation, Counter())[line] += 1
+        return found
+
+    def touched(
+        self, before: State, after: State, known: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[str, dict[str, Any], set[str], bool]]:
+        """The rows that are other ones afterwards: table, row, whose, and whether it is there afterwards."""
+        for name in sorted({*before, *after}):
+            old, new = before.get(name, Counter()), after.get(name, Counter())
+            for lines, there in ((old - new, False), (new - old, True)):
+                for line in lines.elements():
+                    row = json.loads(line)
+                    yield name, row, self.whose(name, row, known), there
+
+    def granted(self, relation: Relation, role: str, privilege: str) -> list[str]:
+        """The columns of a relation for which a role has a privilege."""
+        name = sql.Identifier(relation.schema, relation.name).as_string(None)
+        if name not in self._privileges:
+            found: dict[tuple[str, str], list[str]] = {}
+            wanted = {"relation": name, "roles": list(API_ROLES), "privileges": ["select", "insert", "update"]}
+            for _, who, what, column in self.connection.execute(_PRIVILEGES, wanted):
+                found.setdefault((who, what), []).append(column)
+            self._privileges[name] = found
+        return self._privileges[name].get((role, privilege), [])
+
+
+def leave_alone(world: World, clone: Clone, label: str) -> None:
+    """Take out of ``clone`` all rows that belong to others than the tenant ``label``, and to nobody else.
+
+    Raises `psycopg.errors.InsufficientPrivilege` on a server whose admin may not pass over triggers.
+    """
+    gone: list[tuple[sql.Identifier, int, list[str]]] = []
+    with clone.connect() as owner:
+        tables = [(name, relation.schema, relation.name) for name, relation in world.relations.items()]
+        for name, schema, table in [*tables, (USERS, "auth", "users")]:
+            if name in world.relations and (world.relations[name].kind != "table" or name in world.tenancy.public):
+                continue
+            identifier = sql.Identifier(schema, table)
+            found: dict[int, list[str]] = {}
+            rows = owner.execute(
+                sql.SQL(
+                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t) from {} as t"
+                ).format(identifier)
+            )
+            for oid, place, row in rows:
+                whose = world.whose(name, row)
+                if whose and label not in whose:
+                    found.setdefault(oid, []).append(place)
+            gone += [(identifier, oid, places) for oid, places in found.items()]
+    with clone.connect_as_admin() as admin, admin.transaction():
+        admin.execute("set local session_replication_role = replica")
+        for identifier, oid, places in gone:
+            admin.execute(
+                sql.SQL("delete from {} where tableoid = %s and ctid = any(%s::pg_catalog.tid[])").format(identifier),
+                [oid, places],
+            )
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """The values in a row, and in what is JSON or an array in it."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        yield str(value)
+        return
+    for part in value:
+        yield from leaves(part)
+
+
+def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
+    """``value`` under the keys of ``path``."""
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
