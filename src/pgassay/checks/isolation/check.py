@@ -65,7 +65,8 @@ def observe(
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
         with clone.connect_as_authenticator() as api:
             check = _Check(world, api, alone, actors, progress or (lambda _: None))
-            check.relations((*relations, *parts, *files))
+            check.relations((*relations, *files))
+            check.relations(parts, partitions.Partition)
             check.functions(functions)
             return check.matrix()
 
@@ -143,7 +144,7 @@ class _Check:
             notes=tuple(self._notes()),
         )
 
-    def relations(self, relations: Iterable[Relation]) -> None:
+    def relations(self, relations: Iterable[Relation], kind: type[Target] = Target) -> None:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
             if not self._is_reachable(relation):
@@ -151,7 +152,7 @@ class _Check:
             self._schemas.add(relation.schema)
             self._progress(relation.full_name)
             try:
-                target = _KINDS.get(relation.full_name, Target)(self._world, relation)
+                target = _KINDS.get(relation.full_name, kind)(self._world, relation)
             except Unfilled as error:
                 self._unjudged[relation.full_name] = str(error)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +15,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.relations import Target
 from pgassay.checks.isolation.world import LABELS, World
-from pgassay.rows import Row, insert_statement
+from pgassay.rows import USERS, Row, insert_statement
 
 _PARTITIONS = """
 select
@@ -43,6 +46,21 @@ where
 """
 _LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)")
 _TRIES = 64
+
+
+class Partition(Target):
+    """A partition by its own name: a new row has to be in its bounds, as those are that were made for it."""
+
+    def insertions(self, label: str, actor: Actor) -> Iterator[Row]:
+        """A row like the one that there is, in the actor's name as well."""
+        like = self.world.tenants.rows[self.relation.full_name][label]
+        plain = _plain(self.relation, like) | {name: like[name] for name in self.relation.primary_key if name != "id"}
+        if self.relation.column(self.column) is not None:
+            plain[self.column] = like[self.column]
+        users = [here for key in self.relation.foreign_keys if key.target == USERS for here, _ in key.columns]
+        yield plain
+        if actor.user is not None and users:
+            yield {**plain, **{name: actor.user for name in users if name != self.column}}
 
 
 def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
@@ -82,11 +100,11 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
 def _row(world: World, partition: Relation, like: Row, keys: list[str], constraint: str) -> Row | None:
     """A row in the partition: like one that there is, with another key, and in the partition's bounds."""
     names = {column.name for column in partition.columns}
+    plain = _plain(partition, like)
     tenant = world.tenancy.column_of(partition.full_name)
     given = {name: like[name] for name in names & set(keys) | {tenant} & names}
     for changes in itertools.islice(_within(given, [key for key in keys if key != tenant], constraint), _TRIES):
-        values = {name: value for name, value in like.items() if name in names and name not in partition.primary_key}
-        values = {**{name: value for name, value in values.items() if value is not None}, **given, **changes}
+        values = {**plain, **given, **changes}
         statement = insert_statement(partition, values, returning=True)
         try:
             with world.connection.transaction(), world.connection.cursor(row_factory=dict_row) as cursor:
@@ -94,6 +112,15 @@ def _row(world: World, partition: Relation, like: Row, keys: list[str], constrai
         except (psycopg.Error, psycopg.ProgrammingError):
             continue
     return None
+
+
+def _plain(partition: Relation, like: Row) -> Row:
+    """The values of the columns that have no default."""
+    return {
+        column.name: json.dumps(like[column.name]) if column.type in ("json", "jsonb") else like[column.name]
+        for column in partition.columns
+        if not column.has_default and like.get(column.name) is not None
+    }
 
 
 def _within(given: Row, keys: list[str], constraint: str) -> Iterator[Row]:
