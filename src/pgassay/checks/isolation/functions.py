@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from psycopg import sql
 from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
-from pgassay.checks.isolation.relations import Found, first_line, shown
+from pgassay.checks.isolation.relations import Found, shown
 from pgassay.checks.isolation.world import State, World
 from pgassay.identity import Session
 
@@ -39,10 +40,10 @@ class Call:
     statement: sql.Composed
     values: list[Any]
 
-    def answer(self, api: Session, actor: Actor) -> Answer:
-        """What ``actor`` is answered, who is to be on ``api``. It is undone."""
+    def answer(self, api: Session) -> Answer:
+        """What whoever ``api`` is, is answered. It is undone."""
         try:
-            with api.example(), actor.enter(api):
+            with api.transaction(force_rollback=True):
                 cursor = api.execute(self.statement, self.values)
                 return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
@@ -71,45 +72,46 @@ class Calls:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
                 continue
             progress(function.signature)
-            errors: list[str] = []
-            calls = [call for call in calls_of(function, self._world, "B") if self._succeeds(entitled, call, errors)]
+            with self._as(entitled):
+                answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
+            self.probes += len(answered)
+            calls = [call for call, answer in answered if not isinstance(answer, str)]
             if not calls:
-                self.unjudged[function.signature] = f"no call succeeded for a member: {errors[0]}"
+                self.unjudged[function.signature] = f"no call succeeded for a member: {answered[0][1][6:]}"
                 continue
-            found = next(self._first(function, calls, actors), None)
+            found = self._first(function, calls, actors)
             if found is not None:
                 yield found
 
-    def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Iterator[Found]:
+    def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Found | None:
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
                 continue
             own = calls_of(function, self._world, "A") if actor.own == {"A"} else ()
-            for call in itertools.chain(calls, mixed(function, self._world), own):
-                found = self._judge(function, actor, call)
-                if found is not None:
-                    yield found
+            with self._as(actor):
+                for call in itertools.chain(calls, mixed(function, self._world), own):
+                    found = self._judge(function, actor, call)
+                    if found is not None:
+                        return found
+        return None
 
-    def _succeeds(self, actor: Actor, call: Call, errors: list[str]) -> bool:
-        self.probes += 1
-        try:
-            with self._api.example(), actor.enter(self._api):
-                self._api.execute(call.statement, call.values)
-        except psycopg.Error as error:
-            if self._api.closed:
-                raise
-            errors.append(first_line(error))
-            return False
-        return True
+    @contextmanager
+    def _as(self, actor: Actor) -> Iterator[None]:
+        """Be ``actor`` in both worlds."""
+        with ExitStack() as stack:
+            for session in filter(None, (self._api, self._alone)):
+                stack.enter_context(session.transaction(force_rollback=True))
+                stack.enter_context(actor.enter(session))
+            yield
 
     def _judge(self, function: Function, actor: Actor, call: Call) -> Found | None:
         """The finding of one call, if there is one: what it gave back, told or changed."""
         self.probes += 1
         severity = "error"
-        answer = call.answer(self._api, actor)
+        answer = call.answer(self._api)
         if seen := self._foreign(actor, call, answer):
             verdict, what = Verdict.LEAKS, f"is given values of another tenant: {_shortened(seen[0])}"
-        elif self._tells(actor, call, answer):
+        elif self._tells(call, answer):
             verdict = Verdict.REVEALS_EXISTENCE
             what = f"is told whether there is a row of another tenant: {_shortened(answer)}"
             severity = "error" if isinstance(answer, list) else "warning"
@@ -121,7 +123,7 @@ class Calls:
         def holds(session: Session) -> bool:
             if verdict is Verdict.WRITES_ACROSS:
                 return self._changed(session, actor, call, anew=True) is not None
-            now = call.answer(session, actor)
+            now = call.answer(session)
             return bool(self._foreign(actor, call, now)) if verdict is Verdict.LEAKS else repr(now) == repr(answer)
 
         finding = Finding(
@@ -143,22 +145,22 @@ class Calls:
         known = _known(call)
         return [row for row in answer if self._world.labels(row, known) - actor.own] if isinstance(answer, list) else []
 
-    def _tells(self, actor: Actor, call: Call, answer: Answer) -> bool:
+    def _tells(self, call: Call, answer: Answer) -> bool:
         """Whether the answer is another one where there is nothing of B, and always the same one here and there."""
         if self._alone is None:
             return False
         self.probes += 1
-        other = repr(call.answer(self._alone, actor))
+        other = repr(call.answer(self._alone))
         if other == repr(answer):
             return False
         self.probes += 2
-        return repr(call.answer(self._api, actor)) == repr(answer) and repr(call.answer(self._alone, actor)) == other
+        return repr(call.answer(self._api)) == repr(answer) and repr(call.answer(self._alone)) == other
 
     def _changed(self, session: Session, actor: Actor, call: Call, *, anew: bool = False) -> str | None:
         """The first table in which rows of tenants that are not the actor's own are others after the call."""
         self.probes += 1
         try:
-            with session.example(), actor.enter(session):
+            with session.transaction(force_rollback=True):
                 before = self._world.state(session) if anew or self._before is None else self._before
                 if not anew:
                     self._before = before

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -103,7 +104,7 @@ class Target:
             "select": self.try_select(api, actor),
             "insert": {label for label in LABELS if self._inserts(api, label, actor)},
             "update": self._update(api, actor),
-            "delete": {label for label, where, key in self._each_row() if self._deletes(api, label, where, key)},
+            "delete": self._delete(api, actor),
         }
         for operation in ("update", "delete"):
             if reached[operation] <= actor.own and self._takes_too_many(api, actor, operation):
@@ -159,8 +160,7 @@ class Target:
                 return True
             if operation == "update":
                 return not self._update(session, actor) <= actor.own
-            foreign = [row for row in self._each_row() if row[0] not in actor.own]
-            return any(self._deletes(session, *row) for row in foreign)
+            return not self._delete(session, actor) <= actor.own
 
         return holds
 
@@ -202,6 +202,10 @@ class Target:
         if not labels <= actor.own:
             self._may_read_all, self._readable = False, columns
         return labels
+
+    @cached_property
+    def _all_rows(self) -> list[Any]:
+        return self._rows(self.world.connection)
 
     def _rows(self, session: Session) -> list[Any]:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._key)) if self._key else sql.SQL("*")
@@ -272,19 +276,37 @@ class Target:
 
     def _update(self, api: Session, actor: Actor) -> set[str]:
         """Rows of which a column, any of those granted, can be set to what it is."""
-        reached = set()
-        columns = self.world.granted(self.relation, actor.identity.role, "update")
-        for label, where, key in self._each_row():
-            for column in map(sql.Identifier, columns):
-                statement = sql.SQL("update {} set {} = {} where {}").format(self._table, column, column, where)
-                if self._succeeds(api, "update", label, statement, key):
-                    reached.add(label)
+        readable = set(self.world.granted(self.relation, actor.identity.role, "select"))
+        reached: set[str] = set()
+        for name in (
+            self.world.granted(self.relation, actor.identity.role, "update") if readable >= set(self._key) else ()
+        ):
+            column = sql.Identifier(name)
+            statement = sql.SQL("update {} set {} = {}").format(self._table, column, column)
+            if name in readable:
+                found, whole = self._each(api, "update", statement)
+                reached |= found
+                if whole:
                     break
         return reached
 
-    def _deletes(self, api: Session, label: str, where: sql.Composed, key: list[Any]) -> bool:
-        statement = sql.SQL("delete from {} where {}").format(self._table, where)
-        return self._succeeds(api, "delete", label, statement, key)
+    def _delete(self, api: Session, actor: Actor) -> set[str]:
+        if not set(self.world.granted(self.relation, actor.identity.role, "select")) >= set(self._key):
+            return set()
+        return self._each(api, "delete", sql.SQL("delete from {}").format(self._table))[0]
+
+    def _each(self, api: Session, operation: str, statement: sql.Composed) -> tuple[set[str], bool]:
+        """The tenants whose rows the statement reaches one by one, and whether it could be run on all of them.
+
+        What reaches none of all needs not be tried with each.
+        """
+        reached: set[str] = set()
+        count = self._counted(api, statement, [])
+        if count != 0:
+            for label, where, key in self._each_row():
+                if self._succeeds(api, operation, label, sql.SQL("{} where {}").format(statement, where), key):
+                    reached.add(label)
+        return reached, count is not None
 
     def _each_row(self) -> Iterator[tuple[str, sql.Composed, list[Any]]]:
         if not self._key:
@@ -348,13 +370,12 @@ class Target:
     def _count_of(self, api: Session, own: frozenset[str]) -> int | None:
         """How many rows there are of these tenants; None for a view of which that cannot be told."""
         if self.is_table:
-            rows = self._rows(self.world.connection)
-            return sum(1 for row in rows if self._label_of.get(tuple(row)) in {*own, None})
+            return sum(1 for row in self._all_rows if self._label_of.get(tuple(row)) in {*own, None})
         try:
             with api.transaction(force_rollback=True):
                 return len(self._rows(api))  # what it shows is judged by select
         except psycopg.errors.InsufficientPrivilege:
-            rows = self._rows(self.world.connection)
+            rows = self._all_rows
             return sum(1 for row in rows if self.world.labels(row) <= own) if rows else None
         except psycopg.Error:
             if api.closed:

@@ -138,17 +138,7 @@ class Files(Target):
             yield sql.SQL("update {} set {} = %s").format(self._table, sql.Identifier("version")), ["1"]
 
     def _update(self, api: Session, _actor: Actor) -> set[str]:
-        return {
-            label
-            for label, where, key in self._each_row()
-            if self._succeeds(
-                api,
-                "update",
-                label,
-                sql.SQL("update {} set version = version where {}").format(self._table, where),
-                key,
-            )
-        }
+        return self._each(api, "update", sql.SQL("update {} set version = version").format(self._table))[0]
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
         """Move a file of one's own to a folder of B."""
