@@ -126,7 +126,8 @@ class _Check:
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._unjudged: dict[str, str] = {}
-        self._vacuous: set[str] = set()
+        self._vacuous: list[str] = []
+        self._skipped: list[str] = []
         self._schemas: set[str] = set()
         self._probes = 0
 
@@ -139,7 +140,8 @@ class _Check:
             findings=tuple(found),
             unjudged=unjudged,
             probes=self._probes + self._effects.probes + self._calls.probes,
-            vacuous=frozenset(self._vacuous),
+            vacuous=tuple(self._vacuous),
+            skipped=(*self._skipped, *self._calls.skipped),
             demonstrations=found,
             notes=tuple(self._notes()),
         )
@@ -148,6 +150,7 @@ class _Check:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
             if not self._is_reachable(relation):
+                self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
             self._progress(relation.full_name)
@@ -160,7 +163,7 @@ class _Check:
             vacuous = target.vacuous()
             if vacuous is not None:
                 self._unjudged[relation.full_name] = vacuous
-                self._vacuous.add(relation.full_name)
+                self._vacuous.append(relation.full_name)
             self._probes += target.probes
 
     def _try(self, target: Target) -> None:

@@ -62,6 +62,7 @@ class Calls:
         self._before: State | None = None
         self.probes = 0
         self.unjudged: dict[str, str] = {}
+        self.skipped: list[str] = []
 
     def try_all(
         self, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
@@ -70,6 +71,7 @@ class Calls:
         entitled = self._world.member("B")
         for function in functions:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
+                self.skipped.append(function.signature)
                 continue
             progress(function.signature)
             with self._as(entitled):

@@ -100,15 +100,16 @@ class Probe:
 class Matrix:
     """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run.
 
-    ``vacuous`` are those of ``unjudged`` whose probes proved nothing; ``demonstrations`` are for findings; ``notes``
-    are facts that nobody must act on.
+    ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
+    ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on.
     """
 
     lines: tuple[Access, ...]
     findings: tuple[Finding, ...]
     unjudged: dict[str, str]
     probes: int
-    vacuous: frozenset[str] = frozenset()
+    vacuous: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     demonstrations: Mapping[Finding, Probe] = field(default_factory=dict, compare=False)
     notes: tuple[str, ...] = ()
 
