@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import psycopg
 from psycopg import sql
 
 from pgassay import catalog
 from pgassay.catalog import Function, Relation
+from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import partitions, storage
 from pgassay.checks.isolation.effects import Effects
@@ -68,7 +70,13 @@ def observe(
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.functions(functions)
-            return check.matrix()
+            matrix = check.matrix()
+        if not matrix.findings:
+            return matrix
+        world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
+        with clone.connect_as_admin() as admin:
+            named = culprit.name(admin, matrix.demonstrations)
+        return replace(matrix, findings=tuple(named), demonstrations=named)
 
 
 @contextmanager
@@ -175,7 +183,7 @@ class _Check:
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
-                self._add(target.judge(actor, reached))
+                self._add(target.judge(self._api, actor, reached))
                 if len(actor.own) == 1:
                     self._add(target.try_crossing(self._api, actor))
             if actor.own == {"A"} and actor.user == self._world.tenants.users["A"] and not causing:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 from pgassay.checks.finding import Finding
 from pgassay.errors import PgassayError
@@ -85,6 +86,13 @@ class Probe:
     actor: Actor
     holds: Callable[[Session], bool]
 
+    def script(self, statement: str) -> str:
+        """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""
+        identity = self.actor.identity
+        role = sql.Identifier(identity.role).as_string(None)
+        claims = sql.Literal(identity.claims).as_string(None)
+        return f"begin;\nset local role {role};\nset local request.jwt.claims = {claims};\n{statement};\nrollback;\n"
+
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
         try:
@@ -117,6 +125,10 @@ class Matrix:
     def identities(self) -> list[str]:
         """The identities in the order in which they were tried."""
         return list(dict.fromkeys(line.identity for line in self.lines))
+
+    def script(self, finding: Finding) -> str:
+        """What a person runs in psql, on a copy with the same rows, to see it."""
+        return self.demonstrations[finding].script(finding.statement)
 
     def verdict(self, door: str, identity: str) -> Verdict:
         """The verdict for an object and an identity."""

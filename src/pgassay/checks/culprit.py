@@ -1,0 +1,159 @@
+"""The culprit of a finding, by experiment: the one policy, grant, function or setting without which the hole is closed.
+
+Each that could be it is taken away in a savepoint, and the probe repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import psycopg
+
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.matrix import Probe
+from pgassay.identity import Session
+
+_CANDIDATES = """
+with recursive named as (
+    select c.oid, 'pg_class'::regclass::oid as catalog, 0 as distance
+    from pg_class as c join pg_namespace as n on c.relnamespace = n.oid
+    where n.nspname || '.' || c.relname = %(object)s
+    union all
+    select p.oid, 'pg_proc'::regclass::oid, 0
+    from pg_proc as p join pg_namespace as n on p.pronamespace = n.oid
+    where n.nspname || '.' || p.proname || '(' || array_to_string(array(
+        select format_type(t.oid, null)
+        from unnest(p.proargtypes) with ordinality as t (oid, position) order by t.position
+    ), ', ') || ')' = %(object)s
+),
+
+used as (
+    select n.oid, n.catalog, n.distance from named as n
+    union
+    select next.oid, next.catalog, used.distance + 1
+    from used
+    cross join lateral (
+        select d.refobjid, d.refclassid
+        from pg_rewrite as r join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+        where used.catalog = 'pg_class'::regclass and r.ev_class = used.oid
+        union all
+        select d.refobjid, d.refclassid
+        from pg_policy as p join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+        where used.catalog = 'pg_class'::regclass and p.polrelid = used.oid
+        union all
+        select c.oid, 'pg_class'::regclass
+        from pg_proc as f
+        join pg_class as c on c.relkind in ('r', 'p', 'v') and strpos(f.prosrc, c.relname) > 0
+        join pg_namespace as s on c.relnamespace = s.oid and not starts_with(s.nspname, 'pg_')
+        where used.catalog = 'pg_proc'::regclass and f.oid = used.oid and s.nspname <> 'information_schema'
+    ) as next (oid, catalog)
+    where used.distance < 3 and next.catalog in ('pg_class'::regclass, 'pg_proc'::regclass)
+),
+
+near as (select u.oid, u.catalog, min(u.distance) as distance from used as u group by u.oid, u.catalog)
+
+select found.culprit, found.statement
+from (
+    select
+        1 as kind, u.distance, format('row level security is off on %%s', c.oid::regclass) as culprit,
+        format('alter table %%s enable row level security', c.oid::regclass) as statement
+    from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
+    where c.relkind in ('r', 'p') and not c.relrowsecurity and c.oid >= 16384
+    union all
+    select
+        2, u.distance, format('policy %%I on %%s', p.polname, p.polrelid::regclass),
+        format('drop policy %%I on %%s', p.polname, p.polrelid::regclass)
+    from near as u join pg_policy as p on u.oid = p.polrelid and u.catalog = 'pg_class'::regclass
+    where p.polpermissive
+    union all
+    select
+        3, u.distance, format('view %%s, which has the rights of its owner', c.oid::regclass),
+        format('alter view %%s set (security_invoker = on)', c.oid::regclass)
+    from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
+    where c.relkind = 'v' and c.oid >= 16384
+    union all
+    select
+        4, u.distance, format('view %%s, which has no check option', c.oid::regclass),
+        format('alter view %%s set (check_option = cascaded)', c.oid::regclass)
+    from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
+    where c.relkind = 'v' and c.oid >= 16384
+    union all
+    select
+        5, u.distance, format('function %%s, which has the rights of its owner', p.oid::regprocedure),
+        format('alter routine %%s security invoker', p.oid::regprocedure)
+    from near as u join pg_proc as p on u.oid = p.oid and u.catalog = 'pg_proc'::regclass
+    where p.prosecdef and p.oid >= 16384
+    union all
+    select
+        6, u.distance, format('trigger %%I on %%s', t.tgname, t.tgrelid::regclass),
+        format('alter table %%s disable trigger %%I', t.tgrelid::regclass, t.tgname)
+    from near as u join pg_trigger as t on u.oid = t.tgrelid and u.catalog = 'pg_class'::regclass
+    where not t.tgisinternal and u.distance = 0
+    union all
+    select
+        7, 0, format('the right of %%s to %%s it', %(role)s::text, %(privilege)s::text),
+        format('revoke %%s on %%s from public, %%I', %(privilege)s::text, u.oid::regclass, %(role)s::text)
+    from near as u
+    where u.distance = 0 and u.catalog = 'pg_class'::regclass
+    union all
+    select
+        7, 0, format('the right of %%s to call it', %(role)s::text),
+        format('revoke execute on routine %%s from public, %%I', u.oid::regprocedure, %(role)s::text)
+    from near as u
+    where u.distance = 0 and u.catalog = 'pg_proc'::regclass
+) as found
+order by found.kind = 7, found.distance, found.kind, found.culprit collate "C"
+"""
+_PRIVILEGES = {"move": "update", "call": "execute"}
+_LIMIT = 40
+"""So many are tried; what is further away than that is no help to anybody."""
+
+
+def name(session: Session, demonstrations: Mapping[Finding, Probe]) -> dict[Finding, Probe]:
+    """The findings with their culprits, on a superuser's ``session`` in a copy that holds the rows of the probes.
+
+    A finding of which no single culprit is found stays as it is. Nothing is left of what was tried.
+    """
+    found: dict[Finding, Probe] = {}
+    last: dict[tuple[str, str], tuple[str, str]] = {}
+    for finding, probe in demonstrations.items():
+        place = (finding.object, finding.door)
+        culprit = finding.culprit or _culprit(session, finding, probe, last.get(place))
+        if isinstance(culprit, tuple):
+            last[place] = culprit
+            what, statement = culprit
+            mend = finding.mend if statement.startswith("alter table") and "trigger" in statement else f"{statement};"
+            finding = replace(finding, culprit=what, mend=mend)
+        found[finding] = probe
+    return found
+
+
+def _culprit(
+    session: Session, finding: Finding, probe: Probe, likely: tuple[str, str] | None
+) -> tuple[str, str] | None:
+    if not probe.shows(session):
+        return None
+    with session.transaction(force_rollback=True):
+        session.execute("set local search_path = pg_catalog")
+        candidates = session.execute(
+            _CANDIDATES,
+            {
+                "object": finding.object,
+                "role": probe.actor.identity.role,
+                "privilege": _PRIVILEGES.get(finding.door, finding.door),
+            },
+        ).fetchall()
+    tried = [*([likely] if likely else []), *((what, statement) for what, statement in candidates[:_LIMIT])]
+    return next((candidate for candidate in tried if _closes(session, candidate[1], probe)), None)
+
+
+def _closes(session: Session, statement: str, probe: Probe) -> bool:
+    try:
+        with session.transaction(force_rollback=True):
+            session.execute(statement.encode())
+            return not probe.shows(session)
+    except psycopg.Error:
+        if session.closed:
+            raise
+        return False
