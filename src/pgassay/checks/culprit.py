@@ -5,8 +5,8 @@ Each that could be it is taken away in a savepoint, and the probe repeated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import psycopg
 
@@ -53,53 +53,57 @@ used as (
 
 near as (select u.oid, u.catalog, min(u.distance) as distance from used as u group by u.oid, u.catalog)
 
-select found.culprit, found.statement
+select found.culprit, found.statement, coalesce(found.command, ''), coalesce(found.relation, '')
 from (
     select
         1 as kind, u.distance, format('row level security is off on %%s', c.oid::regclass) as culprit,
-        format('alter table %%s enable row level security', c.oid::regclass) as statement
+        format('alter table %%s enable row level security', c.oid::regclass) as statement,
+        null::text as command, null::text as relation
     from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
     where c.relkind in ('r', 'p') and not c.relrowsecurity and c.oid >= 16384
     union all
     select
         2, u.distance, format('policy %%I on %%s', p.polname, p.polrelid::regclass),
-        format('drop policy %%I on %%s', p.polname, p.polrelid::regclass)
+        format('drop policy %%I on %%s', p.polname, p.polrelid::regclass),
+        p.polcmd::text, n.nspname || '.' || c.relname
     from near as u join pg_policy as p on u.oid = p.polrelid and u.catalog = 'pg_class'::regclass
+    join pg_class as c on u.oid = c.oid
+    join pg_namespace as n on c.relnamespace = n.oid
     where p.polpermissive
     union all
     select
         3, u.distance, format('view %%s, which has the rights of its owner', c.oid::regclass),
-        format('alter view %%s set (security_invoker = on)', c.oid::regclass)
+        format('alter view %%s set (security_invoker = on)', c.oid::regclass), null, null
     from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
     where c.relkind = 'v' and c.oid >= 16384
     union all
     select
         4, u.distance, format('view %%s, which has no check option', c.oid::regclass),
-        format('alter view %%s set (check_option = cascaded)', c.oid::regclass)
+        format('alter view %%s set (check_option = cascaded)', c.oid::regclass), null, null
     from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
     where c.relkind = 'v' and c.oid >= 16384
     union all
     select
         5, u.distance, format('function %%s, which has the rights of its owner', p.oid::regprocedure),
-        format('alter routine %%s security invoker', p.oid::regprocedure)
+        format('alter routine %%s security invoker', p.oid::regprocedure), null, null
     from near as u join pg_proc as p on u.oid = p.oid and u.catalog = 'pg_proc'::regclass
     where p.prosecdef and p.oid >= 16384
     union all
     select
         6, u.distance, format('trigger %%I on %%s', t.tgname, t.tgrelid::regclass),
-        format('alter table %%s disable trigger %%I', t.tgrelid::regclass, t.tgname)
+        format('alter table %%s disable trigger %%I', t.tgrelid::regclass, t.tgname), null, null
     from near as u join pg_trigger as t on u.oid = t.tgrelid and u.catalog = 'pg_class'::regclass
     where not t.tgisinternal and u.distance = 0
     union all
     select
         7, 0, format('the right of %%s to %%s it', %(role)s::text, %(privilege)s::text),
-        format('revoke %%s on %%s from public, %%I', %(privilege)s::text, u.oid::regclass, %(role)s::text)
+        format('revoke %%s on %%s from public, %%I', %(privilege)s::text, u.oid::regclass, %(role)s::text), null, null
     from near as u
     where u.distance = 0 and u.catalog = 'pg_class'::regclass
     union all
     select
         7, 0, format('the right of %%s to call it', %(role)s::text),
-        format('revoke execute on routine %%s from public, %%I', u.oid::regprocedure, %(role)s::text)
+        format('revoke execute on routine %%s from public, %%I', u.oid::regprocedure, %(role)s::text), null, null
     from near as u
     where u.distance = 0 and u.catalog = 'pg_proc'::regclass
 ) as found
@@ -110,28 +114,38 @@ _LIMIT = 40
 """So many are tried; what is further away than that is no help to anybody."""
 
 
-def name(session: Session, demonstrations: Mapping[Finding, Probe]) -> dict[Finding, Probe]:
+@dataclass(frozen=True)
+class _Candidate:
+    """What may be the culprit, the statement that takes it away, and of a policy its command and relation."""
+
+    what: str
+    statement: str
+    command: str
+    relation: str
+
+
+def name(
+    session: Session, demonstrations: Mapping[Finding, Probe], owns: Callable[[str], str | None]
+) -> dict[Finding, Probe]:
     """The findings with their culprits, on a superuser's ``session`` in a copy that holds the rows of the probes.
 
-    A finding of which no single culprit is found stays as it is. Nothing is left of what was tried.
+    ``owns`` gives for a relation the condition that a row is of the caller's tenants, where it has one. A finding of
+    which no single culprit is found stays as it is. Nothing is left of what was tried.
     """
     found: dict[Finding, Probe] = {}
-    last: dict[tuple[str, str], tuple[str, str]] = {}
+    last: dict[tuple[str, str], _Candidate] = {}
     for finding, probe in demonstrations.items():
         place = (finding.object, finding.door)
-        culprit = finding.culprit or _culprit(session, finding, probe, last.get(place))
-        if isinstance(culprit, tuple):
+        culprit = None if finding.culprit else _culprit(session, finding, probe, last.get(place))
+        if culprit is not None:
             last[place] = culprit
-            what, statement = culprit
-            mend = finding.mend if statement.startswith("alter table") and "trigger" in statement else f"{statement};"
-            finding = replace(finding, culprit=what, mend=mend)
+            mend = _mend(session, culprit, probe, owns(culprit.relation)) or finding.mend
+            finding = replace(finding, culprit=culprit.what, mend=mend)
         found[finding] = probe
     return found
 
 
-def _culprit(
-    session: Session, finding: Finding, probe: Probe, likely: tuple[str, str] | None
-) -> tuple[str, str] | None:
+def _culprit(session: Session, finding: Finding, probe: Probe, likely: _Candidate | None) -> _Candidate | None:
     if not probe.shows(session):
         return None
     with session.transaction(force_rollback=True):
@@ -144,8 +158,21 @@ def _culprit(
                 "privilege": _PRIVILEGES.get(finding.door, finding.door),
             },
         ).fetchall()
-    tried = [*([likely] if likely else []), *((what, statement) for what, statement in candidates[:_LIMIT])]
-    return next((candidate for candidate in tried if _closes(session, candidate[1], probe)), None)
+    tried = [*([likely] if likely else []), *(_Candidate(*candidate) for candidate in candidates[:_LIMIT])]
+    return next((candidate for candidate in tried if _closes(session, candidate.statement, probe)), None)
+
+
+def _mend(session: Session, culprit: _Candidate, probe: Probe, condition: str | None) -> str:
+    """The statement that closes the hole, tried; nothing where only a trigger's function can be mended."""
+    if "disable trigger" in culprit.statement:
+        return ""
+    if culprit.command and condition:
+        clauses = {"a": f"with check ({condition})", "r": f"using ({condition})", "d": f"using ({condition})"}
+        clause = clauses.get(culprit.command, f"using ({condition}) with check ({condition})")
+        altered = f"{culprit.statement.replace('drop', 'alter', 1)} {clause}"
+        if _closes(session, altered, probe):
+            return f"{altered};"
+    return f"{culprit.statement};"
 
 
 def _closes(session: Session, statement: str, probe: Probe) -> bool:

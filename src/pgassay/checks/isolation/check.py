@@ -75,7 +75,7 @@ def observe(
             return matrix
         world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
         with clone.connect_as_admin() as admin:
-            named = culprit.name(admin, matrix.demonstrations)
+            named = culprit.name(admin, matrix.demonstrations, world.condition)
         return replace(matrix, findings=tuple(named), demonstrations=named)
 
 

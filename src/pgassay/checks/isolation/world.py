@@ -279,6 +279,32 @@ class World:
             if columns
         }
 
+    def condition(self, name: str) -> str | None:
+        """The condition of a policy by which a row of that relation is one of the caller's tenants."""
+        relation, member = self.relations.get(name), self.tenancy.member
+        column = self.tenancy.column_of(name)
+        if isinstance(member, Membership) and name == member.table:
+            return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(member.user)).as_string(None)
+        if name == self.tenancy.tenant and relation is not None and relation.column(column) is None:
+            column = relation.primary_key[0]
+        if relation is None or relation.column(column) is None:
+            return None
+        if isinstance(member, Membership):
+            schema, _, table = member.table.partition(".")
+            return (
+                sql.SQL("{} in (select m.{} from {} as m where m.{} = (select auth.uid()))")
+                .format(
+                    *map(sql.Identifier, (column, member.tenant)),
+                    sql.Identifier(schema, table),
+                    sql.Identifier(member.user),
+                )
+                .as_string(None)
+            )
+        if isinstance(member, Claim):
+            path = sql.Literal("{" + ",".join(member.path) + "}").as_string(None)
+            return f"{sql.Identifier(column).as_string(None)}::text = (select auth.jwt() #>> {path})"
+        return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(column)).as_string(None)
+
     # what is there
 
     def install(self) -> None:
