@@ -107,9 +107,11 @@ from (
     from near as u
     where u.distance = 0 and u.catalog = 'pg_proc'::regclass
 ) as found
-order by found.kind = 7, found.distance, found.kind, found.culprit collate "C"
+order by found.kind = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.kind, found.culprit collate "C"
 """
 _PRIVILEGES = {"move": "update", "call": "execute"}
+_COMMANDS = {"insert": "a", "update": "w", "move": "w", "delete": "d"}
+"""What a policy for a command is called in the catalog. Without a policy for select, an UPDATE finds no row either."""
 _LIMIT = 40
 """So many are tried; what is further away than that is no help to anybody."""
 
@@ -156,6 +158,7 @@ def _culprit(session: Session, finding: Finding, probe: Probe, likely: _Candidat
                 "object": finding.object,
                 "role": probe.actor.identity.role,
                 "privilege": _PRIVILEGES.get(finding.door, finding.door),
+                "commands": ["*", _COMMANDS.get(finding.door, "r")],
             },
         ).fetchall()
     tried = [*([likely] if likely else []), *(_Candidate(*candidate) for candidate in candidates[:_LIMIT])]

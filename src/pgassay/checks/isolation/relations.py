@@ -234,7 +234,8 @@ class Target:
     def _read(self, session: Session) -> set[str]:
         rows = self._rows(session)
         if not self._key:
-            return set().union(*(self.world.labels(row) for row in rows))
+            public = self.relation.full_name in self.world.tenancy.public
+            return set().union(*(self.world.labels(row, public=public) for row in rows))
         return {self._label_of[tuple(row)] for row in rows if tuple(row) in self._label_of}
 
     # insert

@@ -190,13 +190,13 @@ class World:
 
     # whose a row is
 
-    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset()) -> set[str]:
-        """Whose values stand in a row, but for those in ``known``."""
+    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
+        """Whose values stand in a row, but for those in ``known`` and, unless ``public``, those that everybody reads."""
         text = " ".join(map(str, row))
         found = set(leaves(row))
         return {
             label
-            for marker, label in self._markers.items()
+            for marker, label in (self._values if public else self._markers).items()
             if (marker in found or (len(marker) >= _UUID_LENGTH and marker in text))
             and not any(marker in value for value in known)
         }
@@ -211,20 +211,24 @@ class World:
 
     @cached_property
     def _markers(self) -> dict[str, str]:
-        """Values that stand in rows of one tenant alone → its label. Those that are public are none."""
+        """`_values` without those that are public."""
+        public = self._public_values()
+        return {value: label for value, label in self._values.items() if value not in public}
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        """Values that stand in rows of one tenant alone → its label."""
         found: dict[str, set[str]] = {}
         values: list[tuple[str, Any]] = []
         for label in LABELS:
             user = self.tenants.users[label]
             values += [(label, self.tenants.ids[label]), (label, user), (label, self.emails.get(user))]
-        for relation, label, row in self.made():
-            if relation not in self.tenancy.public:
-                values += [(label, value) for value in row.values()]
+        for _, label, row in self.made():
+            values += [(label, value) for value in row.values()]
         for label, value in values:
             if isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH:
                 found.setdefault(str(value), set()).add(label)
-        public = self._public_values()
-        return {value: labels.pop() for value, labels in found.items() if len(labels) == 1 and value not in public}
+        return {value: labels.pop() for value, labels in found.items() if len(labels) == 1}
 
     def _public_values(self) -> set[str]:
         found: set[str] = set()
