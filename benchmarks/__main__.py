@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import concurrency, counters, isolation, snapshot, starting
+from benchmarks import check, concurrency, counters, isolation, snapshot, starting
 from benchmarks.bench import Bench
 from benchmarks.measuring import Figure, Track
 from pgassay import config, environment, migrations
@@ -46,8 +46,14 @@ def main(pg: str | None, pg_version: str | None) -> None:
             starts, reason = _starts(track)
             with _bench(settings, track) as bench:
                 out.print(f"{bench.databases.server}, on {os.cpu_count()} cores")
-                figures = [*starts, *isolation.measure(bench), *concurrency.measure(bench), *counters.measure(bench)]
-                figures += snapshot.measure(bench)
+                figures = [
+                    *starts,
+                    *isolation.measure(bench),
+                    *concurrency.measure(bench),
+                    *counters.measure(bench),
+                    *check.measure(bench),
+                    *snapshot.measure(bench),
+                ]
     except PgassayError as error:
         terminal.console(stderr=True).print(f"benchmarks: {error}", soft_wrap=True)
         sys.exit(CANNOT_RUN)

@@ -164,6 +164,11 @@ where
 order by n.nspname collate "C", c.relname collate "C"
 """
 
+_PROJECT = "not c.relispartition and n.nspname <> all(%(platform)s)"
+_PARTITIONS = "c.relispartition and c.relkind = 'r' and n.nspname <> all(%(platform)s)"
+_STORAGE = """n.nspname = 'storage' and n.nspname = any(%(platform)s) and c.relname in ('buckets', 'objects')
+    and exists (select from pg_policy as y where y.polrelid = c.oid)"""
+
 # The types of columns, with all that they are made of.
 _TYPES = """
 with recursive used (oid) as (

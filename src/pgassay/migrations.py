@@ -262,7 +262,7 @@ def _said(error: psycopg.Error) -> str:
     return "\n".join(said)
 
 
-def _stopped(error: Stopped, script: Script, statement: _Statement) -> MigrationError:
+def _stopped(error: Stopped, script: Script, statement: Statement) -> MigrationError:
     line = statement.line + _code_offset(statement.text)
     return MigrationError(f"{script.path}:{line}: {error.why}\n\n{_excerpt(statement, line)}", hint=error.hint)
 

@@ -60,7 +60,10 @@ def plan(plan: Plan, folder: Folder, *, dry_run: bool) -> RenderableType:
     """What was applied to a database, or would be."""
     pending = _count(len(plan.pending), "migration")
     lines = [
-        Text(f"  {in_a_line(script.name)}: whether it was changed since is not known: the ledger does not have it", "yellow")
+        Text(
+            f"  {in_a_line(script.name)}: whether it was changed since is not known: the ledger does not have it",
+            "yellow",
+        )
         for script in plan.unchecked
     ]
     lines += _skipped(folder)

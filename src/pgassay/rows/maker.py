@@ -120,7 +120,7 @@ class Maker:
 
     def _sign_up(self, user_id: UUID) -> None:
         """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
-        email = f"{uuid4().hex}@example.org"
+        email = f"{uuid4().hex}@example.org"  # which does not tell the id
         try:
             with self._connection.transaction():
                 self._connection.execute("insert into auth.users (id, email) values (%s, %s)", [user_id, email])
@@ -680,9 +680,9 @@ def _overrides(relation: Relation, row: Row) -> bool:
     return any(column.identity == "always" and column.name in row for column in relation.columns)
 
 
-def _named(*names: str) -> _named:
+def _named(*names: str) -> sql.Identifier:
     """A name in a statement that takes parameters."""
-    return _named(*(name.replace("%", "%%") for name in names))
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
 def insert_statement(

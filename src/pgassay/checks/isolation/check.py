@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import psycopg
 from psycopg import sql
 
 from pgassay import catalog
 from pgassay.catalog import Function, Relation
+from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import partitions, storage
 from pgassay.checks.isolation.effects import Effects
@@ -68,7 +70,13 @@ def observe(
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.functions(functions)
-            return check.matrix()
+            matrix = check.matrix()
+        if not matrix.findings:
+            return matrix
+        world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
+        with clone.connect_as_admin() as admin:
+            named = culprit.name(admin, matrix.demonstrations, world.condition)
+        return replace(matrix, findings=tuple(named), demonstrations=named)
 
 
 @contextmanager
@@ -126,8 +134,8 @@ class _Check:
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._unjudged: dict[str, str] = {}
-        self._vacuous: set[str] = set()
-        self._skipped: set[str] = set()
+        self._vacuous: list[str] = []
+        self._skipped: list[str] = []
         self._schemas: set[str] = set()
         self._probes = 0
 
@@ -140,8 +148,8 @@ class _Check:
             findings=tuple(found),
             unjudged=unjudged,
             probes=self._probes + self._effects.probes + self._calls.probes,
-            vacuous=frozenset(self._vacuous),
-            skipped=frozenset(self._skipped) | self._calls.skipped,
+            vacuous=tuple(self._vacuous),
+            skipped=(*self._skipped, *self._calls.skipped),
             demonstrations=found,
             notes=tuple(self._notes()),
         )
@@ -150,7 +158,7 @@ class _Check:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
             if not self._is_reachable(relation):
-                self._skipped.add(relation.full_name)
+                self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
             self._progress(relation.full_name)
@@ -163,7 +171,7 @@ class _Check:
             vacuous = target.vacuous()
             if vacuous is not None:
                 self._unjudged[relation.full_name] = vacuous
-                self._vacuous.add(relation.full_name)
+                self._vacuous.append(relation.full_name)
             self._probes += target.probes
 
     def _try(self, target: Target) -> None:
@@ -175,7 +183,7 @@ class _Check:
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
-                self._add(target.judge(actor, reached))
+                self._add(target.judge(self._api, actor, reached))
                 if len(actor.own) == 1:
                     self._add(target.try_crossing(self._api, actor))
             if actor.own == {"A"} and actor.user == self._world.tenants.users["A"] and not causing:

@@ -250,6 +250,7 @@ class Effects:
                 actor.name,
                 shown(self._api, statement, values),
                 door="insert",
+                culprit=f"constraint {outcome.constraint}",
                 expected="the row goes in, as it would if the other tenant were not there",
             ),
             Probe(actor, holds),

@@ -16,7 +16,7 @@ from psycopg import sql
 from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
-from pgassay.checks.isolation.relations import Found, shown
+from pgassay.checks.isolation.relations import Found, shortened, shown
 from pgassay.checks.isolation.world import State, World
 from pgassay.identity import Session
 
@@ -62,7 +62,7 @@ class Calls:
         self._before: State | None = None
         self.probes = 0
         self.unjudged: dict[str, str] = {}
-        self.skipped: set[str] = set()
+        self.skipped: list[str] = []
 
     def try_all(
         self, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
@@ -71,7 +71,7 @@ class Calls:
         entitled = self._world.member("B")
         for function in functions:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
-                self.skipped.add(function.signature)
+                self.skipped.append(function.signature)
                 continue
             progress(function.signature)
             with self._as(entitled):
@@ -112,10 +112,10 @@ class Calls:
         severity = "error"
         answer = call.answer(self._api)
         if seen := self._foreign(actor, call, answer):
-            verdict, what = Verdict.LEAKS, f"is given values of another tenant: {_shortened(seen[0])}"
+            verdict, what = Verdict.LEAKS, f"is given values of another tenant: {shortened(str(seen[0]))}"
         elif self._tells(call, answer):
             verdict = Verdict.REVEALS_EXISTENCE
-            what = f"is told whether there is a row of another tenant: {_shortened(answer)}"
+            what = f"is told whether there is a row of another tenant: {shortened(str(answer))}"
             severity = "error" if isinstance(answer, list) else "warning"
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, f"changes rows of another tenant in {changed}"
@@ -284,11 +284,6 @@ def _known(call: Call) -> frozenset[str]:
     """What the caller has named, so that it is no news in an answer and no sign of whose a new row is."""
     given = (value if isinstance(value, list) else [value] for value in call.values)
     return frozenset(str(part) for parts in given for part in parts)
-
-
-def _shortened(answer: object) -> str:
-    text = str(answer)
-    return text if len(text) <= 200 else text[:200] + "…"
 
 
 _SAMPLES: Mapping[str, Any] = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 from pgassay.checks.finding import Finding
 from pgassay.errors import PgassayError
@@ -85,6 +86,13 @@ class Probe:
     actor: Actor
     holds: Callable[[Session], bool]
 
+    def script(self, statement: str) -> str:
+        """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""
+        identity = self.actor.identity
+        role = sql.Identifier(identity.role).as_string(None)
+        claims = sql.Literal(identity.claims).as_string(None)
+        return f"begin;\nset local role {role};\nset local request.jwt.claims = {claims};\n{statement};\nrollback;\n"
+
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
         try:
@@ -100,17 +108,16 @@ class Probe:
 class Matrix:
     """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run.
 
-    ``vacuous`` are those of ``unjudged`` whose probes proved nothing, ``skipped`` the doors that were not tried:
-    the API does not reach them, or they read no table. ``demonstrations`` are for findings; ``notes`` are facts that
-    nobody must act on.
+    ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
+    ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on.
     """
 
     lines: tuple[Access, ...]
     findings: tuple[Finding, ...]
     unjudged: dict[str, str]
     probes: int
-    vacuous: frozenset[str] = frozenset()
-    skipped: frozenset[str] = frozenset()
+    vacuous: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     demonstrations: Mapping[Finding, Probe] = field(default_factory=dict, compare=False)
     notes: tuple[str, ...] = ()
 
@@ -118,6 +125,10 @@ class Matrix:
     def identities(self) -> list[str]:
         """The identities in the order in which they were tried."""
         return list(dict.fromkeys(line.identity for line in self.lines))
+
+    def script(self, finding: Finding) -> str:
+        """What a person runs in psql, on a copy with the same rows, to see it."""
+        return self.demonstrations[finding].script(finding.statement)
 
     def verdict(self, door: str, identity: str) -> Verdict:
         """The verdict for an object and an identity."""

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
@@ -39,6 +41,7 @@ class Target:
         self._table = sql.Identifier(self.relation.schema, self.relation.name)
         self.column = self.world.tenancy.column_of(self.relation.full_name)
         self._key, self._label_of = self._find_rows()
+        self._insertions: dict[tuple[str, UUID | None], list[Row]] = {}
         self._done: set[str] = set()
         self._refusals: dict[str, str] = {}
         self._seen = self._read(self.world.connection)
@@ -112,8 +115,8 @@ class Target:
         self._done |= {name for name, labels in reached.items() if labels}
         return reached
 
-    def judge(self, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
-        """A finding for each operation that reaches others' rows."""
+    def judge(self, api: Session, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
+        """A finding for each operation that reaches others' rows; ``api`` is ``actor``."""
         if actor.may_all:
             return
         name = self.relation.full_name
@@ -124,11 +127,12 @@ class Target:
                 continue
             whose = "every tenant's rows" if how_far is Reach.ALL else "rows of tenants that it is no member of"
             statement = self._demonstrated(operation, labels - actor.own)
+            seen = self._foreign_row(api, statement, actor) if operation == "select" else ""
             yield (
                 Finding(
                     (Verdict.LEAKS if operation == "select" else Verdict.WRITES_ACROSS).rule,
                     name,
-                    f"{actor.name} can {operation} {whose}",
+                    f"{actor.name} can {operation} {whose}{seen}",
                     f"Enable row level security on {name} with a policy for {operation} that holds it to the caller's "
                     f"tenants, and revoke {operation} from roles that do not need it.",
                     identity=actor.name,
@@ -146,6 +150,22 @@ class Target:
             columns = "*" if self._may_read_all else ", ".join(f'"{name}"' for name in self._readable)
             return sql.SQL("select {} from {}").format(sql.SQL(columns), self._table).as_string(None)
         return min(mine or found, key=len, default="")
+
+    def _foreign_row(self, api: Session, statement: str, actor: Actor) -> str:
+        """A row of another tenant that the statement gives, as a person reads it."""
+        try:
+            with api.transaction(force_rollback=True), api.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(statement.encode()).fetchall()
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return ""
+        for row in rows:
+            key = tuple(row.get(name) for name in self._key)
+            whose = {self._label_of[key]} if self._key and key in self._label_of else self.world.labels([*row.values()])
+            if whose - actor.own:
+                return ", as (" + shortened(", ".join(f"{name}: {value}" for name, value in row.items())) + ")"
+        return ""
 
     _may_read_all = True
     _readable: Sequence[str] = ()
@@ -214,14 +234,15 @@ class Target:
     def _read(self, session: Session) -> set[str]:
         rows = self._rows(session)
         if not self._key:
-            return set().union(*(self.world.labels(row) for row in rows))
+            public = self.relation.full_name in self.world.tenancy.public
+            return set().union(*(self.world.labels(row, public=public) for row in rows))
         return {self._label_of[tuple(row)] for row in rows if tuple(row) in self._label_of}
 
     # insert
 
     def _inserts(self, api: Session, label: str, actor: Actor) -> bool:
         """Whether a row of that tenant can be inserted."""
-        for values in self.insertions(label, actor):
+        for values in self._insertable(label, actor):
             statement = insert_statement(self.relation, values)
             sent = list(values.values())
             if not self._succeeds(api, "insert", label, statement, sent):
@@ -231,6 +252,12 @@ class Target:
             if self._lands(api, label, statement, sent):
                 return True
         return False
+
+    def _insertable(self, label: str, actor: Actor) -> list[Row]:
+        """The same values each time that it is tried."""
+        if (label, actor.user) not in self._insertions:
+            self._insertions[label, actor.user] = list(self.insertions(label, actor))
+        return self._insertions[label, actor.user]
 
     def insertions(self, label: str, actor: Actor) -> Iterator[Row]:
         """Values for a row of that tenant: one in its member's name, or in the actor's own."""
@@ -527,6 +554,11 @@ def reach(labels: Iterable[str], actor: Actor) -> Reach:
 def shown(session: Session, statement: sql.Composed, values: Sequence[Any]) -> str:
     """The statement with its values in it, as psql takes it."""
     return psycopg.ClientCursor(session).mogrify(statement, values)
+
+
+def shortened(text: str) -> str:
+    """At most 200 characters of it."""
+    return text if len(text) <= 200 else text[:200] + "…"
 
 
 def first_line(error: psycopg.Error) -> str:

@@ -168,9 +168,9 @@ class Buckets(Target):
         rows = self.world.connection.execute('select id from storage.buckets order by id collate "C"').fetchall()
         return ("id",), {(key,): LABELS[number % len(LABELS)] for number, (key,) in enumerate(rows)}
 
-    def judge(self, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
+    def judge(self, api: Session, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
         """All but reading."""
-        return super().judge(actor, {name: labels for name, labels in reached.items() if name != "select"})
+        return super().judge(api, actor, {name: labels for name, labels in reached.items() if name != "select"})
 
     def insertions(self, _label: str, _actor: Actor) -> Iterator[Row]:
         """A new bucket."""

@@ -190,13 +190,13 @@ class World:
 
     # whose a row is
 
-    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset()) -> set[str]:
-        """Whose values stand in a row, but for those in ``known``."""
+    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
+        """Whose values stand in a row, but for those in ``known`` and, unless ``public``, those that everybody reads."""
         text = " ".join(map(str, row))
         found = set(leaves(row))
         return {
             label
-            for marker, label in self._markers.items()
+            for marker, label in (self._values if public else self._markers).items()
             if (marker in found or (len(marker) >= _UUID_LENGTH and marker in text))
             and not any(marker in value for value in known)
         }
@@ -211,20 +211,24 @@ class World:
 
     @cached_property
     def _markers(self) -> dict[str, str]:
-        """Values that stand in rows of one tenant alone → its label. Those that are public are none."""
+        """`_values` without those that are public."""
+        public = self._public_values()
+        return {value: label for value, label in self._values.items() if value not in public}
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        """Values that stand in rows of one tenant alone → its label."""
         found: dict[str, set[str]] = {}
         values: list[tuple[str, Any]] = []
         for label in LABELS:
             user = self.tenants.users[label]
             values += [(label, self.tenants.ids[label]), (label, user), (label, self.emails.get(user))]
-        for relation, label, row in self.made():
-            if relation not in self.tenancy.public:
-                values += [(label, value) for value in row.values()]
+        for _, label, row in self.made():
+            values += [(label, value) for value in row.values()]
         for label, value in values:
             if isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH:
                 found.setdefault(str(value), set()).add(label)
-        public = self._public_values()
-        return {value: labels.pop() for value, labels in found.items() if len(labels) == 1 and value not in public}
+        return {value: labels.pop() for value, labels in found.items() if len(labels) == 1}
 
     def _public_values(self) -> set[str]:
         found: set[str] = set()
@@ -278,6 +282,32 @@ class World:
             for columns in wanted.get(name, ())
             if columns
         }
+
+    def condition(self, name: str) -> str | None:
+        """The condition of a policy by which a row of that relation is one of the caller's tenants."""
+        relation, member = self.relations.get(name), self.tenancy.member
+        column = self.tenancy.column_of(name)
+        if isinstance(member, Membership) and name == member.table:
+            return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(member.user)).as_string(None)
+        if name == self.tenancy.tenant and relation is not None and relation.column(column) is None:
+            column = relation.primary_key[0]
+        if relation is None or relation.column(column) is None:
+            return None
+        if isinstance(member, Membership):
+            schema, _, table = member.table.partition(".")
+            return (
+                sql.SQL("{} in (select m.{} from {} as m where m.{} = (select auth.uid()))")
+                .format(
+                    *map(sql.Identifier, (column, member.tenant)),
+                    sql.Identifier(schema, table),
+                    sql.Identifier(member.user),
+                )
+                .as_string(None)
+            )
+        if isinstance(member, Claim):
+            path = sql.Literal("{" + ",".join(member.path) + "}").as_string(None)
+            return f"{sql.Identifier(column).as_string(None)}::text = (select auth.jwt() #>> {path})"
+        return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(column)).as_string(None)
 
     # what is there
 
