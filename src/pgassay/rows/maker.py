@@ -679,9 +679,9 @@ def _overrides(relation: Relation, row: Row) -> bool:
     return any(column.identity == "always" and column.name in row for column in relation.columns)
 
 
-def _named(*names: str) -> _named:
+def _named(*names: str) -> sql.Identifier:
     """A name in a statement that takes parameters."""
-    return _named(*(name.replace("%", "%%") for name in names))
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
 def insert_statement(
