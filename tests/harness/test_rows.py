@@ -200,7 +200,7 @@ def expected(rule: Rule) -> tuple[str, str | None]:
 
 
 RULES = {
-    "lists": {"not null status", "check lists_status_check", "check lists_kind_check", "check lists_level_check", "length kind"},
+    "lists": {"not null status", "check lists_status_check", "check lists_kind_check", "check lists_level_check", "length kind", "length level"},
     "numbers": {f"check numbers_{c}_check" for c in "abcde"} | {f"not null {c}" for c in "abd"} | {f"length {c}" for c in "abde"},
     "texts": {f"check texts_{c}_check" for c in ("name", "reference", "email", "phone", "slug", "colour", "posix")}
     | {f"not null {c}" for c in ("name", "reference", "email")} | {"length name", "length colour"},
@@ -215,7 +215,7 @@ RULES = {
         "unique lowered", "unique uniques_pkey", "exclusion uniques_slot_excl",
     },
     "domains": {"not null code", "not null even", "domain code_check", "domain positive_check", "domain deep_check", "length even", "length code", "length maybe"},
-    "months": {"not null day", "not null amount", "length amount", "partition partitions of months"},
+    "months": {"not null amount", "length amount", "partition partitions of months"},
 }  # fmt: skip
 
 
