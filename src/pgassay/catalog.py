@@ -197,7 +197,7 @@ select
     json_build_object(
         'name', format_type(t.oid, -1),
         'kind', case
-            when t.typtype = 'b' and t.typcategory = 'A' and t.typelem <> 0 then 'array'
+            when t.typtype = 'b' and t.typcategory = 'A' and t.typarray = 0 then 'array'
             else case t.typtype
                 when 'e' then 'enum' when 'd' then 'domain' when 'c' then 'composite' when 'r' then 'range'
                 when 'm' then 'multirange' else 'base'
@@ -209,7 +209,7 @@ select
         'delimiter', t.typdelim::text,
         'labels', array(select e.enumlabel from pg_enum as e where e.enumtypid = t.oid order by e.enumsortorder),
         'part', coalesce(
-            case when t.typtype = 'b' and t.typcategory = 'A' and t.typelem <> 0
+            case when t.typtype = 'b' and t.typcategory = 'A' and t.typarray = 0
                 then json_build_array(t.typelem::bigint, format_type(t.typelem, -1)) end,
             case when t.typtype = 'd'
                 then json_build_array(t.typbasetype::bigint, format_type(t.typbasetype, t.typtypmod)) end,

@@ -135,7 +135,7 @@ class Pools:
             if value is not None and values.fits(data_type, value)
         }
         texts = list(reversed(fitting))[:_OPTIONS]
-        if not texts or (not data_type.domains and data_type.base.kind in ("base", "enum") and _is_known(data_type)):
+        if not texts or (not checks and values.is_sure(data_type)):
             return [fitting[text] for text in texts]
         conditions = [sql.SQL("({}) is not false").format(as_sql(check.expression)) for check in checks]
 
@@ -179,12 +179,6 @@ class Pools:
         """
         with self.connection.transaction(), self.connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
             return cursor.execute(statement).fetchall()
-
-
-def _is_known(data_type: DataType) -> bool:
-    return data_type.base.kind == "enum" or (
-        values.fresh(data_type, "a", 1) is not None and data_type.base.name != "xml"  # not every server reads XML
-    )
 
 
 def _surviving(items: Sequence[Any], ask: Callable[[Sequence[Any]], list[Any]]) -> list[Any]:
@@ -422,7 +416,7 @@ def _domain_words(column: Column) -> str:
 
 
 def _reduced(variables: Sequence[Variable], shuffled: random.Random | None) -> list[Variable]:
-    """Fewer options where there are too many combinations; the first ones, or any ones of ``shuffled``."""
+    """Fewer options where there are too many combinations; the first ones, or half of them any ones."""
     sizes = [len(variable.options) for variable in variables]
     total = 1
     for size in sizes:
@@ -436,7 +430,9 @@ def _reduced(variables: Sequence[Variable], shuffled: random.Random | None) -> l
         if len(variable.options) == size
         else replace(
             variable,
-            options=variable.options[:size] if shuffled is None else shuffled.sample(variable.options, size),
+            options=variable.options[:size]
+            if shuffled is None
+            else [*variable.options[: size // 2], *shuffled.sample(variable.options[size // 2 :], size - size // 2)],
         )
         for variable, size in zip(variables, sizes, strict=True)
     ]

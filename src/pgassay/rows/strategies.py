@@ -229,8 +229,22 @@ class _Table:
             sql.Literal(_KEYS),
         )
         rows = self.pools.ask(statement) if names else []
+        # an index on lower(email) refuses what one on email lets in
+        cases = [
+            tuple(change(value) if value else value for value in row)
+            for change in (str.upper, str.lower)
+            for row in rows
+        ]
+        texts = [
+            values.is_text(column.data_type.base) for name in names for column in self.columns if column.name == name
+        ]
+        changed = [
+            tuple(b if text else a for a, b, text in zip(row, case, texts, strict=True))
+            for row, case in zip([*rows, *rows], cases, strict=True)
+        ]
         if rows:
-            yield _exclusion_rule(self.relation, index), _Special([Variable(tuple(names), list(rows))])
+            options = list(dict.fromkeys([*rows, *changed]))
+            yield _exclusion_rule(self.relation, index), _Special([Variable(tuple(names), options)])
 
     def _dangling(self, key: ForeignKey) -> Iterator[tuple[Rule, _Special]]:
         """A key that is nowhere: in as few columns as can be, so that others keep to their own foreign keys."""

@@ -71,7 +71,7 @@ _FRESH: dict[str, Callable[[DataType, int], Any]] = {
     "real": lambda _, n: n,
     "double precision": lambda _, n: n,
     "numeric": _decimal,
-    "money": lambda _, n: n,
+    "money": lambda _, n: str(n),
     "oid": lambda _, n: n,
     "json": lambda _, __: "{}",
     "jsonb": lambda _, __: "{}",
@@ -249,10 +249,12 @@ def _ranges(part: DataType, parts: Parts) -> Iterator[str]:
 def _tried_of(base: DataType) -> Iterator[Any]:
     if base.name in _TEXTS:
         yield from _TRIED_TEXTS
-    elif base.name in _INTEGERS or base.name in ("numeric", "real", "double precision", "money", "oid"):
+    elif base.name in _INTEGERS or base.name in ("numeric", "real", "double precision", "oid"):
         yield from _TRIED_NUMBERS
         if base.name in ("numeric", "real", "double precision"):
             yield from map(Decimal, ("0.5", "0.01", "0.1", "1.5", "-0.5"))
+    elif base.name == "money":
+        yield from map(str, _TRIED_NUMBERS)
     elif base.name == "boolean":
         yield from (True, False)
     elif base.name in ("json", "jsonb"):
@@ -302,7 +304,7 @@ def hinted(data_type: DataType, hints: Hints, parts: Callable[[DataType, Hints],
             yield composite(values[(number * 7 + n) % len(values)] if values else None for n, values in enumerate(row))
     elif base.name in _TEXTS:
         yield from reading.texts(hints)
-    elif base.name in _INTEGERS or base.name in ("money", "oid"):
+    elif base.name in _INTEGERS or base.name == "oid":
         yield from (int(number) for number in reading.numbers(hints) if number == int(number))
     elif base.name in ("numeric", "real", "double precision"):
         yield from reading.numbers(hints)
@@ -357,6 +359,13 @@ def fits(data_type: DataType, value: Any) -> bool:
 def is_known(data_type: DataType) -> bool:
     """Whether this type of the server's own has values that need no search."""
     return data_type.name in _TEXTS or data_type.name in _REFERENCES or data_type.name in _FRESH
+
+
+def is_sure(data_type: DataType) -> bool:
+    """Whether candidates for the type that `fits` are values of it."""
+    sure = (*_TEXTS, *_INTEGERS, "numeric", "real", "double precision", "oid", "boolean", "json", "date")
+    moments = ("timestamp without time zone", "timestamp with time zone")
+    return data_type.base.kind == "enum" or data_type.base.name in (*sure, *moments)
 
 
 def beyond(data_type: DataType) -> Iterator[Any]:
@@ -432,7 +441,7 @@ _STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     **{name: st.integers(-limit, limit - 1) for name, limit in _INTEGERS.items()},
     "real": st.floats(width=32),
     "double precision": st.floats(),
-    "money": st.integers(-(10**12), 10**12),
+    "money": st.integers(-(10**12), 10**12).map(str),
     "oid": st.integers(0, 2**32 - 1),
     "boolean": st.booleans(),
     "uuid": st.uuids(),
