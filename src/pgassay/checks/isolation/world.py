@@ -324,13 +324,13 @@ class World:
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
         parts = [
-            sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from {} as t").format(
+            sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {} as t").format(
                 sql.Literal(relation.full_name), sql.Identifier(relation.schema, relation.name)
             )
             for relation in self.relations.values()
             if relation.kind == "table"
         ]
-        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from auth.users as t").format(USERS))
+        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from auth.users as t").format(USERS))
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(sql.SQL("\nunion all\n").join(parts).as_string(None)),
@@ -387,7 +387,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
             found: dict[int, list[str]] = {}
             rows = owner.execute(
                 sql.SQL(
-                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t) from {} as t"
+                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*) from {} as t"
                 ).format(identifier)
             )
             for oid, place, row in rows:
