@@ -613,7 +613,8 @@ def _next(
         if name not in found:
             keys = [key for key in table.foreign_keys if key.target in found and key.target not in barred]
             for key in _required(table, keys):
-                new.setdefault(name, []).extend((key.columns[-1][0], *path) for path in found[key.target])
+                step = key.columns[0][0] if len(key.columns) == 1 else ""  # of several columns none can be written
+                new.setdefault(name, []).extend((step, *path) for path in found[key.target])
     return new
 
 
@@ -695,6 +696,8 @@ class _Rules:
             return column
         if not chosen:
             return None
+        if any("" in route for route in chosen):
+            return column  # what has no rule follows its foreign keys
         if len(chosen) > 1:
             paths = " or ".join(".".join(route) for route in chosen)
             answers = ".".join(chosen[0])

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from pgassay import Session, catalog, hints, tenancy
+from pgassay.checks import intent, isolation
 from pgassay.config import Claim, Membership, Tenancy, read_tenancy
 from pgassay.hints import Column, Hints
 from pgassay.identity import Databases
+from pgassay.migrations import Script
 from pgassay.templates import Template
 from pgassay.tenancy import Inference
 
@@ -120,6 +122,27 @@ def test_schemas_of_other_styles(infer: Infer, file: Path) -> None:
     assert list(found.users) == expected.get("users", [])
 
 
+@pytest.mark.parametrize(
+    "file", [file for file in OTHERS if "tenant" in loaded(file)["expected"]], ids=lambda f: f.stem
+)
+def test_what_is_inferred_is_something_to_judge_by(pg_databases: Databases, file: Path) -> None:
+    content = loaded(file)
+    template = pg_databases.template((), (Script(Path("1_schema.sql"), "1_schema.sql", content["schema"]),))
+    clone = pg_databases.clone(template)
+    with clone.connect() as connection:
+        relations = catalog.read(connection)
+        functions = catalog.read_functions(connection, isolation.API_ROLES)
+        intended = intent.of(None, connection, relations)
+    clone.close()
+    pg_databases.drop_later(clone)
+    assert intended.tenancy is not None
+    matrix = isolation.observe(pg_databases, template, relations, functions, intended.tenancy)
+    pg_databases.drop_later(template)
+    leaks = {finding.object for finding in matrix.findings if finding.severity == "error"}
+    assert leaks == set(content["expected"].get("open", []))
+    assert matrix.unjudged.keys() <= intended.unjudged.keys()
+
+
 def test_the_jobs_system(pg_databases: Databases, pg_template: Template) -> None:
     clone = pg_databases.clone(pg_template)
     with clone.connect() as connection:
@@ -197,6 +220,17 @@ def test_what_everybody_reads_by_a_policy_is_suggested_as_public(infer: Infer) -
     # with a column for the tenant it is no such thing, whatever the policy says
     leak = "create policy everybody on public.docs for select using (true);"
     assert infer(ORGS + MEMBERS + ASKS_MEMBERS + leak).questions == ()
+
+
+def test_a_table_with_a_foreign_key_of_two_columns_follows_it_without_a_rule(infer: Infer) -> None:
+    more = """
+    create table public.pages (doc uuid references public.docs, number int, primary key (doc, number));
+    create table public.lines (id uuid primary key, doc uuid not null, page int not null,
+        foreign key (doc, page) references public.pages (doc, number));
+    """
+    found = infer(ORGS + MEMBERS + ASKS_MEMBERS + more)
+    assert found.tenancy is not None
+    assert (found.tenancy.tables, found.questions) == ({"public.pages": "doc.org_id"}, ())
 
 
 def test_two_foreign_keys_to_the_tenant_are_a_question_unless_policies_ask_for_one(infer: Infer) -> None:

@@ -158,8 +158,12 @@ class Maker:
         member = self._tenancy.member
         if not isinstance(member, Membership):
             return None
-        known = {member.tenant: tenant_id, member.user: user_id, **more}
-        return self._insert(self._relations[member.table], _Known(known))
+        relation = self._relations[member.table]
+        # what else a membership refers to, as a role, is what other members' refer to
+        there: Row = next((sent for (name, _), sent in self._sent.items() if name == relation.full_name), {})
+        referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
+        known = {**referred, member.tenant: tenant_id, member.user: user_id, **more}
+        return self._insert(relation, _Known(known))
 
     def fill(self, labels: tuple[str, ...]) -> Tenants:
         """One tenant a label with one member, and a row of it in every table."""
@@ -370,6 +374,10 @@ class Maker:
             **known.values,
         }
 
+    def links(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
+        """What ties a further row of a tenant to it: the tenant column, and the keys of rows that it needs."""
+        return self._known(relation, tenants, label, user).values
+
     def _known(
         self,
         relation: Relation,
@@ -414,8 +422,23 @@ class Maker:
     def _is_needed(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
         here = [relation.column(name) for name, _ in key.columns]
         return any(
-            column is not None and column.not_null and not column.has_default and column.name not in known
+            column is not None
+            and column.not_null
+            # a user is the caller by default, and here there is none
+            and (not column.has_default or self._is_of_users(key.target))
+            and column.name not in known
             for column in here
+        )
+
+    def _is_of_users(self, target: str) -> bool:
+        """Whether it is the table of users, or one that has a row for each under the user's own id."""
+        relation = self._relations.get(target)
+        return target == USERS or (
+            relation is not None
+            and any(
+                tuple(here for here, _ in key.columns) == relation.primary_key and key.target == USERS
+                for key in relation.foreign_keys
+            )
         )
 
     def _referred(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row:

@@ -264,12 +264,18 @@ class Target:
         relation = self.relation if self.is_table else self._base()
         if relation is None:
             return
-        for user in dict.fromkeys([None, actor.user]):
+        users = [None] if actor.user is None or self._is_of_users(relation, actor.user) else [None, actor.user]
+        for user in users:
             values = self.world.maker.values(relation, self.world.tenants, label, user)
             if not self.is_table:
                 values = {name: value for name, value in values.items() if self.relation.column(name) is not None}
                 values.pop("id", None)
             yield values
+
+    def _is_of_users(self, relation: Relation, user: UUID) -> bool:
+        """Whether nothing but its user ties a row to a tenant, so that one in the name of ``user`` is theirs."""
+        links = [self.world.maker.links(relation, self.world.tenants, label, user) for label in LABELS]
+        return user in links[0].values() and all(link == links[0] for link in links)
 
     def _base(self) -> Relation | None:
         """The table that a view's rows are likely to be from: that with the most of its columns, and rows."""

@@ -74,9 +74,7 @@ class World:
             self.tenants: Tenants = self.maker.fill(LABELS)
             self._both = self._stranger = self.maker.user()
             if tenancy.member is not None and not isinstance(tenancy.member, Claim):
-                self._both = self.maker.user()
-                for label in "AB":
-                    self.maker.join(self._both, self.tenants.ids[label])
+                self._both = self._member_of_both()
         except (psycopg.Error, Unfilled) as error:
             raise PgassayError(
                 f"No tenants could be made to try it with: {str(error).strip()}",
@@ -85,6 +83,17 @@ class World:
             ) from error
         self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
         self.guests = self._share()
+
+    def _member_of_both(self) -> UUID:
+        """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
+        both = self.maker.user()
+        try:
+            with self.connection.transaction():
+                self.maker.join(both, self.tenants.ids["A"])
+                self.maker.join(both, self.tenants.ids["B"])
+        except (psycopg.errors.UniqueViolation, Unfilled):
+            return self._stranger
+        return both
 
     def _check_rules(self) -> None:
         """Each rule for a single relation must lead somewhere."""
@@ -141,7 +150,8 @@ class World:
         some_tenant = str(self.tenants.ids["B"])
         forged = {"user_metadata": {self.tenancy.column: some_tenant, "role": "admin"}, "role": "service_role"}
         if isinstance(self.tenancy.member, Claim):
-            forged["user_metadata"] = nested(self.tenancy.member.path[1:], some_tenant)
+            path = self.tenancy.member.path
+            forged["user_metadata"] = nested(path[1:] or path, some_tenant)
         found = [
             Actor("anon", frozenset(), Identity.anon()),
             Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger),
@@ -314,13 +324,13 @@ class World:
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
         parts = [
-            sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from {} as t").format(
+            sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {} as t").format(
                 sql.Literal(relation.full_name), sql.Identifier(relation.schema, relation.name)
             )
             for relation in self.relations.values()
             if relation.kind == "table"
         ]
-        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from auth.users as t").format(USERS))
+        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from auth.users as t").format(USERS))
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(sql.SQL("\nunion all\n").join(parts).as_string(None)),
@@ -377,7 +387,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
             found: dict[int, list[str]] = {}
             rows = owner.execute(
                 sql.SQL(
-                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t) from {} as t"
+                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*) from {} as t"
                 ).format(identifier)
             )
             for oid, place, row in rows:
