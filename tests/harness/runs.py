@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgassay.catalog import Argument, Column, ForeignKey, Function, Relation
+from pgassay.catalog import Argument, Column, DataType, ForeignKey, Function, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import OPERATIONS, Access, Reach
 from pgassay.checks.run import Migration, Probes, Run, ServerFacts
 from pgassay.checks.waivers import Waived
+from pgassay.config import Tenancy
+from pgassay.tenancy import Inference
 
 IDENTITIES = ("anon", "stranger", "member of A", "service_role")
 
 
 def relation(name: str, *targets: str, kind: str = "table") -> Relation:
     columns = tuple(
-        Column(column, "uuid", "U", not_null=True, has_default=False)
+        Column(column, "uuid", "U", True, False, DataType("uuid", "base", "U", "uuid"))
         for column in ("id", *(f"{target.partition('.')[2]}_id" for target in targets))
     )
     keys = tuple(ForeignKey(target, ((f"{target.partition('.')[2]}_id", "id"),)) for target in targets)
@@ -24,7 +26,7 @@ def relation(name: str, *targets: str, kind: str = "table") -> Relation:
 
 
 def function(name: str) -> Function:
-    return Function("public", name, (Argument("a", "uuid", False),), True, False, False, frozenset({"anon"}))
+    return Function("public", name, (Argument("a", "uuid", False),), True, False, False, False, frozenset({"anon"}))
 
 
 def access(name: str, **wider: Reach) -> list[Access]:
@@ -52,6 +54,7 @@ def full(text: Callable[[str], str] = str) -> Run:
         text("expected"),
         text("culprit"),
         f"{text('file')}:12",
+        text("script"),
     )
     tells = Finding("tenant-isolation", call, text("told"), text("mend it"), "warning", "stranger", text("call"))
     accepted = replace(leak, object=f"public.{odd}", observed=text("accepted"))
@@ -89,6 +92,8 @@ def full(text: Callable[[str], str] = str) -> Run:
             Waived(f"public.{odd}", accepted.observed, text("on purpose"), accepted),
             Waived(f"public.{text('fine')}(uuid)", f"not judged: {text('no call')}", text("called elsewhere")),
         ),
+        inferred=Inference(Tenancy(f"public.{text('orgs')}", None, text("org_id"))),
+        notes=(text("note"),),
     )
 
 

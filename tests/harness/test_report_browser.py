@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,19 +18,9 @@ from pgassay.checks.isolation import Reach
 from pgassay.checks.run import Run
 from pgassay.report import html
 from tests.harness import runs
+from tests.needs import lacks
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-REQUIRED = "REQUIRE_BROWSER"
-"""The variable with which CI says that these tests must run."""
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        (CHROMIUM is None or DRIVER is None) and REQUIRED not in os.environ,
-        reason="no Chromium: on Debian, apt-get install chromium chromium-driver",
-    ),
-]
+pytestmark = pytest.mark.browser
 
 LIGHT, DARK = "light", "dark"
 WIDE, PHONE = 1280, 375
@@ -72,16 +61,18 @@ return found;
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    assert CHROMIUM is not None, "REQUIRE_BROWSER is set, and there is no Chromium"
-    assert DRIVER is not None, "REQUIRE_BROWSER is set, and there is no chromedriver"
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        lacks("browser", "apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
+    options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
 
 
 Show = Callable[..., webdriver.Chrome]
@@ -192,7 +183,7 @@ def test_the_matrix_is_filtered_by_words_and_by_findings(show: Show, width: int)
 def test_a_demonstration_is_copied_as_it_is(show: Show) -> None:
     statement = "begin;\n  select '<&>';\nrollback;"
     run = runs.full()
-    page = show(replace(run, findings=(replace(run.findings[0], statement=statement),)))
+    page = show(replace(run, findings=(replace(run.findings[0], script=statement),)))
     button = page.find_element(By.CSS_SELECTOR, ".copyable button")
     assert button.text == "Copy"
     page.execute_script("navigator.clipboard.writeText = async (text) => { window.copied = text; }")

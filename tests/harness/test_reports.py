@@ -394,7 +394,7 @@ def test_no_text_of_a_schema_becomes_markup(text: str) -> None:
 
 def test_what_stands_in_a_schema_is_shown() -> None:
     shown = Elements(html.render(runs.full(lambda word: f"{word}<b>&\x1b\u202e"))).text
-    for word in ("leaky", "observed", "statement", "expected", "culprit", "mend", "told", "on purpose", "one.sql"):
+    for word in ("leaky", "observed", "script", "expected", "culprit", "mend", "told", "on purpose", "one.sql"):
         assert f"{word}<b>&\\x1b\\u202e" in shown
 
 

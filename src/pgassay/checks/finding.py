@@ -11,7 +11,8 @@ class Finding:
 
     ``severity`` is ``error`` or ``warning``. Of an experiment, ``statement`` is what was run as ``identity`` through
     ``door`` (``select``, ``insert``, ``update``, ``delete``, ``call``, …), ``expected`` what should have come back, and
-    ``culprit`` the policy, grant or function that let it through. ``location`` is ``file:line`` where there is one.
+    ``culprit`` the policy, grant or function that let it through, and ``script`` what psql runs to see it. ``location``
+    is ``file:line`` where there is one.
     """
 
     rule: str
@@ -25,3 +26,4 @@ class Finding:
     expected: str = ""
     culprit: str = ""
     location: str = ""
+    script: str = ""

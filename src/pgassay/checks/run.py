@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
@@ -93,7 +94,7 @@ class Run:
     applied before the first one. ``declared`` are the relations that must be there. ``unjudged`` says why, by object.
     ``error`` is what ended the run early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the
     tenancy that was gone by where none is declared. Files are relative to the directory that the run was started in,
-    where they lie in it.
+    where they lie in it. ``notes`` are facts that nobody must act on.
     """
 
     version: str
@@ -115,6 +116,7 @@ class Run:
     error: str = ""
     hint: str = ""
     inferred: Inference | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def identities(self) -> list[str]:
@@ -165,12 +167,29 @@ def check(databases: Databases, template: Template, settings: Config) -> Outcome
     observed = None
     if intended.tenancy is not None:
         observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome)
-        outcome.findings += observed.findings
+        outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
         outcome.unjudged = observed.unjudged | outcome.unjudged
     outcome.findings += _rules(databases, template, outcome)
     before = migrations.scripts(settings.before)
     outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
     return outcome
+
+
+def _with_script(finding: Finding, observed: Matrix) -> Finding:
+    """The finding with what psql runs to see it, on a copy with the same rows: as somebody who may become the role."""
+    probe = observed.demonstrations.get(finding)
+    if probe is None or not finding.statement:
+        return finding
+    identity = probe.actor.identity
+    role, claims = sql.Identifier(identity.role).as_string(None), sql.Literal(identity.claims).as_string(None)
+    lines = (
+        "begin",
+        f"set local role {role}",
+        f"set local request.jwt.claims = {claims}",
+        finding.statement,
+        "rollback",
+    )
+    return replace(finding, script="".join(f"{line};\n" for line in lines))
 
 
 def observe(databases: Databases, template: Template, settings: Config) -> Matrix | None:
@@ -246,6 +265,7 @@ class Record:
             unjudged=verdict.unjudged,
             waived=verdict.waived,
             inferred=outcome.inferred,
+            notes=seen.notes,
         )
 
     def stopped(self, error: PgassayError | psycopg.Error) -> Run:

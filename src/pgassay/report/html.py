@@ -14,11 +14,14 @@ from markupsafe import Markup, escape
 
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Door, Run
+from pgassay.report import tenancy
 from pgassay.report.drawing import draw
 from pgassay.report.groups import by_object
 from pgassay.report.visible import visible
 
 _FOLDER = Path(__file__).parent
+_OPERATION_OF = {"move": "update"}
+"""The operation of the access matrix that goes through a door of another name."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def render(run: Run) -> str:
     page: str = environment.get_template("page.html.j2").render(
         run=run,
         verdict=_verdict(run),
+        assumption=tenancy.assumption(run.inferred) if run.inferred else "",
         groups=groups,
         anchors={name: f"found-{number}" for number, name in enumerate(groups)},
         errors=sum(finding.severity == "error" for finding in run.findings),
@@ -116,11 +120,14 @@ def _rows(run: Run) -> list[Row]:
 
 
 def _tone(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> str:
-    """How a cell looks: more than one's own is bad if it was found, and otherwise as wide as it is."""
-    if reach not in (Reach.ALL, Reach.SOME):
-        return str(reach.value)
-    found = any(
-        finding.object == relation and finding.identity == identity and finding.door in ("", operation)
+    """How a cell looks: as bad as what was found there, and otherwise as wide as it is."""
+    found = {
+        finding.severity
         for finding in run.findings
-    )
-    return "bad" if found else "all"
+        if finding.object == relation
+        and finding.identity == identity
+        and (_OPERATION_OF.get(finding.door, finding.door) or operation) == operation
+    }
+    if found:
+        return "bad" if "error" in found else "warned"
+    return "all" if reach is Reach.SOME else str(reach.value)

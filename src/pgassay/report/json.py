@@ -11,6 +11,7 @@ from typing import Any
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.run import Migration, Run
+from pgassay.report import tenancy
 
 FORMAT = 1
 """Raised when a field goes away or means something else; added ones leave it as it is."""
@@ -43,6 +44,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         "server": None if run.server is None else asdict(run.server),
         "before": [_migration(script) for script in run.before],
         "migrations": [_migration(script) for script in run.migrations],
+        "assumed": None if run.inferred is None else tenancy.assumption(run.inferred),
         "declared": list(run.declared),
         "relations": [_relation(relation) for relation in run.relations],
         "doors": [asdict(door) for door in run.doors],
@@ -67,6 +69,7 @@ def as_dict(run: Run) -> dict[str, Any]:
         "not_judged": [
             {"object": name, "reason": reason, "waived": waived.get(name)} for name, reason in not_judged.items()
         ],
+        "notes": list(run.notes),
     }
 
 
@@ -107,6 +110,7 @@ def _finding(finding: Finding, waived: str | None) -> dict[str, Any]:
         "door": finding.door or None,
         "identity": finding.identity or None,
         "statement": finding.statement or None,
+        "script": finding.script or None,
         "observed": finding.observed,
         "expected": finding.expected or None,
         "culprit": finding.culprit or None,

@@ -8,14 +8,15 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from pgassay.report.visible import in_a_line
 from pgassay.tenancy import USERS, Inference, written
 
 
-def assumed(inference: Inference) -> RenderableType:
+def assumption(inference: Inference) -> str:
     """What is taken for granted where nothing is declared."""
     tenancy = inference.tenancy
     if tenancy is None:
-        return Text("No tenancy is declared, and the schema does not settle it.", "bold yellow")
+        return "No tenancy is declared, and the schema does not settle it."
     if tenancy.tenant == USERS:
         whose = f"each user owns rows of their own, by the column {tenancy.column} or foreign keys"
     else:
@@ -23,20 +24,24 @@ def assumed(inference: Inference) -> RenderableType:
             f"rows belong to {tenancy.tenant}, by the column {tenancy.column} or foreign keys; "
             f"who is a member, {written(tenancy.member)} says"
         )
-    return Group(
-        Text(f"No tenancy is declared. Assumed: {whose}."),
-        Text("pgassay init writes this down, for you to confirm."),
-    )
+    return f"No tenancy is declared. Assumed: {whose}."
+
+
+def assumed(inference: Inference) -> RenderableType:
+    """The same, and what to do about it."""
+    if inference.tenancy is None:
+        return Text(in_a_line(assumption(inference)), "bold yellow")
+    return Group(Text(in_a_line(assumption(inference))), Text("pgassay init writes this down, for you to confirm."))
 
 
 def undecided(inference: Inference, command: str = "pgassay init") -> RenderableType:
     """Why nothing could be inferred, and how to say which candidate is meant."""
-    lines: list[RenderableType] = [Text(inference.doubt)]
+    lines: list[RenderableType] = [Text(in_a_line(inference.doubt))]
     for candidate in inference.candidates:
         whose = "each user" if candidate.tenant == USERS else candidate.tenant
-        lines.append(Text.assemble("  ", (whose, "bold"), f": {candidate.evidence}"))
+        lines.append(Text.assemble("  ", (in_a_line(whose), "bold"), in_a_line(f": {candidate.evidence}")))
         chosen = f"{command} --tenant {shlex.quote(candidate.tenant)} --member {shlex.quote(candidate.written)}"
-        lines.append(Padding(Text(chosen, "cyan"), (0, 0, 0, 4), expand=False))
+        lines.append(Padding(Text(in_a_line(chosen), "cyan"), (0, 0, 0, 4), expand=False))
     if not inference.candidates:
         lines.append(Text("Write it by hand into pyproject.toml:"))
         lines.append(Padding(Text(_BY_HAND, "cyan"), (0, 0, 0, 2), expand=False))

@@ -94,6 +94,8 @@ def report(run: Run) -> RenderableType:
     if run.matrix:
         parts.append(matrix(run))
     parts += [_object(groups) for groups in by_object(run.findings).values()]
+    if run.notes:
+        parts.append(Group(*(Text(in_a_line(f"note  {note}"), "dim") for note in run.notes)))
     if run.unjudged or run.waived:
         parts.append(_accepted(run))
     lines = [line for part in parts for line in (part, Text())]
