@@ -28,24 +28,24 @@ select
     pg_catalog.split_part(entry, '=', 1) as name,
     pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') + 1) as value
 from pg_catalog.pg_db_role_setting as s
-join pg_catalog.pg_roles as r on s.setrole = r.oid
+join pg_catalog.pg_roles as r on s.setrole operator(pg_catalog.=) r.oid
+left join pg_catalog.pg_database as d on s.setdatabase operator(pg_catalog.=) d.oid
 cross join lateral pg_catalog.unnest(s.setconfig) as entry
 where
-    r.rolname in (%(login)s, %(role)s)
-    and s.setdatabase in (
-        0, (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
-    )
-    and entry not like '%%_preload_libraries=%%'
-order by r.rolname = %(role)s, s.setdatabase <> 0
+    r.rolname operator(pg_catalog.=) any(array[%(login)s, %(role)s]::pg_catalog.name[])
+    and (d.oid is null or d.datname operator(pg_catalog.=) pg_catalog.current_database())
+    and entry operator(pg_catalog.!~~) '%%_preload_libraries=%%'
+order by r.rolname operator(pg_catalog.=) %(role)s::pg_catalog.name, d.oid is not null
 """
 
-
+# Operators are qualified, too: the schemas of a project that nobody has read may have others of these names.
+_IS_SUPERUSER = "select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) %s::pg_catalog.name"
 _SET = """
 select pg_catalog.set_config(s.name, s.value, %s)
 from (
     select w.name, w.value
     from
-        rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[]))
+        rows from (pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[]))
         with ordinality as w (name, value, position)
     order by w.position
 ) as s
@@ -190,16 +190,13 @@ class Session(PatientConnection[TupleRow]):
     @cached_property
     def _may_change_user(self) -> bool:
         """Whether whoever logged in is a superuser; ``session_user`` may be somebody else by now."""
-        row = (
-            self._cursor()
-            .execute("select rolsuper from pg_catalog.pg_roles where rolname = %s", [self.info.user])
-            .fetchone()
-        )
+        row = self._cursor().execute(_IS_SUPERUSER, [self.info.user]).fetchone()
         return row is not None and bool(row[0])
 
     def _settings(self, names: list[str]) -> dict[str, str]:
         rows = self._cursor().execute(
-            "select n, coalesce(pg_catalog.current_setting(n, true), '') from pg_catalog.unnest(%s::text[]) as n",
+            "select n, coalesce(pg_catalog.current_setting(n, true), '') "
+            "from pg_catalog.unnest(%s::pg_catalog.text[]) as n",
             [names],
         )
         values: dict[str, str] = dict(rows.fetchall())

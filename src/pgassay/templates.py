@@ -80,7 +80,8 @@ class Clone(Generic[S]):
 
     def connect_as_authenticator(self) -> S:
         """A new session that logged in as the API does: nothing in it can get at the rights of the owner."""
-        return self._keep(self.server.connect(self.name, user=AUTHENTICATOR, settings=UNMOVED, kind=self._kind))
+        settings = {**UNMOVED, "application_name": "PostgREST"}
+        return self._keep(self.server.connect(self.name, user=AUTHENTICATOR, settings=settings, kind=self._kind))
 
     def connect_as_admin(self) -> S:
         """A new session of the server's admin, normally a superuser."""

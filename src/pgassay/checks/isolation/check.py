@@ -22,6 +22,7 @@ from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.config import Tenancy
 from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
+from pgassay.patience import Stopped
 from pgassay.rows import Unfilled
 from pgassay.templates import Template
 
@@ -167,7 +168,13 @@ class _Check:
             except Unfilled as error:
                 self._unjudged[relation.full_name] = str(error)
                 continue
-            self._try(target)
+            try:
+                self._try(target)
+            except Stopped as error:
+                if self._api.closed:
+                    raise
+                self._unjudged[relation.full_name] = error.message
+                continue
             vacuous = target.vacuous()
             if vacuous is not None:
                 self._unjudged[relation.full_name] = vacuous
@@ -202,18 +209,18 @@ class _Check:
         self._findings.update(found)
 
     def _is_reachable(self, relation: Relation) -> bool:
-        row = self._world.connection.execute(
+        ((reachable,),) = self._world.ask(
             "select pg_catalog.bool_or(pg_catalog.has_schema_privilege(r, %s, 'usage')) "
             "from pg_catalog.unnest(%s::pg_catalog.text[]) as r",
             [relation.schema, list(API_ROLES)],
-        ).fetchone()
-        return row is not None and bool(row[0])
+        )
+        return bool(reachable)
 
     def _notes(self) -> Iterator[str]:
         """What the API layer does not reach, once a schema."""
         for schema in sorted(self._schemas):
-            row = self._world.connection.execute(_BEYOND_THE_API, [schema]).fetchone()
-            rights = [] if row is None else [what for what, count in zip(_RIGHTS, row, strict=True) if count]
+            (row,) = self._world.ask(_BEYOND_THE_API, [schema])
+            rights = [what for what, count in zip(_RIGHTS, row, strict=True) if count]
             if rights:
                 yield f"{schema}: anon or authenticated may {' and '.join(rights)}, which the API does not offer them"
 

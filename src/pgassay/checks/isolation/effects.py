@@ -225,14 +225,9 @@ class Effects:
         self, target: Target, actor: Actor, statement: sql.Composed, values: Sequence[Any], outcome: _Outcome
     ) -> Found:
         relation = target.relation
-        row = self._world.connection.execute(
-            _COLUMNS,
-            {
-                "relation": sql.Identifier(relation.schema, relation.name).as_string(None),
-                "name": outcome.constraint,
-            },
-        ).fetchone()
-        columns = row[0] if row is not None and row[0] else []
+        name = sql.Identifier(relation.schema, relation.name).as_string(None)
+        (row,) = self._world.ask(_COLUMNS, {"relation": name, "name": outcome.constraint})
+        columns = row[0] or []
         numbers = outcome.error == "23P01" or any(_PER_TENANT.search(name) for name in columns)
 
         def holds(session: Session) -> bool:

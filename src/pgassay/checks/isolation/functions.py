@@ -19,6 +19,7 @@ from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened, shown
 from pgassay.checks.isolation.world import State, World
 from pgassay.identity import Session
+from pgassay.patience import Stopped
 
 CALLS = 24
 """How many combinations of arguments a function is tried with."""
@@ -74,16 +75,25 @@ class Calls:
                 self.skipped.append(function.signature)
                 continue
             progress(function.signature)
-            with self._as(entitled):
-                answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
-            self.probes += len(answered)
-            calls = [call for call, answer in answered if not isinstance(answer, str)]
-            if not calls:
-                self.unjudged[function.signature] = f"no call succeeded for a member: {answered[0][1][6:]}"
+            try:
+                found = self._try(function, entitled, actors)
+            except Stopped as error:
+                if any(session.closed for session in filter(None, (self._api, self._alone))):
+                    raise
+                self.unjudged[function.signature] = error.message
                 continue
-            found = self._first(function, calls, actors)
             if found is not None:
                 yield found
+
+    def _try(self, function: Function, entitled: Actor, actors: Sequence[Actor]) -> Found | None:
+        with self._as(entitled):
+            answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
+        self.probes += len(answered)
+        calls = [call for call, answer in answered if not isinstance(answer, str)]
+        if not calls:
+            self.unjudged[function.signature] = f"no call succeeded for a member: {answered[0][1][6:]}"
+            return None
+        return self._first(function, calls, actors)
 
     def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Found | None:
         for actor in actors:

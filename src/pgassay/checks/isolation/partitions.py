@@ -72,7 +72,7 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
     doors = []
     for partition in found:
         name = sql.Identifier(partition.schema, partition.name).as_string(None)
-        row = world.connection.execute(_PARTITIONS, [name]).fetchone()
+        row = next(iter(world.ask(_PARTITIONS, [name])), None)
         if row is None or row[1] not in world.tenants.rows:
             continue
         _, root, constraint, keys = row

@@ -83,15 +83,16 @@ class Target:
         for here, step in itertools.pairwise(steps):
             key = next(key for key in relation.foreign_keys if [here] == [column for column, _ in key.columns])
             relation = self.world.relations[key.target]
-            expression = sql.SQL("(select x.{} from {} as x where x.{} = {})").format(
+            expression = sql.SQL("(select x.{} from {} as x where x.{} {} {})").format(
                 sql.Identifier(step),
                 sql.Identifier(relation.schema, relation.name),
                 sql.Identifier(key.columns[0][1]),
+                self.world.equals,
                 expression,
             )
         if position:
             expression = sql.SQL("({})[{}]").format(expression, sql.Literal(int(position.rstrip("]"))))
-        rows = self.world.connection.execute(
+        rows = self.world.ask(
             sql.SQL("select ({})::pg_catalog.text, {} from {} as t").format(
                 expression, sql.SQL(", ").join(map(sql.Identifier, self.relation.primary_key)), self._table
             )
@@ -344,7 +345,8 @@ class Target:
     def _each_row(self) -> Iterator[tuple[str, sql.Composed, list[Any]]]:
         if not self._key:
             return
-        where = sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in self._key)
+        equals = [sql.SQL("{} {} %s").format(sql.Identifier(name), self.world.equals) for name in self._key]
+        where = sql.SQL(" and ").join(equals)
         for key, label in self._label_of.items():
             yield label, where, list(key)
 

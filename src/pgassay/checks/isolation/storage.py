@@ -100,7 +100,7 @@ class Files(Target):
 
     @cached_property
     def _public(self) -> set[Any]:
-        rows = self.world.connection.execute(
+        rows = self.world.ask(
             "select o.id from storage.objects as o join storage.buckets as b on o.bucket_id = b.id where b.public"
         )
         return {key for (key,) in rows}

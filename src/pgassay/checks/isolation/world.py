@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -38,6 +38,29 @@ where
     and not a.attisdropped
     and pg_catalog.has_column_privilege(r, c.oid, a.attnum, p)
 order by a.attnum
+"""
+_OTHER_EQUALS = """
+select exists (
+    select from pg_operator as o
+    where
+        o.oprname = '='
+        and o.oprnamespace <> 'pg_catalog'::regnamespace
+        and not exists (
+            select from pg_depend as d
+            where d.classid = 'pg_operator'::regclass and d.objid = o.oid and d.deptype = 'e'
+        )
+)
+"""
+_OTHERWISE_FIRED = """
+select pg_catalog.format('%I.%I', n.nspname, c.relname), f.kind, f.name, f.enabled
+from (
+    select t.tgrelid, 'trigger', t.tgname, t.tgenabled from pg_catalog.pg_trigger as t where not t.tgisinternal
+    union all
+    select w.ev_class, 'rule', w.rulename, w.ev_enabled from pg_catalog.pg_rewrite as w where w.ev_type <> '1'
+) as f (relation, kind, name, enabled)
+join pg_catalog.pg_class as c on f.relation = c.oid
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+where f.enabled in ('A', 'R')
 """
 _LINES = sql.SQL("""
 create schema pgassay_probe;
@@ -321,6 +344,18 @@ class World:
 
     # what is there
 
+    def ask(self, query: LiteralString | sql.Composed, values: Any = None) -> list[Any]:
+        """The answer to a query of our own, in which nothing of the project's is taken for PostgreSQL's own."""
+        with self.connection.transaction(force_rollback=True):
+            self.connection.execute("set local search_path = pg_catalog")
+            return self.connection.execute(query, values).fetchall()
+
+    @cached_property
+    def equals(self) -> sql.SQL:
+        """The operator for keys: its plain name, unless the project has one of that name."""
+        (row,) = self.ask(_OTHER_EQUALS)
+        return sql.SQL("operator(pg_catalog.=)" if row[0] else "=")
+
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
         parts = [
@@ -366,7 +401,7 @@ class World:
         if name not in self._privileges:
             found: dict[tuple[str, str], list[str]] = {}
             wanted = {"relation": name, "roles": list(API_ROLES), "privileges": ["select", "insert", "update"]}
-            for _, who, what, column in self.connection.execute(_PRIVILEGES, wanted):
+            for _, who, what, column in self.ask(_PRIVILEGES, wanted):
                 found.setdefault((who, what), []).append(column)
             self._privileges[name] = found
         return self._privileges[name].get((role, privilege), [])
@@ -396,12 +431,26 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
                     found.setdefault(oid, []).append(place)
             gone += [(identifier, oid, places) for oid, places in found.items()]
     with clone.connect_as_admin() as admin, admin.transaction():
+        admin.execute("set local search_path = pg_catalog")
         admin.execute("set local session_replication_role = replica")
+        # What fires even so would have the admin's rights.
+        fired = admin.execute(_OTHERWISE_FIRED).fetchall()
+        for relation, kind, rule, _ in fired:
+            admin.execute(_switched(relation, kind, rule, "disable"))
         for identifier, oid, places in gone:
             admin.execute(
                 sql.SQL("delete from {} where tableoid = %s and ctid = any(%s::pg_catalog.tid[])").format(identifier),
                 [oid, places],
             )
+        for relation, kind, rule, enabled in fired:
+            admin.execute(_switched(relation, kind, rule, "enable always" if enabled == "A" else "enable replica"))
+
+
+def _switched(relation: str, kind: LiteralString, rule: str, how: LiteralString) -> sql.Composed:
+    """The statement that enables or disables a trigger or rule; ``relation`` is quoted as it needs."""
+    return sql.SQL("alter table {} {} {} {}").format(
+        sql.SQL(relation), sql.SQL(how), sql.SQL(kind), sql.Identifier(rule)
+    )
 
 
 def leaves(value: Any) -> Iterator[str]:
