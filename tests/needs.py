@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,12 +26,28 @@ def lacks(thing: str, how_to_get: str) -> NoReturn:
     pytest.skip(message)
 
 
-def npm(program: str) -> Path:
-    """The command of an npm package in tests/npm."""
-    found = ROOT / ".tmp" / "npm" / "node_modules" / ".bin" / program
-    if not found.exists():
-        lacks("npm", "cp -r tests/npm .tmp/npm && npm ci --prefix .tmp/npm")
+def npm(package: str) -> Path:
+    """The directory of one of the npm packages of tests/npm."""
+    found = ROOT / ".tmp" / "npm" / "node_modules" / package
+    if not found.is_dir():
+        lacks("npm", "mkdir -p .tmp && cp -r tests/npm .tmp/npm && npm install --no-save --prefix .tmp/npm")
     return found
+
+
+def npm_programs() -> Path | None:
+    """Where the commands of those packages are, if they are here."""
+    found = ROOT / ".tmp" / "npm" / "node_modules" / ".bin"
+    return found if found.is_dir() else None
+
+
+def container(image: str) -> None:
+    """A container engine that has ``image``."""
+    for question in (["info"], ["image", "inspect", image]):
+        if (
+            shutil.which("docker") is None
+            or subprocess.run(["docker", *question], capture_output=True, check=False).returncode != 0
+        ):
+            lacks("container", f"no container engine answers that has the image {image}")
 
 
 def tools(server: Server) -> Path:

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from pgassay import Clone, migrations
@@ -43,8 +42,8 @@ class Operator:
         self.clone = clone
         self.url = url
         programs = [str(needs.tools(clone.server)), str(home)]
-        with suppress(pytest.skip.Exception):
-            programs.append(str(needs.npm("supabase").parent))
+        if npm := needs.npm_programs():
+            programs.append(str(npm))
         # the CLI writes a folder of its own beside the migrations
         self._folder = home / "repository"
         shutil.copytree(ROOT / "supabase", self._folder / "supabase", symlinks=True)

@@ -32,6 +32,7 @@ from pgassay.migrations import Script
 from pgassay.plugin import SharedServer, _ask_for_server
 from pgassay.servers import Server, container, local, running, url
 from pgassay.servers.server import MAINTENANCE
+from tests import needs
 from tests.jobs.cast import one
 
 POLL_SECONDS = 0.01
@@ -562,25 +563,14 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
 
 
-def an_engine_answers() -> bool:
-    return shutil.which("docker") is not None and docker("info").returncode == 0
-
-
-ENGINE = an_engine_answers()
-in_a_container = [
-    pytest.mark.skipif(not ENGINE, reason="no container engine answers"),
-    pytest.mark.skipif(
-        not ENGINE or docker("image", "inspect", IMAGE).returncode != 0, reason=f"the image {IMAGE} is not here"
-    ),
-]
-
-
 def containers(run: str) -> list[str]:
     return docker("ps", "--all", "--quiet", "--filter", f"label=pgassay.run={run}").stdout.split()
 
 
 class TestContainer:
-    pytestmark = in_a_container
+    @pytest.fixture(autouse=True)
+    def engine(self) -> None:
+        needs.container(IMAGE)
 
     @pytest.mark.parametrize("how", [None, signal.SIGKILL], ids=["normal end", "SIGKILL"])
     def test_a_container_is_removed_however_the_run_ends(self, directory: Path, how: signal.Signals | None) -> None:

@@ -173,7 +173,7 @@ def test_metrics_show_jobs_that_were_there_before_at_once(pg_databases: Database
                 "from public.jobs as j order by j.id"
             ).fetchall()
         assert shown == live
-        assert (job, 1) in [(row[0], row[4]) for row in shown]
+        assert {row[0]: row[4] for row in shown}[job] >= 1
 
 
 def test_a_campaign_runs_on_contacts_and_jobs_that_were_there_before(pg_databases: Databases) -> None:
