@@ -224,7 +224,7 @@ class World:
     # whose a row is
 
     def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
-        """Whose values stand in a row, but for those in ``known`` and, unless ``public``, those that everybody reads."""
+        """Whose values stand in a row, but for ``known`` ones and, unless ``public``, those that everybody reads."""
         text = " ".join(map(str, row))
         found = set(leaves(row))
         return {
