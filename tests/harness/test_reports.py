@@ -311,7 +311,7 @@ def test_a_result_of_sarif_is_the_same_one_when_other_rows_were_made() -> None:
         return [result["partialFingerprints"]["pgassay/v1"] for result in results if "partialFingerprints" in result]
 
     run = runs.full()
-    told, other = "is given: 9b2f6e70-0000-4000-8000-000000000001", "is given: 5d3a1c22-0000-4000-8000-000000000002"
+    told, other = "sees it, as (id: 9b2f6e70-0000-4000-8000-000000000001)", "sees it, as (id: 7)"
     first, second = (replace(run, findings=(replace(run.findings[0], observed=text),)) for text in (told, other))
     assert fingerprints(first) == fingerprints(second)
     assert len(set(fingerprints(run))) == 3
@@ -564,7 +564,32 @@ def test_findings_that_differ_in_who_did_it_alone_are_one_group() -> None:
     }
 
 
+def test_the_rows_that_came_back_make_no_group_of_their_own() -> None:
+    leak = runs.full().findings[0]
+    seen = [
+        replace(leak, identity=who, observed=f"{who} can select every row, as (id: {n})")
+        for n, who in enumerate(runs.IDENTITIES)
+    ]
+    assert [group.count for group in groups.by_object(seen)["public.leaky"]] == [4]
+
+
+def test_what_one_mend_closes_is_told_together_and_the_mend_once() -> None:
+    run = runs.full()
+    leak = run.findings[0]
+    other = replace(leak, observed="anon can delete", mend="mend the other")
+    write = replace(leak, observed="anon can update", door="update")
+    lines = [line.strip() for line in printed(replace(run, findings=(leak, other, write))).splitlines()]
+    told = [line for line in lines if line.startswith(("error", "mend "))]
+    assert [re.sub(" +", " ", line) for line in told] == [
+        "error public.leaky: anon can select observed [tenant-isolation]",
+        "error public.leaky: anon can update [tenant-isolation]",
+        "mend mend",
+        "error public.leaky: anon can delete [tenant-isolation]",
+        "mend mend the other",
+    ]
+
+
 def test_what_differs_in_more_than_who_did_it_is_told_apart() -> None:
     leak = runs.full().findings[0]
-    others = [replace(leak, **{name: "other"}) for name in ("rule", "observed", "severity", "door", "culprit")]
-    assert sum(len(each) for each in groups.by_object([leak, *others]).values()) == 6
+    others = [replace(leak, **{name: "other"}) for name in ("rule", "observed", "severity", "door", "culprit", "mend")]
+    assert sum(len(each) for each in groups.by_object([leak, *others]).values()) == 7

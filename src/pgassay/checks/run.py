@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
@@ -176,20 +175,8 @@ def check(databases: Databases, template: Template, settings: Config) -> Outcome
 
 
 def _with_script(finding: Finding, observed: Matrix) -> Finding:
-    """The finding with what psql runs to see it, on a copy with the same rows: as somebody who may become the role."""
-    probe = observed.demonstrations.get(finding)
-    if probe is None or not finding.statement:
-        return finding
-    identity = probe.actor.identity
-    role, claims = sql.Identifier(identity.role).as_string(None), sql.Literal(identity.claims).as_string(None)
-    lines = (
-        "begin",
-        f"set local role {role}",
-        f"set local request.jwt.claims = {claims}",
-        finding.statement,
-        "rollback",
-    )
-    return replace(finding, script="".join(f"{line};\n" for line in lines))
+    tried = finding in observed.demonstrations and finding.statement
+    return replace(finding, script=observed.script(finding)) if tried else finding
 
 
 def observe(databases: Databases, template: Template, settings: Config) -> Matrix | None:

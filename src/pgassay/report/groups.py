@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pgassay.checks.finding import Finding
+
+_ROWS = re.compile(r", as \(|: [\[(]")
+_IDS = re.compile("[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -22,21 +26,36 @@ class Group:
 
 
 def by_object(findings: Iterable[Finding]) -> dict[str, list[Group]]:
-    """Object → its groups, errors first; objects with errors first, otherwise in the order in which they were found."""
-    groups: dict[tuple[str, ...], list[Finding]] = {}
+    """Object → its groups: those with errors first, those with one mend together, otherwise in the order found."""
+    alike: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(_key(finding), []).append(finding)
+        alike.setdefault(_key(finding), []).append(finding)
+    groups = [Group(first, tuple(finding.identity for finding in others)) for first, *others in alike.values()]
+    mends = list(dict.fromkeys(group.finding.mend for group in groups))
     found: dict[str, list[Group]] = {}
-    for alike in sorted(groups.values(), key=lambda alike: alike[0].severity != "error"):
-        others = tuple(finding.identity for finding in alike[1:])
-        found.setdefault(alike[0].object, []).append(Group(alike[0], others))
+    for group in sorted(groups, key=lambda group: group.finding.severity != "error"):
+        found.setdefault(group.finding.object, []).append(group)
+    for of_one in found.values():
+        of_one.sort(key=lambda group: (group.finding.severity != "error", mends.index(group.finding.mend)))
     return found
 
 
+def what(finding: Finding) -> str:
+    """What was observed, without who did it, and without the rows that came back: those differ from run to run."""
+    said = _ROWS.split(finding.observed.removeprefix(finding.identity))[0]
+    return _IDS.sub("", said)
+
+
 def _key(finding: Finding) -> tuple[str, ...]:
-    what = finding.observed
-    if finding.identity:
-        what = what.removeprefix(finding.identity)
-    else:  # nobody did it: there is nothing to be told together
-        what += f"\0{finding.statement}\0{finding.location}"
-    return finding.rule, finding.object, finding.severity, finding.door, finding.culprit, finding.expected, what
+    # nobody did it: there is nothing to be told together
+    own = () if finding.identity else (finding.observed, finding.statement, finding.location)
+    return (
+        finding.rule,
+        finding.object,
+        finding.severity,
+        finding.door,
+        finding.culprit,
+        finding.mend,
+        what(finding),
+        *own,
+    )

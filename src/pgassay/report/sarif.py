@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from urllib.parse import quote
 from pgassay.checks.finding import Finding
 from pgassay.checks.run import Run
 from pgassay.checks.waivers import NOT_JUDGED
-from pgassay.report.groups import Group, by_object
+from pgassay.report.groups import Group, by_object, what
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
@@ -149,6 +148,5 @@ def _locations(run: Run, name: str, location: str) -> list[dict[str, Any]]:
 
 def _fingerprint(finding: Finding) -> str:
     """The same for the same finding in another run, whose rows have other values."""
-    what = re.sub(r"\d+|: .*", "", re.sub(r"[0-9a-f-]{32,36}", "", finding.observed), flags=re.DOTALL)
-    parts = (finding.rule, finding.object, finding.door, what)
+    parts = (finding.rule, finding.object, finding.door, what(finding))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -150,18 +151,14 @@ def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
 def _object(groups: Sequence[Found]) -> RenderableType:
     """What was found at one object."""
     lines: list[RenderableType] = []
-    for group in groups:
+    for group, following in zip_longest(groups, groups[1:]):
         finding = group.finding
         style = "bold red" if finding.severity == "error" else "bold yellow"
         said = in_a_line(f"  {finding.object}: {finding.observed}  [{finding.rule}]")
         lines.append(Text.assemble((finding.severity, style), said))
-        facts = {
-            "also as": ", ".join(group.others),
-            "try": finding.statement,
-            "expected": finding.expected,
-            "through": finding.culprit,
-            "mend": finding.mend,
-        }
+        facts = {"also as": ", ".join(group.others), "try": finding.statement, "expected": finding.expected}
+        if following is None or (finding.culprit, finding.mend) != (following.finding.culprit, following.finding.mend):
+            facts |= {"through": finding.culprit, "mend": finding.mend}  # once for all that it mends
         lines += [_fact(name, text) for name, text in facts.items() if text]
     places = dict.fromkeys(group.finding.location for group in groups if group.finding.location)
     lines += [_fact("made in", place) for place in places]
