@@ -17,6 +17,7 @@ from psycopg.rows import Row
 from psycopg.sql import Composable
 
 from pgassay.errors import PgassayError
+from pgassay.placeholders import escaped
 
 _GRACE_SECONDS = 5.0
 """After being cancelled, and again after being ended, a statement has this long."""
@@ -37,10 +38,10 @@ class Stopped(PgassayError):
 
 
 class _Cursor(psycopg.Cursor[Row]):
-    def execute(self, query: Any, *arguments: Any, **options: Any) -> Self:
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         if isinstance(self.connection, PatientConnection):
             self.connection.statement = query
-        return super().execute(query, *arguments, **options)
+        return super().execute(query if params is None else escaped(query), params, **options)
 
 
 class PatientConnection(psycopg.Connection[Row]):

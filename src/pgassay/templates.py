@@ -43,6 +43,8 @@ cross join lateral pg_catalog.aclexplode(d.datacl) as a
 left join pg_catalog.pg_roles as r on a.grantee = r.oid
 where d.datname = %s
 """
+_LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries")
+"""Settings whose value is a list, and would be quoted as one name."""
 _OURS_ALONE = {"role": "none", "statement_timeout": "0", "lock_timeout": "0"}
 """Further settings of sessions that do not stand for the API."""
 _PRIVILEGES: dict[str, LiteralString] = {"CREATE": "create", "CONNECT": "connect", "TEMPORARY": "temporary"}
@@ -266,14 +268,16 @@ def _property_statements(database: str, settings: list[Any], grants: list[Any]) 
     name = sql.Identifier(database)
     statements = []
     for role, setting, value in settings:
-        # From current: a list such as search_path would be quoted as one name. Local: this session keeps its own.
-        statements.append(
-            sql.SQL("select pg_catalog.set_config({}, {}, true)").format(sql.Literal(setting), sql.Literal(value))
-        )
         whose = sql.SQL("role {} in database {}").format(sql.Identifier(role), name) if role else None
+        new: sql.Composable = sql.SQL("to {}").format(sql.Literal(value))
+        if setting in _LISTS:
+            new = sql.SQL("from current")
+            statements.append(  # local: this session keeps its own
+                sql.SQL("select pg_catalog.set_config({}, {}, true)").format(sql.Literal(setting), sql.Literal(value))
+            )
         statements.append(
-            sql.SQL("alter {} set {} from current").format(
-                whose or sql.SQL("database {}").format(name), sql.Identifier(*setting.split("."))
+            sql.SQL("alter {} set {} {}").format(
+                whose or sql.SQL("database {}").format(name), sql.Identifier(*setting.split(".")), new
             )
         )
     if grants:

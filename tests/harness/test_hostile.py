@@ -19,7 +19,9 @@ Check = Callable[..., subprocess.CompletedProcess[str]]
 LEAK = "alter table public.notes disable row level security;"
 DEFINER = "create function public.f() returns {} language plpgsql security definer set search_path = '' as $f$ {} $f$;"
 INVOKER = "create function public.f({}) returns {} language plpgsql as $f$ {} $f$;"
-ON_THIS_DATABASE = "do $do$ begin execute format('alter database %I set {}', current_database()); end $do$;"
+ON_THIS_DATABASE = (
+    "do $do$ begin execute pg_catalog.format('alter database %I set {}', pg_catalog.current_database()); end $do$;"
+)
 
 _STATE = """
 select 'role', r.rolname, r.rolsuper, r.rolcanlogin, r.rolbypassrls,
@@ -63,7 +65,9 @@ def check(server: Server, tmp_path: Path) -> Iterator[Check]:
             (folder / f"{number}_m.sql").write_text(text)
         (tmp_path / "pyproject.toml").write_text(tenancy)
         command = [*PGASSAY, "check", "--pg", pg, "--timeout", str(timeout)]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, **how)  # type: ignore[call-overload]
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, **how
+        )  # type: ignore[call-overload]
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -86,7 +90,7 @@ def test_a_clean_schema_is_judged_on_that_server(check: Check) -> None:
         ("select 1;\ncreate database another;", ["1_m.sql:2", "another"]),
         ("drop database if exists another;", ["1_m.sql:1", "another"]),
         ("set session_replication_role = replica;", ["1_m.sql:1", "session_replication_role"]),
-        ("copy (select 1) to program 'true';", ["1_m.sql:1", "permission denied"]),
+        ("copy (select 1) to program 'true';", ["1_m.sql:1", "pg_execute_server_program"]),
         ("select pg_catalog.lo_import('/etc/passwd');", ["1_m.sql:1", "permission denied"]),
         ("alter role postgres superuser;", ["1_m.sql:1", "superuser"]),
         ("create table a (); commit; create table b ();\nselect 1 / 0;", ["1_m.sql:2", "division by zero"]),
@@ -144,7 +148,7 @@ def test_a_disk_that_is_full_is_an_error_that_says_so(check: Check, server: Serv
 
 def test_a_role_that_a_migration_makes_is_gone_with_the_run(check: Check) -> None:
     """Another run does not see it, so that it can make it again: `check` compares the roles afterwards."""
-    made = "create role hostile_role login bypassrls; grant anon to hostile_role; alter role anon set work_mem = '1MB';"
+    made = "create role hostile_role login; grant anon to hostile_role; alter role anon set work_mem = '1MB';"
     assert check(SCHEMA, made).returncode == 0
     assert check(SCHEMA, made).returncode == 0
 
@@ -287,7 +291,7 @@ def test_a_function_that_becomes_somebody_else_leaks(check: Check) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "public.f()" in done.stdout
     assert "[tenant-leak]" in done.stdout
-    assert "public.notes:" not in done.stdout, "the session is itself again afterwards"
+    assert "error  public.notes" not in done.stdout, "the session is itself again afterwards"
 
 
 @pytest.mark.parametrize(
@@ -346,11 +350,11 @@ def test_locks_and_notices_of_a_function_are_in_nobodys_way(check: Check) -> Non
         + "create trigger hide before insert on public.notes for each row execute function public.f();",
         "create rule hide as on insert to public.notes do instead nothing;",
         "create rule hide as on delete to public.notes do instead nothing;"
-        "create rule hide_too as on update to public.notes do instead nothing; revoke select on public.notes from anon;",
+        "create rule hide_too as on update to public.notes do instead nothing; revoke select on public.notes from anon",
     ],
 )
 def test_a_leak_without_rows_is_not_judged_or_found(check: Check, hidden: str) -> None:
-    done = check(SCHEMA, hidden + LEAK)
+    done = check(SCHEMA, hidden, LEAK)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "public.notes: row level security is off" in done.stdout
     assert "not judged  public.notes" in done.stdout or "[tenant-leak]" in done.stdout

@@ -189,7 +189,7 @@ def observe(databases: Databases, template: Template, settings: Config) -> Matri
 
 def _read(databases: Databases, template: Template, declared: Tenancy | None) -> tuple[Outcome, Intent]:
     clone = databases.clone(template)
-    with clone.connect() as session:
+    with clone.connect_as_owner() as session:
         outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
         intended = intent.of(declared, session, outcome.relations)
     clone.close()
@@ -200,7 +200,7 @@ def _read(databases: Databases, template: Template, declared: Tenancy | None) ->
 def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[Finding]:
     established = {line.relation for line in outcome.matrix.lines} - {finding.object for finding in outcome.findings}
     clone = databases.clone(template)
-    with clone.connect() as session:
+    with clone.connect_as_owner() as session:
         findings = rules.check(session, frozenset(established))
     clone.close()
     databases.drop_later(clone)

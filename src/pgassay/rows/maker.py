@@ -323,9 +323,9 @@ class Maker:
 
     def _updated(self, relation: Relation, row: Row, changes: Row) -> Row | None:
         statement = sql.SQL("update {} set {} where {} returning *").format(
-            _named(relation.schema, relation.name),
-            sql.SQL(", ").join(sql.SQL("{} = %s").format(_named(name)) for name in changes),
-            sql.SQL(" and ").join(sql.SQL("{} = %s").format(_named(name)) for name in relation.primary_key),
+            sql.Identifier(relation.schema, relation.name),
+            sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes),
+            sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in relation.primary_key),
         )
         parameters = [*changes.values(), *(row[name] for name in relation.primary_key)]
         try:
@@ -626,8 +626,8 @@ class Maker:
         if not known:
             return None
         statement = sql.SQL("select * from {} where {}").format(
-            _named(relation.schema, relation.name),
-            sql.SQL(" and ").join(sql.SQL("{} = {}").format(_named(name), sql.Placeholder()) for name in known),
+            sql.Identifier(relation.schema, relation.name),
+            sql.SQL(" and ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in known),
         )
         with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
             rows = cursor.execute(statement, list(known.values())).fetchall()
@@ -703,22 +703,17 @@ def _overrides(relation: Relation, row: Row) -> bool:
     return any(column.identity == "always" and column.name in row for column in relation.columns)
 
 
-def _named(*names: str) -> sql.Identifier:
-    """A name in a statement that takes parameters."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))
-
-
 def insert_statement(
     relation: Relation, values: Row, *, returning: bool = False, overriding: bool = False
 ) -> sql.Composed:
     """The INSERT of ``values`` with a placeholder for each; ``overriding`` lets keys be given that a table counts."""
-    table = _named(relation.schema, relation.name)
+    table = sql.Identifier(relation.schema, relation.name)
     if not values:
         statement = sql.SQL("insert into {} default values").format(table)
     else:
         statement = sql.SQL("insert into {} ({}) {}values ({})").format(
             table,
-            sql.SQL(", ").join(map(_named, values)),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
             sql.SQL("overriding system value " if overriding else ""),
             sql.SQL(", ").join(sql.Placeholder() * len(values)),
         )

@@ -111,10 +111,12 @@ class Server:
 
     def conninfo(self, database: str, *, user: str | None = None, settings: Mapping[str, str] | None = None) -> str:
         """What libpq needs to connect to ``database``: as ``user`` if it may log in, else as the admin."""
-        params = dict(self.params, dbname=database, application_name="pgassay")
-        if settings:
-            given = [f"-c {name}={value}" for name, value in settings.items()]
-            params["options"] = " ".join([self.params.get("options", ""), *given])
+        params = {**self.params, "dbname": database, "application_name": "pgassay"}
+        for name, value in (settings or {}).items():
+            if name == "application_name":  # which libpq sends by itself
+                params[name] = value
+            else:
+                params["options"] = f"{params.get('options', '')} -c {name}={value}"
         if user is not None and user in self.logins:
             params.update(user=user, password=self.logins[user])
         return make_conninfo(**params)

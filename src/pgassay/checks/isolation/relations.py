@@ -20,6 +20,7 @@ from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Ver
 from pgassay.checks.isolation.world import LABELS, World
 from pgassay.config import Membership
 from pgassay.identity import Session
+from pgassay.placeholders import escaped
 from pgassay.rows import USERS, Row, Unfilled, insert_statement
 
 Found = tuple[Finding, Probe]
@@ -561,7 +562,7 @@ def reach(labels: Iterable[str], actor: Actor) -> Reach:
 
 def shown(session: Session, statement: sql.Composed, values: Sequence[Any]) -> str:
     """The statement with its values in it, as psql takes it."""
-    return psycopg.ClientCursor(session).mogrify(statement, values)
+    return psycopg.ClientCursor(session).mogrify(escaped(statement), values)
 
 
 def shortened(text: str) -> str:

@@ -95,7 +95,7 @@ def read_template(databases: Databases, template: Template) -> State:
     """All that ``template`` has but the platform's own."""
     clone = databases.clone(template)
     try:
-        with clone.connect() as session:
+        with clone.connect_as_owner() as session:
             return reading.read(session)
     finally:
         clone.close()
