@@ -200,3 +200,14 @@ def test_names_that_shadow_the_catalog_hide_nothing(make: Callable[..., Bench]) 
     assert {difference.what.split(",")[0] for difference in found} == {
         "function is new", "operator is new", "view is new", "table is new", "domain is new",
     }  # fmt: skip
+
+
+def test_what_was_there_before_and_is_dropped_breaks(make: Callable[..., Bench]) -> None:
+    on = make(scripts("create table public.old (x integer check (x > 0));"))
+    touched = on.after(*scripts("alter table public.old add y text;"))
+    dropped = on.after(*scripts("drop table public.old;"))
+    for before in (on.after(), touched):
+        found = grading.compare(before, dropped)
+        assert [(d.grade.word, str(d.object), d.what) for d in found] == [
+            ("breaks", "table public.old", "table was dropped")
+        ]
