@@ -6,7 +6,6 @@ This is the one place from which a database is changed that pgassay did not crea
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ from typing import Any
 
 import postgast
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from pgassay import migrations
-from pgassay.errors import ConfigError, MigrationError, Unavailable
+from pgassay.errors import MigrationError, Unavailable
 from pgassay.migrations import Applied, Folder, Script
+from pgassay.servers.url import parameters
 
 TABLE = "supabase_migrations.schema_migrations"
 _LOCK = 0x70676173736182
@@ -61,7 +60,7 @@ def connect(url: str, *, read_only: bool = False) -> Connection:
 
     Raises `ConfigError` for what is no such URL, `Unavailable` when the server does not take the connection.
     """
-    params = _parameters(url)
+    params = parameters(url)
     place = f"{params.get('host', 'the local socket')}:{params.get('port', '5432')}"
     params.setdefault("connect_timeout", "10")
     params.setdefault("application_name", "pgassay apply")
@@ -158,27 +157,6 @@ def _one_at_a_time(connection: Connection, on_wait: Callable[[], None]) -> Itera
     finally:
         if not connection.closed:
             connection.execute("select pg_catalog.pg_advisory_unlock(%s)", [_LOCK])
-
-
-def _parameters(url: str) -> dict[str, str]:
-    hint = (
-        "It is written postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In a password, % is written %25, @ %40, : %3A, "
-        "/ %2F, # %23 and ? %3F."
-    )
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise ConfigError("What is to be changed must be named by the URL of a database.", hint=hint)
-    try:
-        params = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    except (psycopg.ProgrammingError, UnicodeDecodeError):
-        # libpq's words quote the URL, password and all
-        raise ConfigError("The URL of the database is not valid.", hint=hint) from None
-    # Where a password is not escaped, parts of it are taken for something else, which messages would show.
-    misread = "@" in params.get("host", "") + params.get("dbname", "")
-    if misread or not re.fullmatch(r"[\d,]*", params.get("port", "")):
-        raise ConfigError(
-            "The URL of the database is not valid: its password may not be written as it must be.", hint=hint
-        )
-    return params
 
 
 def _read(connection: Connection) -> dict[str, list[str]]:

@@ -19,6 +19,8 @@ import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from pgassay import Clone, migrations
+from pgassay.checks.snapshot import reading
+from pgassay.checks.snapshot.state import State
 from tests import needs
 
 ROOT = needs.ROOT
@@ -91,11 +93,13 @@ class Operator:
         with self.clone.connect() as db:
             return db.execute(query.encode()).fetchall()
 
-    def schema(self) -> str:
-        """All that is in the database but for the ledger, as pg_dump writes it."""
+    def schema(self) -> tuple[State, str]:
+        """All that is in the database but for the ledger: the snapshot, and what pg_dump writes."""
+        with self.clone.connect() as db:
+            snapshot = reading.read(db)
         url = shlex.quote(self.clone.server.url(self.clone.name))
         dump = self.runs(f"pg_dump {url} --schema-only --exclude-schema=supabase_migrations")
-        return re.sub(r"^(\\(un)?restrict .*|-- Dumped .*)$", "", dump, flags=re.MULTILINE)
+        return snapshot, re.sub(r"^(\\(un)?restrict .*|-- Dumped .*)$", "", dump, flags=re.MULTILINE)
 
     def versions(self) -> list[str]:
         """What the ledger says."""

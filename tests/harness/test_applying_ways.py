@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from pgassay import migrations
+from pgassay.checks.snapshot.state import State
 from pgassay.identity import Databases
 from pgassay.templates import Template
 from tests import needs
@@ -34,6 +35,7 @@ CRON = [
 VERSIONS = [str(script.version) for script in FOLDER.migrations]
 NOTHING_LEFT = f"Nothing to apply: {len(VERSIONS)} migrations had been applied before."
 New = Callable[[], Operator]
+Schema = tuple[State, str]
 
 
 @pytest.fixture
@@ -59,14 +61,16 @@ def operator(new: New) -> Operator:
 
 
 @pytest.fixture(scope="session")
-def reference(pg_databases: Databases, pg_template: Template, tmp_path_factory: pytest.TempPathFactory) -> str:
+def reference(pg_databases: Databases, pg_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Schema:
     """The schema of the database in which all other tests run."""
     clone = pg_databases.clone(pg_template)
     with by_tcp(clone) as url:
         schema = Operator(clone, url, tmp_path_factory.mktemp("reference")).schema()
     clone.close()
     pg_databases.drop_later(clone)
-    assert "CREATE VIEW public.job_metrics" in schema
+    snapshot, dump = schema
+    assert ("view", "public.job_metrics") in snapshot.objects
+    assert "CREATE VIEW public.job_metrics" in dump
     return schema
 
 
@@ -75,7 +79,7 @@ def paste_all(operator: Operator) -> None:
         operator.pastes(script.sql)
 
 
-def test_pasted_in_the_sql_editor(operator: Operator, reference: str) -> None:
+def test_pasted_in_the_sql_editor(operator: Operator, reference: Schema) -> None:
     paste_all(operator)
     assert operator.schema() == reference
     with pytest.raises(psycopg.errors.DuplicateSchema, match='schema "private" already exists'):
@@ -88,7 +92,7 @@ def test_the_order_of_the_files_is_the_one_of_the_document() -> None:
     assert re.findall(r"^\d\. `(.*)`$", document, re.MULTILINE) == [script.name for script in FOLDER.migrations]
 
 
-def test_by_psql_file_by_file(operator: Operator, reference: str) -> None:
+def test_by_psql_file_by_file(operator: Operator, reference: Schema) -> None:
     operator.runs(block(PSQL))
     assert operator.schema() == reference
     again = operator.tries(block(PSQL)).stdout
@@ -104,7 +108,7 @@ def test_plain_psql_goes_on_after_an_error_as_the_document_warns(operator: Opera
     assert operator.asks("select to_regclass('public.jobs')::text") == [("jobs",)]
 
 
-def test_by_the_supabase_cli_whose_ledger_makes_a_second_push_a_no_op(operator: Operator, reference: str) -> None:
+def test_by_the_supabase_cli_whose_ledger_makes_a_second_push_a_no_op(operator: Operator, reference: Schema) -> None:
     needs.npm("supabase")
     dry = operator.runs(block(PUSH_DRY))
     assert re.findall(r"\S+\.sql", dry) == [script.name for script in FOLDER.migrations]
@@ -115,7 +119,7 @@ def test_by_the_supabase_cli_whose_ledger_makes_a_second_push_a_no_op(operator: 
     assert NOTHING_LEFT in operator.runs(block(APPLY)), "pgassay apply reads that ledger, statements and all"
 
 
-def test_by_pgassay_apply_whose_ledger_is_the_clis(new: New, reference: str) -> None:
+def test_by_pgassay_apply_whose_ledger_is_the_clis(new: New, reference: Schema) -> None:
     operator = new()
     dry = operator.runs(block(APPLY_DRY))
     assert f"Would apply {len(VERSIONS)} migrations, and has changed nothing" in dry
@@ -146,7 +150,7 @@ def test_the_lock_timeout_of_the_document_is_in_force_while_a_migration_is_appli
     assert operator.versions() == VERSIONS[:1]
 
 
-def test_the_supabase_cli_after_a_hand_needs_what_the_document_says(operator: Operator, reference: str) -> None:
+def test_the_supabase_cli_after_a_hand_needs_what_the_document_says(operator: Operator, reference: Schema) -> None:
     needs.npm("supabase")
     paste_all(operator)
     refused = operator.tries(block(PUSH))
@@ -158,7 +162,7 @@ def test_the_supabase_cli_after_a_hand_needs_what_the_document_says(operator: Op
     assert operator.schema() == reference
 
 
-def test_pgassay_apply_after_a_hand_needs_what_the_document_says(operator: Operator, reference: str) -> None:
+def test_pgassay_apply_after_a_hand_needs_what_the_document_says(operator: Operator, reference: Schema) -> None:
     paste_all(operator)
     refused = operator.tries(block(APPLY))
     assert refused.returncode == 2

@@ -194,6 +194,15 @@ def test_a_server_that_cannot_be_reached_is_2() -> None:
     assert "hidden" not in done.stderr
 
 
+@pytest.mark.parametrize("escaped", ["s3cret%zz", "s3cret%de", "s3cret@", "s3cret/"])
+@pytest.mark.parametrize("command", [["check", "--pg"], ["diff", "sql/migrations"], ["apply"]], ids=lambda c: c[0])
+def test_a_url_that_is_not_valid_is_2_and_its_password_is_not_shown(command: list[str], escaped: str) -> None:
+    done = run(*command, f"postgresql://me:{escaped}x@127.0.0.1:1/postgres")
+    assert done.returncode == 2
+    assert "URL of the database is not valid" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
 def test_an_unknown_key_is_2(project: Callable[..., Path]) -> None:
     done = run("check", cwd=project("[tool.pgassay]\nrelation = []", _1_a="select 1;"))
     assert done.returncode == 2
@@ -201,7 +210,7 @@ def test_an_unknown_key_is_2(project: Callable[..., Path]) -> None:
     assert "Did you mean 'relations'?" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["check", "init", "up"])
+@pytest.mark.parametrize("name", ["apply", "check", "init", "lint", "up"])
 def test_every_command_has_help_with_examples(name: str) -> None:
     assert "Examples:" in run(name, "--help").stdout
 

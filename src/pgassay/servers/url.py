@@ -5,6 +5,7 @@ When the run is over, the watchdog calls `clean_up`.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,28 @@ order by d.datname
 """
 
 
+def parameters(url: str) -> dict[str, str]:
+    """What the URL of a database says, as libpq names it. Raises `ConfigError`, which never shows the password."""
+    hint = (
+        "It is written postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In a password, % is written %25, @ %40, : %3A, "
+        "/ %2F, # %23 and ? %3F."
+    )
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError("This is no URL of a database.", hint=hint)
+    try:
+        params = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    except (psycopg.ProgrammingError, UnicodeDecodeError):
+        # libpq's words quote the URL, password and all
+        raise ConfigError("The URL of the database is not valid.", hint=hint) from None
+    # Where a password is not escaped, parts of it are taken for something else, which messages would show.
+    misread = "@" in params.get("host", "") + params.get("dbname", "")
+    if misread or not re.fullmatch(r"[\d,]*", params.get("port", "")):
+        raise ConfigError(
+            "The URL of the database is not valid: its password may not be written as it must be.", hint=hint
+        )
+    return params
+
+
 @contextmanager
 def start(config: Config) -> Iterator[Server]:
     """Use the server of ``config.url``; what the run made in it is dropped when the block is left.
@@ -38,10 +61,7 @@ def start(config: Config) -> Iterator[Server]:
     not create databases.
     """
     assert config.url is not None
-    try:
-        params = {key: str(value) for key, value in conninfo_to_dict(config.url).items() if value is not None}
-    except psycopg.ProgrammingError as error:
-        raise ConfigError(f"The URL of the server is not valid: {str(error).strip()}") from error
+    params = parameters(config.url)
     database = params.pop("dbname", None) or "postgres"
     params.setdefault("connect_timeout", "10")
     shown = f"{params.get('host', 'the local socket')}:{params.get('port', '5432')}"

@@ -21,6 +21,7 @@ from pgassay.config import Config, migrations_in
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Databases
 from pgassay.migrations import Script
+from pgassay.servers.url import parameters
 from pgassay.templates import Template
 
 _URLS = ("postgresql://", "postgres://")
@@ -154,11 +155,8 @@ def _git(root: Path, *arguments: str) -> bytes:
 def _live(url: str, databases: Databases, before: tuple[Script, ...]) -> State:
     """A database that is there: its catalog alone is read, in a transaction that may not write."""
     try:
-        connection: psycopg.Connection[Any] = psycopg.connect(
-            url, connect_timeout=_CONNECT_TIMEOUT, application_name="pgassay"
-        )
-    except psycopg.ProgrammingError as error:
-        raise ConfigError(f"The URL of the database is not valid: {str(error).strip()}") from error
+        wanted: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "pgassay"} | parameters(url)
+        connection: psycopg.Connection[Any] = psycopg.connect(**wanted)
     except psycopg.OperationalError as error:
         raise PgassayError(
             f"The database cannot be reached: {str(error).strip()}",
