@@ -107,7 +107,9 @@ from (
     from near as u
     where u.distance = 0 and u.catalog = 'pg_proc'::regclass
 ) as found
-order by found.kind = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.kind, found.culprit collate "C"
+order by
+    found.kind = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.kind,
+    found.culprit collate "C"
 """
 _PRIVILEGES = {"move": "update", "call": "execute"}
 _COMMANDS = {"insert": "a", "update": "w", "move": "w", "delete": "d"}

@@ -69,6 +69,7 @@ class World:
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
+        self._bases: dict[Session, State] = {}
         self._check_rules()
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
@@ -191,7 +192,7 @@ class World:
     # whose a row is
 
     def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
-        """Whose values stand in a row, but for those in ``known`` and, unless ``public``, those that everybody reads."""
+        """Whose values stand in a row, but for those in ``known``, and unless ``public`` for what everybody reads."""
         text = " ".join(map(str, row))
         found = set(leaves(row))
         return {
@@ -338,6 +339,12 @@ class World:
             for relation, line in session.execute("select relation, line from pgassay_probe.lines()"):
                 found.setdefault(relation, Counter())[line] += 1
         return found
+
+    def base(self, session: Session) -> State:
+        """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
+        if session not in self._bases:
+            self._bases[session] = self.state(session)
+        return self._bases[session]
 
     def touched(
         self, before: State, after: State, known: frozenset[str] = frozenset()
