@@ -145,9 +145,10 @@ class Effects:
             if here.error:
                 yield self._collides(target, actor, statement, sent, here)
                 return
-            steady = self._run(self._api, actor, statement, sent).own
-            for key, counted in here.own.items():
-                if steady.get(key) == counted and there.own.get(key) != counted:
+            differing = {key: counted for key, counted in here.own.items() if there.own.get(key) != counted}
+            steady = self._run(self._api, actor, statement, sent).own if differing else {}
+            for key, counted in differing.items():
+                if steady.get(key) == counted:
                     yield self._differs(target, actor, statement, sent, key, counted)
                     return
 

@@ -43,7 +43,7 @@ _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
 create function pgassay_probe.lines() returns table (relation text, line text)
-language sql security definer set search_path = pg_catalog as {body};
+language plpgsql security definer set search_path = pg_catalog as {body};
 revoke all on function pgassay_probe.lines() from public, {roles};
 grant execute on function pgassay_probe.lines() to {authenticator}
 """)
@@ -324,7 +324,7 @@ class World:
         parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t)::pg_catalog.text from auth.users as t").format(USERS))
         self.connection.execute(
             _LINES.format(
-                body=sql.Literal(sql.SQL("\nunion all\n").join(parts).as_string(None)),
+                body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
                 authenticator=sql.Identifier(AUTHENTICATOR),
                 roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
             )
