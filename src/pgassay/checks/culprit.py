@@ -108,10 +108,7 @@ from (
     where u.distance = 0 and u.catalog = 'pg_proc'::regclass
 ) as found
 order by
-    found.kind = 7,
-    coalesce(found.command <> all(%(commands)s::text[]), false),
-    found.distance,
-    found.kind,
+    found.kind = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.kind,
     found.culprit collate "C"
 """
 _PRIVILEGES = {"move": "update", "call": "execute"}

@@ -80,6 +80,7 @@ class Effects:
                     outcome = self._run(self._api, actor, statement, values)
                     if outcome.across:
                         yield self._across(target, actor, operation, statement, values, outcome)
+                    if not outcome.error:
                         break
 
     # what is seen
@@ -144,9 +145,10 @@ class Effects:
             if here.error:
                 yield self._collides(target, actor, statement, sent, here)
                 return
-            steady = self._run(self._api, actor, statement, sent).own
-            for key, counted in here.own.items():
-                if steady.get(key) == counted and there.own.get(key) != counted:
+            differing = {key: counted for key, counted in here.own.items() if there.own.get(key) != counted}
+            steady = self._run(self._api, actor, statement, sent).own if differing else {}
+            for key, counted in differing.items():
+                if steady.get(key) == counted:
                     yield self._differs(target, actor, statement, sent, key, counted)
                     return
 
@@ -159,6 +161,7 @@ class Effects:
         except Unfilled:
             return
         tenants = self._world.tenants
+        own = [values for number, values in enumerate(own) if values not in own[:number]]
         theirs = [
             made[relation.full_name]["B"] for made in (tenants.others, tenants.rows) if relation.full_name in made
         ]
@@ -179,7 +182,7 @@ class Effects:
         outcome = _Outcome()
         try:
             with session.example(), actor.enter(session):
-                before = self._world.state(session)
+                before = self._world.base(session)
                 session.execute(statement, values)
                 session.execute("set constraints all immediate")
                 for name, row, whose, there in self._world.touched(before, self._world.state(session)):

@@ -17,7 +17,7 @@ from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened, shown
-from pgassay.checks.isolation.world import State, World
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.patience import Stopped
 
@@ -60,7 +60,6 @@ class Calls:
         self._world = world
         self._api = api
         self._alone = alone
-        self._before: State | None = None
         self.probes = 0
         self.unjudged: dict[str, str] = {}
         self.skipped: list[str] = []
@@ -134,7 +133,7 @@ class Calls:
 
         def holds(session: Session) -> bool:
             if verdict is Verdict.WRITES_ACROSS:
-                return self._changed(session, actor, call, anew=True) is not None
+                return self._changed(session, actor, call) is not None
             now = call.answer(session)
             return bool(self._foreign(actor, call, now)) if verdict is Verdict.LEAKS else repr(now) == repr(answer)
 
@@ -168,14 +167,12 @@ class Calls:
         self.probes += 2
         return repr(call.answer(self._api)) == repr(answer) and repr(call.answer(self._alone)) == other
 
-    def _changed(self, session: Session, actor: Actor, call: Call, *, anew: bool = False) -> str | None:
+    def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
         """The first table in which rows of tenants that are not the actor's own are others after the call."""
         self.probes += 1
         try:
             with session.transaction(force_rollback=True):
-                before = self._world.state(session) if anew or self._before is None else self._before
-                if not anew:
-                    self._before = before
+                before = self._world.base(session)
                 session.execute(call.statement, call.values)
                 session.execute("set constraints all immediate")
                 touched = list(self._world.touched(before, self._world.state(session), _known(call)))

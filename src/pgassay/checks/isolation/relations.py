@@ -249,7 +249,7 @@ class Target:
             sent = list(values.values())
             if not self._succeeds(api, "insert", label, statement, sent):
                 continue
-            if label in actor.own and self.is_table:
+            if (label in actor.own or actor.may_all) and self.is_table:
                 return True
             if self._lands(api, label, statement, sent):
                 return True
@@ -293,7 +293,7 @@ class Target:
         """Whether the statement changes rows of that tenant, and does not only seem to: a trigger may set the owner."""
         try:
             with api.transaction(force_rollback=True):
-                before = self.world.state(api)
+                before = self.world.base(api)
                 api.execute(statement, values)
                 touched = list(self.world.touched(before, self.world.state(api)))
         except psycopg.errors.UniqueViolation:

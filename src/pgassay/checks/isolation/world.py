@@ -66,7 +66,7 @@ _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
 create function pgassay_probe.lines() returns table (relation text, line text)
-language sql security definer set search_path = pg_catalog as {body};
+language plpgsql security definer set search_path = pg_catalog as {body};
 revoke all on function pgassay_probe.lines() from public, {roles};
 grant execute on function pgassay_probe.lines() to {authenticator}
 """)
@@ -92,6 +92,7 @@ class World:
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
+        self._bases: dict[Session, State] = {}
         self._check_rules()
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
@@ -224,7 +225,7 @@ class World:
     # whose a row is
 
     def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
-        """Whose values stand in a row, but for ``known`` ones and, unless ``public``, those that everybody reads."""
+        """Whose values stand in a row, but for those in ``known``, and unless ``public`` for what everybody reads."""
         text = " ".join(map(str, row))
         found = set(leaves(row))
         return {
@@ -368,7 +369,7 @@ class World:
         parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from auth.users as t").format(USERS))
         self.connection.execute(
             _LINES.format(
-                body=sql.Literal(sql.SQL("\nunion all\n").join(parts).as_string(None)),
+                body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
                 authenticator=sql.Identifier(AUTHENTICATOR),
                 roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
             )
@@ -383,6 +384,12 @@ class World:
             for relation, line in session.execute("select relation, line from pgassay_probe.lines()"):
                 found.setdefault(relation, Counter())[line] += 1
         return found
+
+    def base(self, session: Session) -> State:
+        """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
+        if session not in self._bases:
+            self._bases[session] = self.state(session)
+        return self._bases[session]
 
     def touched(
         self, before: State, after: State, known: frozenset[str] = frozenset()
