@@ -93,7 +93,7 @@ def numbers(hints: Hints) -> Iterator[Decimal]:
 
 def texts(hints: Hints) -> Iterator[str]:
     """The texts themselves, what fits them if they are patterns, and texts of the lengths that numbers may mean."""
-    yield from hints.texts
+    yield from sorted(hints.texts, key=lambda text: text.replace(".", "").isdigit())
     for text in hints.texts:
         if "%" in text or "_" in text:
             yield from _like(text, hints.lengths)

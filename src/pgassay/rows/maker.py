@@ -28,7 +28,8 @@ _FRESH = 6
 """So many values of its own a column brings into the search, so that rows can differ."""
 _SOLUTIONS = 40
 _TRIES = 25
-_WIDE_TRIES = 80
+_WIDE_TRIES = 160
+_NAMED = 6
 _COLLISIONS = 2
 _KEYS_FROM = 1_000_000
 """Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
@@ -508,10 +509,11 @@ class Maker:
         if turn is not None:
             return
         wide = self._search(relation, known).parts(self._variables(relation, known, turn, wide=True), 200)
-        for _ in range(_WIDE_TRIES):
+        for attempt in range(_WIDE_TRIES):
             row = {}
             for part in wide:  # what the triggers name comes first in it
-                row.update(part.solutions[int(len(part.solutions) * self._random.random() ** 3)])
+                most = _NAMED if attempt < _WIDE_TRIES // 2 else None
+                row.update(self._random.choice(part.solutions[:most]))
             yield {**row, **known.values}
 
     def _parts(self, relation: Relation, known: _Known, turn: int | None) -> list[Part]:

@@ -129,12 +129,11 @@ class Pools:
         return self._holding(data_type, candidates, [check for d in data_type.domains for check in d.checks])
 
     def _holding(self, data_type: DataType, candidates: Iterable[Any], checks: Sequence[Check]) -> list[Any]:
-        fitting = {
-            values.sql_text(value): value
-            for value in reversed(list(candidates))
-            if value is not None and values.fits(data_type, value)
-        }
-        texts = list(reversed(fitting))[:_OPTIONS]
+        fitting: dict[str, Any] = {}
+        for value in candidates:
+            if value is not None and values.fits(data_type, value):
+                fitting.setdefault(values.sql_text(value) or "", value)
+        texts = list(fitting)[:_OPTIONS]
         if not texts or (not checks and values.is_sure(data_type)):
             return [fitting[text] for text in texts]
         conditions = [sql.SQL("({}) is not false").format(as_sql(check.expression)) for check in checks]

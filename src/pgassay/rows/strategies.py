@@ -16,7 +16,19 @@ from psycopg import sql
 
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.rows import hints, values
-from pgassay.rows.search import LEFT_OUT, Pools, Row, Rule, Search, Unfilled, Variable, as_sql, check_rules, hints_for
+from pgassay.rows.search import (
+    LEFT_OUT,
+    Part,
+    Pools,
+    Row,
+    Rule,
+    Search,
+    Unfilled,
+    Variable,
+    as_sql,
+    check_rules,
+    hints_for,
+)
 
 _SOLUTIONS = 300
 _BREACHES = 20
@@ -44,10 +56,18 @@ def strategy(
         {column.name: table.strategy_of(column) for column in free if not column.has_default},
         optional={column.name: table.strategy_of(column) for column in free if column.has_default},
     )
-    found = [st.sampled_from(part.solutions) for part in parts if part.variables]
+    found = [_solution(part) for part in parts if part.variables]
     return st.tuples(drawn, *found).map(
         lambda rows: {**{name: value for row in rows for name, value in row.items()}, **table.known}
     )
+
+
+def _solution(part: Part) -> st.SearchStrategy[Row]:
+    """A solution: first which columns are given and which of them NULL, so that each of these is likely."""
+    kinds: dict[tuple[tuple[str, bool], ...], list[Row]] = {}
+    for row in part.solutions:
+        kinds.setdefault(tuple((name, value is None) for name, value in row.items()), []).append(row)
+    return st.one_of([st.sampled_from(kinds[kind]) for kind in sorted(kinds, key=len)])
 
 
 def breaking(
