@@ -135,7 +135,8 @@ def test_a_seed_that_fails_is_2_and_says_where(project: Callable[..., Path]) -> 
 
 
 def test_a_schema_that_says_nothing_of_tenants_is_not_judged(project: Callable[..., Path]) -> None:
-    done = run("check", "--pg", "embedded", cwd=project("", _1_a="create table public.a (id uuid primary key);"))
+    schema = "create table public.a (id uuid primary key); alter table public.a enable row level security;"
+    done = run("check", "--pg", "embedded", cwd=project("", _1_a=schema))
     assert done.returncode == 2
     assert "not judged  isolation: no tenancy is declared" in done.stdout
 
