@@ -65,7 +65,7 @@ where f.enabled in ('A', 'R')
 _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
-create function pgassay_probe.lines() returns table (relation text, line text)
+create function pgassay_probe.lines() returns table (relation pg_catalog.text, line pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
 revoke all on function pgassay_probe.lines() from public, {roles};
 grant execute on function pgassay_probe.lines() to {authenticator}
