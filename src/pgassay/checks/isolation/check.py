@@ -176,6 +176,9 @@ class _Check:
                 self._unjudged[relation.full_name] = error.message
                 continue
             vacuous = target.vacuous()
+            everybody = self._actors[-1]
+            if vacuous is not None and not target.is_table and self._effects.depends(target, everybody):
+                vacuous = None  # what nobody sees there is shown by what is different for those who may see all
             if vacuous is not None:
                 self._unjudged[relation.full_name] = vacuous
                 self._vacuous.append(relation.full_name)
@@ -183,7 +186,6 @@ class _Check:
 
     def _try(self, target: Target) -> None:
         name = target.relation.full_name
-        causing = False
         for actor in self._actors:
             with self._api.example(), actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
@@ -193,8 +195,10 @@ class _Check:
                 self._add(target.judge(self._api, actor, reached))
                 if len(actor.own) == 1:
                     self._add(target.try_crossing(self._api, actor))
-            if actor.own == {"A"} and actor.user == self._world.tenants.users["A"] and not causing:
-                causing = True
+            is_member = actor.own == {"A"} and actor.user == self._world.tenants.users["A"]
+            if is_member or not (target.is_table or actor.may_all or "B" in actor.own):
+                self._add(self._effects.compare(target, actor, reached))
+            if is_member:
                 self._add(self._effects.try_all(target, actor, reached))
         for label in LABELS:  # the negative control of select: a member finds the rows
             member = self._world.member(label)

@@ -66,10 +66,7 @@ class Effects:
         self.probes = 0
 
     def try_all(self, target: Target, actor: Actor, reached: dict[str, set[str]]) -> Iterator[Found]:
-        """What ``actor`` causes through a relation, where it reaches no rows but its own."""
-        name = target.relation.full_name
-        if reached["select"] <= actor.own and name not in self._world.tenancy.public:
-            yield from self._counts(target, actor)
+        """What ``actor`` causes through a table, where it reaches no rows but its own."""
         if not target.is_table:
             return
         if reached["insert"] and reached["insert"] <= actor.own:
@@ -85,13 +82,29 @@ class Effects:
 
     # what is seen
 
-    def _counts(self, target: Target, actor: Actor) -> Iterator[Found]:
+    def depends(self, target: Target, actor: Actor) -> bool:
+        """Whether what ``actor`` sees, who may see all, is something else where there are no other tenants."""
+        statement = self._reading(target, actor)
+        if self._alone is None or statement is None:
+            return False
+        return self._rows(self._api, actor, statement) != self._rows(self._alone, actor, statement)
+
+    def _reading(self, target: Target, actor: Actor) -> sql.Composed | None:
         relation = target.relation
-        table = sql.Identifier(relation.schema, relation.name)
         columns = self._world.granted(relation, actor.identity.role, "select")
-        if self._alone is None or not columns:
+        table = sql.Identifier(relation.schema, relation.name)
+        if not columns:
+            return None
+        return sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), table)
+
+    def compare(self, target: Target, actor: Actor, reached: dict[str, set[str]]) -> Iterator[Found]:
+        """What ``actor`` sees in a relation in both worlds, where it sees no rows but its own."""
+        relation = target.relation
+        statement = self._reading(target, actor)
+        if self._alone is None or statement is None or relation.full_name in self._world.tenancy.public:
             return
-        statement = sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), table)
+        if not reached["select"] <= actor.own or not target.is_whole:
+            return
         here, there = self._rows(self._api, actor, statement), self._rows(self._alone, actor, statement)
         if here == there or here != self._rows(self._api, actor, statement):
             return

@@ -52,6 +52,11 @@ class Target:
         """Whether it is a table, and no view."""
         return self.relation.kind == "table"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing in it is public, so that one tenant sees the same in it whoever else is there."""
+        return True
+
     def _find_rows(self) -> tuple[tuple[str, ...], dict[Any, str]]:
         """By what a row is told to be whose: the tenant column, or the primary key; nothing where its values tell."""
         relation, tenants, tenancy = self.relation, self.world.tenants, self.world.tenancy

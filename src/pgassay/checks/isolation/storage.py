@@ -98,6 +98,11 @@ class Files(Target):
     def _find_rows(self) -> tuple[tuple[str, ...], dict[Any, str]]:
         return ("id",), {(row["id"],): label for label, row in self.world.more[OBJECTS]}
 
+    @property
+    def is_whole(self) -> bool:
+        """There are public buckets in it."""
+        return not self._public
+
     @cached_property
     def _public(self) -> set[Any]:
         rows = self.world.ask(
@@ -167,6 +172,11 @@ class Buckets(Target):
     def _find_rows(self) -> tuple[tuple[str, ...], dict[Any, str]]:
         rows = self.world.connection.execute('select id from storage.buckets order by id collate "C"').fetchall()
         return ("id",), {(key,): LABELS[number % len(LABELS)] for number, (key,) in enumerate(rows)}
+
+    @property
+    def is_whole(self) -> bool:
+        """Everybody may see which buckets there are."""
+        return False
 
     def judge(self, api: Session, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
         """All but reading."""
