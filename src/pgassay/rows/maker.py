@@ -85,6 +85,7 @@ class Maker:
         self._refused: set[tuple[str, bool]] = set()
         self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
+        self._nobody: UUID | None = None
         self._random = random.Random(0)  # noqa: S311 - the same values in every run
 
     def listed_of(self, relation: str) -> dict[str, list[str]]:
@@ -216,6 +217,7 @@ class Maker:
         except (psycopg.Error, Unfilled) as error:
             if set(names) & set(self._of_the_tenancy()) or self._connection.closed:
                 raise
+            self._nobody = None  # made in vain, it may be
             tenants.unfilled.update(dict.fromkeys(names, _said(error)))
             return
         for relation in group:
@@ -348,6 +350,7 @@ class Maker:
         except (psycopg.Error, Unfilled):
             if self._connection.closed:
                 raise
+            self._nobody = None
             return
         if not any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
             tenants.others[relation.full_name] = made
@@ -410,11 +413,36 @@ class Maker:
                 continue
             if not needed and any(known.get(name, value) != value for name, value in referred.items()):
                 continue
+            if needed and self._may_differ(relation, key, referred, known):
+                referred = self._second(key, tenants, label, user) or referred
             if not needed and checked & set(referred):
                 choices.append({name: value for name, value in referred.items() if name not in known})
             else:
                 known.update(referred)
         return _Known(known, tuple(choices))
+
+    def _may_differ(self, relation: Relation, key: ForeignKey, referred: Row, known: Row) -> bool:
+        """Whether a CHECK speaks of the key and of another one to the same row, as where nothing blocks itself."""
+        here = {name for name, _ in key.columns}
+        same = {
+            name
+            for other in relation.foreign_keys
+            if other.target == key.target
+            for name, _ in other.columns
+            if name not in here and name in known and known[name] in referred.values()
+        }
+        return any(here & set(check.columns) and same & set(check.columns) for check in relation.check_constraints)
+
+    def _second(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row | None:
+        """A reference to a second row of the tenant, or to a user who is no member of any; None where there is none."""
+        if key.target == USERS:
+            if user is not None:
+                return {here: tenants.users[label] for here, _ in key.columns}
+            if self._nobody is None:
+                self._nobody = self.user()
+            return {here: self._nobody for here, _ in key.columns}
+        row = tenants.others.get(key.target, {}).get(label)
+        return None if row is None else {here: row[there] for here, there in key.columns}
 
     def _is_given(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
         return key.target == relation.full_name or all(here in known for here, _ in key.columns)

@@ -106,6 +106,8 @@ class World:
             ) from error
         self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
         self.guests = self._share()
+        self.entitled: list[Actor] = []
+        """Members of B by each role, for what a plain member may not do."""
 
     def _member_of_both(self) -> UUID:
         """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
@@ -189,25 +191,31 @@ class World:
         ]
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
-        found += self._by_role()
+        found += self._by_role("A")
+        self.entitled = self._by_role("B")
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
         ]
         return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
 
-    def _by_role(self) -> list[Actor]:
-        """Members of A by each value to which a column of their membership is held, as ``role`` is."""
+    def _by_role(self, label: str) -> list[Actor]:
+        """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
         membership = self.tenancy.member
         if not isinstance(membership, Membership):
             return []
+        usual = self.tenants.rows.get(membership.table, {}).get(label, {})
+        roles: dict[str, list[Any]] = {**self.maker.listed_of(membership.table)}
+        for column in self.relations[membership.table].columns:
+            if column.category == "B" and not column.generated and isinstance(usual.get(column.name), bool):
+                roles[column.name] = [not usual[column.name]]
         found = []
-        for column, values in self.maker.listed_of(membership.table).items():
-            for value in values if column not in (membership.tenant, membership.user) else ():
+        for name, values in roles.items():
+            for value in values if name not in (membership.tenant, membership.user) else ():
                 user = self.maker.user()
-                self.maker.join(user, self.tenants.ids["A"], **{column: value})
-                name = f"member of A, {column} {value}"
-                found.append(Actor(name, frozenset("A"), self._signed_in(user), user, shown=False))
+                self.maker.join(user, self.tenants.ids[label], **{name: value})
+                who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
+                found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
         return found
 
     def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
