@@ -238,11 +238,37 @@ class Maker:
         else:
             optional = name != self._tenancy.tenant
             known = self._known(relation, tenants, label, optional=optional)
-            made = {name: self._insert(relation, known, (name, label))}
+            made = {name: self._insert_alike(relation, known, label)}
         if self._tenancy.tenant in made:
             tenant = self._relations[self._tenancy.tenant]
             tenants.ids[label] = made[self._tenancy.tenant][tenant.primary_key[0]]
         return made
+
+    def _insert_alike(self, relation: Relation, known: _Known, label: str) -> Row:
+        """Insert a row with the numbers of other tenants' that are unique in one tenant alone, where that can be."""
+        name = relation.full_name
+        there: Row = next((sent for (other, _), sent in self._sent.items() if other == name), {})
+        alike = {column: there[column] for column in self._numbering(relation) if column in there}
+        alike = {column: value for column, value in alike.items() if column not in known.values}
+        if alike:
+            try:
+                return self._insert(relation, _Known({**known.values, **alike}, known.choices), (name, label))
+            except Unfilled:
+                pass
+        return self._insert(relation, known, (name, label))
+
+    def _numbering(self, relation: Relation) -> list[str]:
+        """Columns that number the rows of a tenant: they stand in unique indexes with its column, and in no others."""
+        tenant = self._tenancy.column_of(relation.full_name)
+        indexes = [index.columns for index in relation.exclusions if not index.exclusion]
+        return [
+            column.name
+            for column in relation.columns
+            if column.category == "N"
+            and any(column.name in columns for columns in indexes)
+            and all(tenant in columns for columns in indexes if column.name in columns)
+            and column.name not in _referring(relation)
+        ]
 
     def _membership_keys(self, tenants: Tenants, label: str) -> Row:
         """What a membership refers to besides tenant and user, as a role."""

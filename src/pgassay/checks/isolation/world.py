@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -62,6 +63,20 @@ join pg_catalog.pg_class as c on f.relation = c.oid
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where f.enabled in ('A', 'R')
 """
+_SOURCES = """
+select pg_catalog.concat(p.qual, ' ', p.with_check) from pg_catalog.pg_policies as p
+union all
+select s.prosrc
+from pg_catalog.pg_proc as s
+where s.pronamespace not in ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)
+union all
+select v.definition
+from pg_catalog.pg_views as v
+where v.schemaname not in ('pg_catalog', 'information_schema')
+"""
+_USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
+_FORGED = 4
+"""With how many values of each claim it is tried."""
 _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
@@ -180,12 +195,15 @@ class World:
         found = [
             Actor("anon", frozenset(), Identity.anon()),
             Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger),
-            Actor(
-                "forged claims",
-                frozenset(),
-                Identity("authenticated", json.dumps({**forged, "sub": str(self._stranger)})),
-                self._stranger,
-                shown=False,
+            *(
+                Actor(
+                    "forged claims",
+                    frozenset(),
+                    Identity("authenticated", json.dumps({**claims, "sub": str(self._stranger)})),
+                    self._stranger,
+                    shown=False,
+                )
+                for claims in self._forged(forged)
             ),
             self.member("A", "member of A", member),
         ]
@@ -198,6 +216,25 @@ class World:
             for table, user in self.guests.items()
         ]
         return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
+
+    def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
+        """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
+        sources = " ".join(source for (source,) in self.ask(_SOURCES))
+        read: dict[str, list[str]] = {}
+        for key in dict.fromkeys(_USER_METADATA.findall(sources)):
+            for relation, label, row in self.made():
+                if label == "B" and relation not in self.tenancy.public:
+                    found = [value for name, value in row.items() if name.endswith(key) and value is not None]
+                    read.setdefault(key, []).extend(map(str, found))
+        several = {key: list(dict.fromkeys(values)) for key, values in read.items() if values}
+        metadata = claims["user_metadata"]
+        return [
+            {
+                **claims,
+                "user_metadata": {**{key: values[n % len(values)] for key, values in several.items()}, **metadata},
+            }
+            for n in range(min(_FORGED, max(map(len, several.values()), default=1)))
+        ]
 
     def _by_role(self, label: str) -> list[Actor]:
         """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
