@@ -86,6 +86,7 @@ class Maker:
         self._refused: set[tuple[str, bool]] = set()
         self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
+        self._nobody: UUID | None = None
         self._random = random.Random(0)  # noqa: S311 - the same values in every run
 
     def listed_of(self, relation: str) -> dict[str, list[str]]:
@@ -217,6 +218,7 @@ class Maker:
         except (psycopg.Error, Unfilled) as error:
             if set(names) & set(self._of_the_tenancy()) or self._connection.closed:
                 raise
+            self._nobody = None  # made in vain, it may be
             tenants.unfilled.update(dict.fromkeys(names, _said(error)))
             return
         for relation in group:
@@ -237,11 +239,37 @@ class Maker:
         else:
             optional = name != self._tenancy.tenant
             known = self._known(relation, tenants, label, optional=optional)
-            made = {name: self._insert(relation, known, (name, label))}
+            made = {name: self._insert_alike(relation, known, label)}
         if self._tenancy.tenant in made:
             tenant = self._relations[self._tenancy.tenant]
             tenants.ids[label] = made[self._tenancy.tenant][tenant.primary_key[0]]
         return made
+
+    def _insert_alike(self, relation: Relation, known: _Known, label: str) -> Row:
+        """Insert a row with the numbers of other tenants' that are unique in one tenant alone, where that can be."""
+        name = relation.full_name
+        there: Row = next((sent for (other, _), sent in self._sent.items() if other == name), {})
+        alike = {column: there[column] for column in self._numbering(relation) if column in there}
+        alike = {column: value for column, value in alike.items() if column not in known.values}
+        if alike:
+            try:
+                return self._insert(relation, _Known({**known.values, **alike}, known.choices), (name, label))
+            except Unfilled:
+                pass
+        return self._insert(relation, known, (name, label))
+
+    def _numbering(self, relation: Relation) -> list[str]:
+        """Columns that number the rows of a tenant: they stand in unique indexes with its column, and in no others."""
+        tenant = self._tenancy.column_of(relation.full_name)
+        indexes = [index.columns for index in relation.exclusions if not index.exclusion]
+        return [
+            column.name
+            for column in relation.columns
+            if column.category == "N"
+            and any(column.name in columns for columns in indexes)
+            and all(tenant in columns for columns in indexes if column.name in columns)
+            and column.name not in _referring(relation)
+        ]
 
     def _membership_keys(self, tenants: Tenants, label: str) -> Row:
         """What a membership refers to besides tenant and user, as a role."""
@@ -349,6 +377,7 @@ class Maker:
         except (psycopg.Error, Unfilled):
             if self._connection.closed:
                 raise
+            self._nobody = None
             return
         if not any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
             tenants.others[relation.full_name] = made
@@ -411,11 +440,36 @@ class Maker:
                 continue
             if not needed and any(known.get(name, value) != value for name, value in referred.items()):
                 continue
+            if needed and self._may_differ(relation, key, referred, known):
+                referred = self._second(key, tenants, label, user) or referred
             if not needed and checked & set(referred):
                 choices.append({name: value for name, value in referred.items() if name not in known})
             else:
                 known.update(referred)
         return _Known(known, tuple(choices))
+
+    def _may_differ(self, relation: Relation, key: ForeignKey, referred: Row, known: Row) -> bool:
+        """Whether a CHECK speaks of the key and of another one to the same row, as where nothing blocks itself."""
+        here = {name for name, _ in key.columns}
+        same = {
+            name
+            for other in relation.foreign_keys
+            if other.target == key.target
+            for name, _ in other.columns
+            if name not in here and name in known and known[name] in referred.values()
+        }
+        return any(here & set(check.columns) and same & set(check.columns) for check in relation.check_constraints)
+
+    def _second(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row | None:
+        """A reference to a second row of the tenant, or to a user who is no member of any; None where there is none."""
+        if key.target == USERS:
+            if user is not None:
+                return {here: tenants.users[label] for here, _ in key.columns}
+            if self._nobody is None:
+                self._nobody = self.user()
+            return {here: self._nobody for here, _ in key.columns}
+        row = tenants.others.get(key.target, {}).get(label)
+        return None if row is None else {here: row[there] for here, there in key.columns}
 
     def _is_given(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
         return key.target == relation.full_name or all(here in known for here, _ in key.columns)

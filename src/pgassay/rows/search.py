@@ -234,7 +234,8 @@ class Search:
             column = self._columns[empty[0]]
             return f"no value is known for {column.name}, which is {column.data_type.declared}" + _domain_words(column)
         words = "; ".join(f"{rule.name}: {rule.definition}" for rule in part.rules)
-        columns = ", ".join(name for variable in part.variables for name in variable.columns)
+        named = [name for variable in part.variables for name in variable.columns]
+        columns = ", ".join(named or dict.fromkeys(name for rule in part.rules for name in rule.columns))
         return f"no values for {columns} were found that are let in by {words}"
 
     def _divided(self, variables: Sequence[Variable]) -> list[Part]:

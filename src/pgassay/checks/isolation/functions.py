@@ -28,6 +28,7 @@ _KEYS = 12
 """How many keys an argument is tried with."""
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
+_KEY_TYPES = ("uuid", "bigint", "integer")
 _TEXTS = ("text", "character varying", "citext", "name")
 
 Answer = list[Any] | str
@@ -68,14 +69,13 @@ class Calls:
         self, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
     ) -> Iterator[Found]:
         """Call every function with the ids of B, as those who are not of B, until one is answered."""
-        entitled = self._world.member("B")
         for function in functions:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
             progress(function.signature)
             try:
-                found = self._try(function, entitled, actors)
+                found = self._try(function, actors)
             except Stopped as error:
                 if any(session.closed for session in filter(None, (self._api, self._alone))):
                     raise
@@ -84,15 +84,18 @@ class Calls:
             if found is not None:
                 yield found
 
-    def _try(self, function: Function, entitled: Actor, actors: Sequence[Actor]) -> Found | None:
-        with self._as(entitled):
-            answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
-        self.probes += len(answered)
-        calls = [call for call, answer in answered if not isinstance(answer, str)]
-        if not calls:
-            self.unjudged[function.signature] = f"no call succeeded for a member: {answered[0][1][6:]}"
-            return None
-        return self._first(function, calls, actors)
+    def _try(self, function: Function, actors: Sequence[Actor]) -> Found | None:
+        refused = ""
+        for entitled in (self._world.member("B"), *self._world.entitled):
+            with self._as(entitled):
+                answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
+            self.probes += len(answered)
+            calls = [call for call, answer in answered if not isinstance(answer, str)]
+            if calls:
+                return self._first(function, calls, actors)
+            refused = refused or str(answered[0][1])[6:]
+        self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
+        return None
 
     def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Found | None:
         for actor in actors:
@@ -191,10 +194,28 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     for chosen in sorted(combined, key=sum)[:CALLS]:  # the likeliest first
         yield _call(function, wanted, [pool[n] for pool, n in zip(pools, chosen, strict=True)])
     likeliest = [pool[0] for pool in pools]
+    for first, second in itertools.permutations([n for n, argument in enumerate(wanted) if _is_key(argument)], 2):
+        if wanted[first].type == wanted[second].type:
+            for one, other in _siblings(world, label, wanted[first].type):
+                values = [*likeliest]
+                values[first], values[second] = one, other
+                yield _call(function, wanted, values)
     for argument in function.arguments:
         if argument not in wanted:
             for value in candidates(argument, world, label)[:_KEYS]:
                 yield _call(function, [*wanted, argument], [*likeliest, value])
+
+
+def _is_key(argument: Argument) -> bool:
+    return argument.type in _KEY_TYPES
+
+
+def _siblings(world: World, label: str, kind: str) -> Iterator[tuple[Any, Any]]:
+    """The keys of two rows of one table, for each of which the tenant has two."""
+    for name, rows in world.tenants.others.items():
+        column = world.relations[name].column("id")
+        if column is not None and column.type == kind:
+            yield world.tenants.rows[name][label]["id"], rows[label]["id"]
 
 
 def mixed(function: Function, world: World) -> Iterator[Call]:
@@ -203,9 +224,16 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
     if not wanted:
         return
     several = {label: [candidates(argument, world, label) for argument in wanted] for label in "AB"}
-    pools = [[several[label][n][0] for label in "AB"] for n in range(len(wanted))]
-    for chosen in itertools.islice(itertools.product(*pools), CALLS):
-        yield _call(function, wanted, list(chosen))
+    keys = [argument.type for argument in wanted if _is_key(argument)]
+    pairs = len(set(keys)) < len(keys)
+    for place in range(_KEYS if pairs else 1):
+        pools = [
+            [pool[min(place, len(pool) - 1)] for pool in (several["A"][n], several["B"][n])] for n in range(len(wanted))
+        ]
+        for chosen in itertools.islice(itertools.product(*pools), CALLS):
+            yield _call(function, wanted, list(chosen))
+        if place >= max(len(pool) for pool in several["B"]) - 1:
+            break
     yield _call(function, wanted, [None] * len(wanted))
     texts = [value for _, label, row in world.made() if label == "B" for value in row.values()]
     user = world.tenants.users["B"]
@@ -267,7 +295,7 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     if "mail" in name:
         named.append(world.emails.get(tenants.users[label]))
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
-    if argument.type in ("uuid", "bigint", "integer"):
+    if _is_key(argument):
         kind: type = UUID if argument.type == "uuid" else int
         keys = [row["id"] for _, row in rows if "id" in row] + [tenants.ids[label], tenants.users[label]]
         found = [value for value in [*named, *keys] if isinstance(value, kind)]

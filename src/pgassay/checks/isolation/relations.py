@@ -44,6 +44,7 @@ class Target:
         self._key, self._label_of = self._find_rows()
         self._insertions: dict[tuple[str, UUID | None], list[Row]] = {}
         self._done: set[str] = set()
+        self._pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
         self._seen = self._read(self.world.connection)
 
@@ -452,6 +453,44 @@ class Target:
                 what = f"points {', '.join(columns)} of a row of its own to a row of another tenant"
                 owning = tenancy.tables.get(name, "").split(".")[0] == columns[0]
                 yield self._crossed(actor, api, changes, what, severity="error" if owning else "warning")
+                self._pointed.add(tuple(columns))
+        yield from self._point(api, actor, own)
+
+    def _point(self, api: Session, actor: Actor, own: str) -> Iterator[Found]:
+        """Insert rows of one's own of which a foreign key, that does not say whose they are, points to a row of B."""
+        tenancy, name = self.world.tenancy, self.relation.full_name
+        owning = tenancy.tables.get(name, "").split(".")[0]
+        if not self.is_table or (not owning and self.relation.column(self.column) is None):
+            return
+        for key in self.relation.foreign_keys:
+            columns = tuple(column for column, _ in key.columns)
+            there = self.world.tenants.rows.get(key.target, {}).get("B")
+            if there is None or columns in self._pointed or {self.column, owning} & set(columns):
+                continue
+            if key.target in {USERS, tenancy.tenant, *tenancy.public}:
+                continue
+            for values in self._insertable(own, actor):
+                row = {**values, **{column: there[target] for column, target in key.columns}}
+                if self._counted(api, insert_statement(self.relation, row), list(row.values())):
+                    self._pointed.add(columns)
+                    yield self._pointing(api, actor, columns, row)
+                    break
+
+    def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row) -> Found:
+        statement, values = insert_statement(self.relation, row), list(row.values())
+        finding = Finding(
+            Verdict.MOVES_ACROSS.rule,
+            self.relation.full_name,
+            f"{actor.name} inserts a row of its own of which {', '.join(columns)} points to a row of another tenant",
+            f"Hold the new row's links to rows of the same tenant in WITH CHECK of the policy for insert on "
+            f"{self.relation.full_name}, or by a composite foreign key.",
+            "warning",
+            actor.name,
+            shown(api, statement, values),
+            door="insert",
+            expected="an error: new row violates row-level security policy",
+        )
+        return finding, Probe(actor, lambda session: bool(self._counted(session, statement, values)))
 
     def _takes(self, api: Session, actor: Actor, changes: Row) -> bool:
         if not self.is_table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -62,6 +63,20 @@ join pg_catalog.pg_class as c on f.relation = c.oid
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where f.enabled in ('A', 'R')
 """
+_SOURCES = """
+select pg_catalog.concat(p.qual, ' ', p.with_check) from pg_catalog.pg_policies as p
+union all
+select s.prosrc
+from pg_catalog.pg_proc as s
+where s.pronamespace not in ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)
+union all
+select v.definition
+from pg_catalog.pg_views as v
+where v.schemaname not in ('pg_catalog', 'information_schema')
+"""
+_USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
+_FORGED = 4
+"""With how many values of each claim it is tried."""
 _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
@@ -107,6 +122,8 @@ class World:
             ) from error
         self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
         self.guests = self._share()
+        self.entitled: list[Actor] = []
+        """Members of B by each role, for what a plain member may not do."""
 
     def _member_of_both(self) -> UUID:
         """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
@@ -179,36 +196,64 @@ class World:
         found = [
             Actor("anon", frozenset(), Identity.anon()),
             Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger),
-            Actor(
-                "forged claims",
-                frozenset(),
-                Identity("authenticated", json.dumps({**forged, "sub": str(self._stranger)})),
-                self._stranger,
-                shown=False,
+            *(
+                Actor(
+                    "forged claims",
+                    frozenset(),
+                    Identity("authenticated", json.dumps({**claims, "sub": str(self._stranger)})),
+                    self._stranger,
+                    shown=False,
+                )
+                for claims in self._forged(forged)
             ),
             self.member("A", "member of A", member),
         ]
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
-        found += self._by_role()
+        found += self._by_role("A")
+        self.entitled = self._by_role("B")
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
         ]
         return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
 
-    def _by_role(self) -> list[Actor]:
-        """Members of A by each value to which a column of their membership is held, as ``role`` is."""
+    def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
+        """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
+        sources = " ".join(source for (source,) in self.ask(_SOURCES))
+        read: dict[str, list[str]] = {}
+        for key in dict.fromkeys(_USER_METADATA.findall(sources)):
+            for relation, label, row in self.made():
+                if label == "B" and relation not in self.tenancy.public:
+                    found = [value for name, value in row.items() if name.endswith(key) and value is not None]
+                    read.setdefault(key, []).extend(map(str, found))
+        several = {key: list(dict.fromkeys(values)) for key, values in read.items() if values}
+        metadata = claims["user_metadata"]
+        return [
+            {
+                **claims,
+                "user_metadata": {**{key: values[n % len(values)] for key, values in several.items()}, **metadata},
+            }
+            for n in range(min(_FORGED, max(map(len, several.values()), default=1)))
+        ]
+
+    def _by_role(self, label: str) -> list[Actor]:
+        """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
         membership = self.tenancy.member
         if not isinstance(membership, Membership):
             return []
+        usual = self.tenants.rows.get(membership.table, {}).get(label, {})
+        roles: dict[str, list[Any]] = {**self.maker.listed_of(membership.table)}
+        for column in self.relations[membership.table].columns:
+            if column.category == "B" and not column.generated and isinstance(usual.get(column.name), bool):
+                roles[column.name] = [not usual[column.name]]
         found = []
-        for column, values in self.maker.listed_of(membership.table).items():
-            for value in values if column not in (membership.tenant, membership.user) else ():
+        for name, values in roles.items():
+            for value in values if name not in (membership.tenant, membership.user) else ():
                 user = self.maker.user()
-                self.maker.join(user, self.tenants.ids["A"], **{column: value})
-                name = f"member of A, {column} {value}"
-                found.append(Actor(name, frozenset("A"), self._signed_in(user), user, shown=False))
+                self.maker.join(user, self.tenants.ids[label], **{name: value})
+                who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
+                found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
         return found
 
     def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
