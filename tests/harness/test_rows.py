@@ -53,10 +53,7 @@ def _types() -> list[str]:
 
 
 def _schema() -> str:
-    tables = [
-        f"create table zoo.t{n} (plain {name}, needed {name} not null);"
-        for n, name in enumerate(_types())
-    ]
+    tables = [f"create table zoo.t{n} (plain {name}, needed {name} not null);" for n, name in enumerate(_types())]
     return ZOO.read_text() + "\n".join(tables)
 
 
@@ -429,8 +426,8 @@ UNFILLED = {
         "x text not null constraint never check (length(x) < 0)", ["never", "length(x) < 0"]
     ),
     "two CHECKs that exclude each other": (
-        "x integer not null check (x > 10), y integer not null, constraint less check (y > x),
-            constraint more check (x > y)",
+        "x integer not null check (x > 10), y integer not null, constraint less check (y > x), "
+        "constraint more check (x > y)",
         ["less", "more", "y > x"],
     ),
     "an opaque function": ("x text not null constraint magic check (md5(x) = 'x')", ["magic", "md5(x)"]),
