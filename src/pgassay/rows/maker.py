@@ -56,7 +56,8 @@ class Tenants:
 
     ``ids`` are the tenants' keys by label, ``users`` a member of each; ``rows`` the rows by relation and label, all
     columns read back, ``others`` second rows in which the columns that may be NULL are filled, where that can be;
-    ``further`` are rows in each state that views may ask for, with their labels; ``unfilled`` says for each table left empty why.
+    ``further`` are rows in each state that views may ask for, with labels; ``unfilled`` says for each table left empty
+    why.
     """
 
     ids: dict[str, Any] = field(default_factory=dict)
