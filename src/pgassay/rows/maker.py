@@ -31,6 +31,8 @@ _TRIES = 25
 _WIDE_TRIES = 160
 _NAMED = 6
 _COLLISIONS = 2
+_STATES = 6
+"""Of so many values to which a column is held that a view uses, each tenant has a row."""
 _KEYS_FROM = 1_000_000
 """Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
 _SIGN_UP_TRIGGERS = """
@@ -54,13 +56,15 @@ class Tenants:
 
     ``ids`` are the tenants' keys by label, ``users`` a member of each; ``rows`` the rows by relation and label, all
     columns read back, ``others`` second rows in which the columns that may be NULL are filled, where that can be;
-    ``unfilled`` says for each table left empty why.
+    ``further`` are rows in each state that views may ask for, with labels; ``unfilled`` says for each table left empty
+    why.
     """
 
     ids: dict[str, Any] = field(default_factory=dict)
     users: dict[str, UUID] = field(default_factory=dict)
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     others: dict[str, dict[str, Row]] = field(default_factory=dict)
+    further: dict[str, list[tuple[str, Row]]] = field(default_factory=dict)
     unfilled: dict[str, str] = field(default_factory=dict)
 
 
@@ -365,10 +369,25 @@ class Maker:
 
     def _fill_again(self, relation: Relation, tenants: Tenants, labels: tuple[str, ...]) -> None:
         """Second rows, with every column filled. One a tenant may be all that there can be, so none is missed."""
+        made = self._made_again(relation, tenants, labels, 1)
+        if made is None or any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
+            return
+        tenants.others[relation.full_name] = made
+        listed = self.listed_of(relation.full_name)
+        viewed = [len(listed[column.name]) for column in relation.columns if column.viewed and column.name in listed]
+        for turn in range(2, min(max(viewed, default=0), _STATES) + 1):
+            further = self._made_again(relation, tenants, labels, turn)
+            if further is None:
+                return
+            tenants.further.setdefault(relation.full_name, []).extend(further.items())
+
+    def _made_again(
+        self, relation: Relation, tenants: Tenants, labels: tuple[str, ...], first: int
+    ) -> dict[str, Row] | None:
         try:
             with self._connection.transaction():
                 made = {}
-                for turn, label in enumerate(labels, 1):
+                for turn, label in enumerate(labels, first):
                     known = self._known(relation, tenants, label, optional=True)
                     for key in relation.foreign_keys:
                         if key.target == relation.full_name:
@@ -378,9 +397,8 @@ class Maker:
             if self._connection.closed:
                 raise
             self._nobody = None
-            return
-        if not any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
-            tenants.others[relation.full_name] = made
+            return None
+        return made
 
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.

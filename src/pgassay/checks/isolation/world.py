@@ -285,8 +285,9 @@ class World:
         for found in (self.tenants.rows, self.tenants.others):
             for relation, rows in found.items():
                 yield from ((relation, label, row) for label, row in rows.items())
-        for relation, several in self.more.items():
-            yield from ((relation, label, row) for label, row in several)
+        for further in (self.tenants.further, self.more):
+            for relation, several in further.items():
+                yield from ((relation, label, row) for label, row in several)
 
     @cached_property
     def _markers(self) -> dict[str, str]:
