@@ -74,18 +74,15 @@ def test_a_leak_is_1_and_names_the_table(project: Callable[..., Path]) -> None:
     assert "public.notes: anon can select every tenant's rows" in done.stdout
 
 
-def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path], tmp_path: Path) -> None:
-    """The view keeps tenants apart as far as it is tried; nothing is tried where no tenancy is declared."""
+def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path]) -> None:
+    """The view, which nobody may write through, keeps tenants apart as far as it is tried: no finding."""
     view = "create view public.mine as select n.* from public.notes as n where exists "
     view += "(select from public.members as m where m.org_id = n.org_id and m.user_id = auth.uid());"
+    view += "revoke insert, update, delete on public.mine from anon, authenticated;"
     done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_view=view))
     assert done.returncode == 0, done.stdout
     assert "no index begins with org_id of the foreign key notes_org_id_fkey" in done.stdout
     assert "definer-view" not in done.stdout
-    (tmp_path / "pyproject.toml").write_text("")
-    done = run("check", "--pg", "embedded", cwd=tmp_path)
-    assert done.returncode == 1, done.stdout
-    assert "[definer-view]" in done.stdout
 
 
 def test_row_level_security_off_on_jobs_is_found(tmp_path: Path) -> None:
