@@ -20,7 +20,7 @@ CORPUS = Path(__file__).parent / "corpus"
 EVERY = 8 if settings.get_current_profile_name() == "dev" else 1
 """Every eighth case by default, all in the profiles of CI: there are two hundred."""
 
-NOT_YET: dict[str, str] = {}
+NOT_YET = {"blog_public": "no row is made that a view of what is published and has a text shows for each tenant"}
 """What is missed, and why. Each must fail: who mends one takes it out."""
 
 
