@@ -41,6 +41,7 @@ VALUES = [
     ("pg", ("container", "auto", "system"), ("container", "auto", "system")),
     ("pg_version", ("18", "17", "16"), (18, 17, 16)),
     ("pg_image", ("postgres:18", "postgres:17", "postgres:16"), ("postgres:18", "postgres:17", "postgres:16")),
+    ("timeout", ("1", "2.5", "300"), (1.0, 2.5, 300.0)),
 ]
 
 
@@ -237,6 +238,11 @@ def test_a_file_in_place_of_the_files_folder_is_not_said_to_be_missing(tmp_path:
     said = refusal(tmp_path)
     assert "schema.sql" in said
     assert "does not exist" not in said
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "inf", "nan", "soon"])
+def test_what_is_no_timeout_is_named(tmp_path: Path, timeout: str) -> None:
+    assert f"{timeout!r} is no timeout" in refusal(tmp_path, timeout=timeout)
 
 
 def test_sql_that_is_to_go_in_before_and_is_not_there_is_named(tmp_path: Path) -> None:
