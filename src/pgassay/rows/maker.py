@@ -41,13 +41,8 @@ from pg_catalog.pg_trigger as g
 join pg_catalog.pg_proc as s on g.tgfoid = s.oid
 where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 """
-_REFUSALS = (
-    psycopg.errors.IntegrityError,
-    psycopg.errors.DataError,
-    psycopg.errors.RaiseException,
-    Unfilled,
-)
-"""Errors that other values may avoid."""
+_RAISED = "exec_stmt_raise"
+"""The function of PostgreSQL's that reports what RAISE says in PL/pgSQL, with whatever SQLSTATE."""
 
 
 @dataclass
@@ -310,7 +305,9 @@ class Maker:
             try:
                 with self._connection.transaction():
                     self._insert_at_once(group, chosen)
-            except _REFUSALS as error:
+            except (psycopg.Error, Unfilled) as error:
+                if not _is_refusal(error):
+                    raise
                 refused = error
                 continue
             made = {}
@@ -368,8 +365,11 @@ class Maker:
             return None
 
     def _fill_again(self, relation: Relation, tenants: Tenants, labels: tuple[str, ...]) -> None:
-        """Second rows, with every column filled. One a tenant may be all that there can be, so none is missed."""
-        made = self._made_again(relation, tenants, labels, 1)
+        """Second rows, with every column filled, or as the first ones where a trigger holds rows to how they begin.
+
+        One a tenant may be all that there can be, so none is missed.
+        """
+        made = self._made_again(relation, tenants, labels, 1) or self._made_again(relation, tenants, labels, None)
         if made is None or any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
             return
         tenants.others[relation.full_name] = made
@@ -382,12 +382,13 @@ class Maker:
             tenants.further.setdefault(relation.full_name, []).extend(further.items())
 
     def _made_again(
-        self, relation: Relation, tenants: Tenants, labels: tuple[str, ...], first: int
+        self, relation: Relation, tenants: Tenants, labels: tuple[str, ...], first: int | None
     ) -> dict[str, Row] | None:
         try:
             with self._connection.transaction():
                 made = {}
-                for turn, label in enumerate(labels, first):
+                for number, label in enumerate(labels):
+                    turn = None if first is None else first + number
                     known = self._known(relation, tenants, label, optional=True)
                     for key in relation.foreign_keys:
                         if key.target == relation.full_name:
@@ -537,7 +538,9 @@ class Maker:
             try:
                 with self._connection.transaction():
                     made = self._inserted(relation, row)
-            except _REFUSALS as error:
+            except (psycopg.Error, Unfilled) as error:
+                if not _is_refusal(error):
+                    raise
                 self._refusal = error
                 refused = refused or error
                 if isinstance(error, psycopg.errors.ForeignKeyViolation):
@@ -746,6 +749,13 @@ def _referring(relation: Relation) -> set[str]:
 def _has_checks(data_type: DataType) -> bool:
     parts = [part for part in (data_type.part, *(attribute for _, attribute in data_type.attributes)) if part]
     return bool(data_type.checks) or any(map(_has_checks, parts))
+
+
+def _is_refusal(error: psycopg.Error | Unfilled) -> bool:
+    """Whether other values may avoid it."""
+    if isinstance(error, psycopg.errors.IntegrityError | psycopg.errors.DataError | Unfilled):
+        return True
+    return error.diag.source_function == _RAISED
 
 
 def _said(error: Exception) -> str:

@@ -22,6 +22,7 @@ from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.config import Tenancy
 from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
+from pgassay.migrations import Script
 from pgassay.patience import Stopped
 from pgassay.rows import Unfilled
 from pgassay.templates import Template
@@ -44,12 +45,13 @@ def observe(
     functions: tuple[Function, ...],
     tenancy: Tenancy,
     *,
+    arrangement: Iterable[Script] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Matrix:
     """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
 
-    ``progress`` is told of each door before it is tried. Raises `PgassayError` where the tenants themselves cannot be
-    made.
+    ``arrangement`` is SQL that the owner applies to the rows once they are made. ``progress`` is told of each door
+    before it is tried. Raises `PgassayError` where the tenants themselves cannot be made, or the arrangement fails.
     """
     with ExitStack() as stack:
         filled = stack.enter_context(_used(databases, template))
@@ -58,6 +60,7 @@ def observe(
         world = World(owner, relations, tenancy, files)
         storage.fill(world)
         parts = partitions.fill(world, catalog.read_partitions(owner))
+        world.arrange(arrangement)
         actors = world.actors()
         world.install()
         _refresh(filled, relations)
