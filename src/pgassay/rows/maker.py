@@ -374,8 +374,8 @@ class Maker:
             return
         tenants.others[relation.full_name] = made
         listed = self.listed_of(relation.full_name)
-        viewed = [len(listed[column.name]) for column in relation.columns if column.viewed and column.name in listed]
-        for turn in range(2, min(max(viewed, default=0), _STATES) + 1):
+        asked = [len(listed.get(column.name, ())) for column in relation.columns if _is_asked_for(column, listed)]
+        for turn in range(2, min(max(asked, default=0), _STATES) + 1):
             further = self._made_again(relation, tenants, labels, turn)
             if further is None:
                 return
@@ -627,7 +627,7 @@ class Maker:
                 continue
             if not column.not_null and column.name in referring:
                 continue
-            shown = turn is not None and column.viewed and (column.category == "B" or column.name in listed)
+            shown = turn is not None and _is_asked_for(column, listed)
             needs_search = shown or column.name in checked or bool(column.data_type.domains)
             needs_value = column.not_null and not column.has_default
             if not (wide or needs_search or (needs_value and self._fresh(column) is None)):
@@ -684,7 +684,7 @@ class Maker:
                 continue
             labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
             if column.has_default:
-                if shown and turn is not None and column.viewed and (labels or column.category == "B"):
+                if shown and turn is not None and _is_asked_for(column, labels and listed):
                     found[column.name] = labels[turn % len(labels)] if labels else True
             elif column.not_null or (turn is not None and column.name not in referring):
                 found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
@@ -744,6 +744,16 @@ def _reached(name: str, targets: Mapping[str, set[str]]) -> set[str]:
 def _referring(relation: Relation) -> set[str]:
     """The columns of foreign keys: any value but a key, or NULL, is refused."""
     return {here for key in relation.foreign_keys for here, _ in key.columns}
+
+
+def _is_asked_for(column: Column, listed: Collection[str]) -> bool:
+    """Whether what views and functions give may hang on its value: a flag, or one of those that are ``listed``.
+
+    Of flags that functions ask for, many say that a row is for everybody: those are left as they are by default.
+    """
+    if column.name in listed:
+        return column.viewed or column.named
+    return column.viewed and column.category == "B"
 
 
 def _has_checks(data_type: DataType) -> bool:

@@ -152,7 +152,7 @@ class _Check:
             findings=tuple(found),
             unjudged=unjudged,
             probes=self._probes + self._effects.probes + self._calls.probes,
-            vacuous=tuple(self._vacuous),
+            vacuous=(*self._vacuous, *self._calls.vacuous),
             skipped=(*self._skipped, *self._calls.skipped),
             demonstrations=found,
             notes=tuple(self._notes()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _KEYS = 12
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
 _KEY_TYPES = ("uuid", "bigint", "integer")
+_GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
+"""What is another one in every answer, as the id and the time of a row that a function makes."""
 _TEXTS = ("text", "character varying", "citext", "name")
 
 Answer = list[Any] | str
@@ -63,6 +66,7 @@ class Calls:
         self._alone = alone
         self.probes = 0
         self.unjudged: dict[str, str] = {}
+        self.vacuous: list[str] = []
         self.skipped: list[str] = []
 
     def try_all(
@@ -86,26 +90,65 @@ class Calls:
 
     def _try(self, function: Function, actors: Sequence[Actor]) -> Found | None:
         refused = ""
+        succeeded: list[Call] = []
+        told = False
         for entitled in (self._world.member("B"), *self._world.entitled):
             with self._as(entitled):
                 answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
-            self.probes += len(answered)
-            calls = [call for call, answer in answered if not isinstance(answer, str)]
-            if calls:
-                return self._first(function, calls, actors)
-            refused = refused or str(answered[0][1])[6:]
-        self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
-        return None
+                calls = [call for call, answer in answered if not isinstance(answer, str)]
+                told = any(_tells_something(answer) for _, answer in answered) or (
+                    function.volatile and any(self._does_something(call) for call in calls)
+                )
+                if not told:
+                    more = [(call, call.answer(self._api)) for call in with_texts(function, self._world, "B")]
+                    calls += [call for call, answer in more if _tells_something(answer)]
+                    told = any(_tells_something(answer) for _, answer in more)
+                    answered += more
+                self.probes += len(answered)
+            succeeded = succeeded or calls
+            if told:
+                succeeded = calls
+                break
+            refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
+        if not succeeded:
+            self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
+            return None
+        found = self._first(function, succeeded, actors)
+        if found is None and not told:
+            self.vacuous.append(function.signature)
+            self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
+        return found
+
+    def _does_something(self, call: Call) -> bool:
+        """Whether any row is another one after the call; for whoever the session is."""
+        try:
+            with self._api.transaction(force_rollback=True):
+                before = self._world.base(self._api)
+                self._api.execute(call.statement, call.values)
+                return any(True for _ in self._world.touched(before, self._world.state(self._api)))
+        except psycopg.Error:
+            if self._api.closed:
+                raise
+            return False
 
     def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Found | None:
+        known: set[tuple[frozenset[str], str]] = set()
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
                 continue
-            own = calls_of(function, self._world, "A") if actor.own == {"A"} else ()
+            own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} else []
             with self._as(actor):
-                for call in itertools.chain(calls, mixed(function, self._world), own):
-                    found = self._judge(function, actor, call)
-                    if found is not None:
+                answers = []
+                for call in _distinct([*calls, *own]):
+                    answers.append(answer := call.answer(self._api))
+                    if (found := self._judge(function, actor, call, answer)) is not None:
+                        return found
+                alike = (actor.own, _GENERATED.sub("", repr(answers)))
+                if alike in known:
+                    continue  # to the function this is somebody who was here before
+                known.add(alike)
+                for call in _distinct(mixed(function, self._world)):
+                    if (found := self._judge(function, actor, call, call.answer(self._api))) is not None:
                         return found
         return None
 
@@ -118,11 +161,10 @@ class Calls:
                 stack.enter_context(actor.enter(session))
             yield
 
-    def _judge(self, function: Function, actor: Actor, call: Call) -> Found | None:
+    def _judge(self, function: Function, actor: Actor, call: Call, answer: Answer) -> Found | None:
         """The finding of one call, if there is one: what it gave back, told or changed."""
         self.probes += 1
         severity = "error"
-        answer = call.answer(self._api)
         if seen := self._foreign(actor, call, answer):
             verdict, what = Verdict.LEAKS, f"is given values of another tenant: {shortened(str(seen[0]))}"
         elif self._tells(call, answer):
@@ -186,6 +228,11 @@ class Calls:
         return next((name for name, _, whose, _ in touched if whose and not whose & actor.own), None)
 
 
+def _tells_something(answer: Answer) -> bool:
+    """Whether there is anything in an answer."""
+    return isinstance(answer, list) and any(value not in (None, "", [], {}) for row in answer for value in row)
+
+
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     """Calls with values of one tenant: an argument gets the key that its name says, or each of those of its type."""
     wanted = _wanted(function)
@@ -235,21 +282,36 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
         if place >= max(len(pool) for pool in several["B"]) - 1:
             break
     yield _call(function, wanted, [None] * len(wanted))
-    texts = [value for _, label, row in world.made() if label == "B" for value in row.values()]
-    user = world.tenants.users["B"]
-    texts = ["", "%", *(value for value in texts if isinstance(value, str)), world.emails.get(user, "")]
+    for label in "AB":
+        yield from with_texts(function, world, label)
     for number, argument in enumerate(wanted):
-        others: list[Any] = []
-        if argument.type in _TEXTS:
-            others = list(dict.fromkeys(texts))
-        elif argument.type.endswith("[]"):
-            both = zip(several["A"][number], several["B"][number], strict=False)
-            others = [[*mine, *theirs] for mine, theirs in both if isinstance(mine, list) and isinstance(theirs, list)]
-        for value in others:
-            for label in "AB":
-                yield _call(
-                    function, wanted, [value if n == number else several[label][n][0] for n in range(len(wanted))]
-                )
+        if argument.type.endswith("[]"):
+            for mine, theirs in zip(several["A"][number], several["B"][number], strict=False):
+                if isinstance(mine, list) and isinstance(theirs, list):
+                    for label in "AB":
+                        likeliest = [pool[0] for pool in several[label]]
+                        yield _call(function, wanted, _with(likeliest, number, [*mine, *theirs]))
+
+
+def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
+    """Calls with values of one tenant, in which each argument in turn is one of the texts that stand in rows of B."""
+    wanted = _wanted(function)
+    likeliest = [candidates(argument, world, label)[0] for argument in wanted]
+    texts: dict[tuple[str, str], str] = {}
+    for made in (world.tenants.rows, world.tenants.others):
+        for name, rows in made.items():
+            for column, value in rows["B"].items():
+                if isinstance(value, str):
+                    texts.setdefault((name, column), value)
+    tried = dict.fromkeys(["", "%", *texts.values(), world.emails.get(world.tenants.users["B"], "")])
+    for number, argument in enumerate(wanted):
+        if argument.type in _TEXTS and not _listed(argument, world):
+            for value in tried:
+                yield _call(function, wanted, _with(likeliest, number, value))
+
+
+def _with(values: list[Any], place: int, value: Any) -> list[Any]:
+    return [*values[:place], value, *values[place + 1 :]]
 
 
 def _wanted(function: Function) -> list[Argument]:
@@ -277,7 +339,7 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         return [[value] for value in candidates(element, world, label)[:_PARTS]]
     if argument.type == "boolean":
         return [True, False]
-    name = argument.name.removeprefix("p_").strip("_").lower()
+    name = _plain(argument)
     tenants = world.tenants
     rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
     named: list[Any] = []
@@ -306,9 +368,30 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         for column in world.relations[relation].columns
         if column.type == argument.type and argument.type not in _TEXTS and row.get(column.name) is not None
     ]
-    listed = [value for column, values in world.maker.listed.items() if name.endswith(column) for value in values]
+    listed = _listed(argument, world)
     found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
     return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+
+
+def _plain(argument: Argument) -> str:
+    """The name of an argument without what marks it as one."""
+    return argument.name.removeprefix("p_").strip("_").lower()
+
+
+def _listed(argument: Argument, world: World) -> list[str]:
+    """The values to which a column is held after which the argument is named."""
+    name = _plain(argument)
+    return [value for column, values in world.maker.listed.items() if name.endswith(column) for value in values]
+
+
+def _distinct(calls: Iterable[Call]) -> Iterator[Call]:
+    """Each call once."""
+    known: set[tuple[str, str]] = set()
+    for call in calls:
+        key = (call.statement.as_string(None), repr(call.values))
+        if key not in known:
+            known.add(key)
+            yield call
 
 
 def _sent(value: Any) -> Any:
