@@ -383,8 +383,8 @@ class Column:
     """A column: its type as PostgreSQL writes it (of a domain: the type below), and the labels of an enum.
 
     ``default`` is the expression of its default, or of a generated column; ``identity`` is ``always``, ``by default``
-    or empty. ``not_null`` and ``has_default`` count what a domain says. ``viewed`` is that a view uses it, ``named`` that
-    a function does, as far as its words tell.
+    or empty. ``not_null`` and ``has_default`` count what a domain says. ``viewed`` is that a view uses it,
+    ``named`` that a function does, as far as its words tell.
     """
 
     name: str

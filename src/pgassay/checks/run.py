@@ -207,14 +207,10 @@ def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[F
     return findings
 
 
-def _isolation(
-    databases: Databases, template: Template, tenancy: Tenancy, found: Outcome, settings: Config
-) -> Matrix:
+def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome, settings: Config) -> Matrix:
     _refuse_unknown_relations(tenancy, found.relations)
     arrangement = migrations.scripts(settings.rows)
-    return isolation.observe(
-        databases, template, found.relations, found.functions, tenancy, arrangement=arrangement
-    )
+    return isolation.observe(databases, template, found.relations, found.functions, tenancy, arrangement=arrangement)
 
 
 def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> None:

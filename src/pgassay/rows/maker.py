@@ -35,11 +35,16 @@ _STATES = 6
 """Of so many values to which a column is held that a view uses, each tenant has a row."""
 _KEYS_FROM = 1_000_000
 """Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
+_CALLER = "auth.uid()"
+"""The default of a column that holds whoever made the row."""
 _SIGN_UP_TRIGGERS = """
 select s.prosrc
 from pg_catalog.pg_trigger as g
 join pg_catalog.pg_proc as s on g.tgfoid = s.oid
 where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
+"""
+_SIGN_UP = """
+insert into auth.users (id, email, phone, raw_user_meta_data, email_confirmed_at) values (%s, %s, %s, %s, now())
 """
 _RAISED = "exec_stmt_raise"
 """The function of PostgreSQL's that reports what RAISE says in PL/pgSQL, with whatever SQLSTATE."""
@@ -107,10 +112,10 @@ class Maker:
         self._connection = connection
         self._pools.connection = connection
 
-    def user(self) -> UUID:
+    def user(self, email: str | None = None) -> UUID:
         """A new user, with the row by which memberships may know them."""
         user_id = uuid4()
-        self._sign_up(user_id)
+        self._sign_up(user_id, email or f"{uuid4().hex}@example.org")  # which does not tell the id
         for target, column in self._profiles():
             if self._existing(target, {column: user_id}) is None:
                 to_users = {
@@ -119,12 +124,11 @@ class Maker:
                 self._insert(target, _Known({**to_users, column: user_id}))
         return user_id
 
-    def _sign_up(self, user_id: UUID) -> None:
+    def _sign_up(self, user_id: UUID, email: str) -> None:
         """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
-        email = f"{uuid4().hex}@example.org"  # which does not tell the id
         try:
             with self._connection.transaction():
-                self._connection.execute("insert into auth.users (id, email) values (%s, %s)", [user_id, email])
+                self._connection.execute(_SIGN_UP, [user_id, email, None, None])
         except psycopg.Error:
             with self._connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
                 sources = " ".join(source for (source,) in cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall())
@@ -136,11 +140,10 @@ class Maker:
             raise
 
     def _signs_up(self, user_id: UUID, email: str, metadata: Row) -> bool:
-        statement = "insert into auth.users (id, email, phone, raw_user_meta_data) values (%s, %s, %s, %s)"
         phone = f"+43{user_id.int % 10**10:010}"
         try:
             with self._connection.transaction():
-                self._connection.execute(statement, [user_id, email, phone, values.sql_text(metadata)])
+                self._connection.execute(_SIGN_UP, [user_id, email, phone, values.sql_text(metadata)])
         except psycopg.Error:
             return False
         return True
@@ -446,6 +449,9 @@ class Maker:
         column = self._tenancy.column_of(relation.full_name)
         if relation.column(column) is not None and label in tenants.ids:
             known[column] = tenants.ids[label]
+        for given in relation.columns:
+            if given.default == _CALLER and given.name not in known:
+                known[given.name] = user or tenants.users[label]
         checked = {name for check in relation.check_constraints for name in check.columns}
         for key in relation.foreign_keys:
             needed = self._is_needed(relation, key, known)
@@ -637,9 +643,9 @@ class Maker:
             ):
                 continue
             options = self._options(relation, column, listed.get(column.name), more, turn)
-            heavy = column.has_default or not column.not_null or column.name in listed or column.category == "B"
+            filled = turn is not None and not column.has_default
+            heavy = not (needs_value or filled) or column.name in listed or column.category == "B"
             if not needs_value:
-                filled = turn is not None and not column.has_default
                 if shown and column.category == "B":
                     options = [True, *options]  # views show more often what is flagged
                 options = [*options, LEFT_OUT] if filled or shown else [LEFT_OUT, *options]

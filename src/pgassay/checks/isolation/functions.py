@@ -8,11 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.types.range import Range
 
 from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import Finding
@@ -21,6 +24,7 @@ from pgassay.checks.isolation.relations import Found, shortened, shown
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.patience import Stopped
+from pgassay.rows import Row
 
 CALLS = 24
 """How many combinations of arguments a function is tried with."""
@@ -30,8 +34,11 @@ _KEYS = 12
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
 _KEY_TYPES = ("uuid", "bigint", "integer")
+_PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 """What is another one in every answer, as the id and the time of a row that a function makes."""
+_BOUNDS: Mapping[str, type] = {"date": date, "timestamp with time zone": datetime, "numeric": Decimal}
+"""Types of arguments that may say where in a range, by what the bounds of a range are read as."""
 _TEXTS = ("text", "character varying", "citext", "name")
 
 Answer = list[Any] | str
@@ -64,6 +71,16 @@ class Calls:
         self._world = world
         self._api = api
         self._alone = alone
+        self._offered = {
+            relation.schema
+            for relation in world.relations.values()
+            if any(
+                world.granted(relation, role, privilege)
+                for role in ("anon", "authenticated")
+                for privilege in ("select", "insert", "update")
+            )
+        }
+        """The schemas of which the API is taken to offer tables and functions."""
         self.probes = 0
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
@@ -171,10 +188,14 @@ class Calls:
             verdict = Verdict.REVEALS_EXISTENCE
             what = f"is told whether there is a row of another tenant: {shortened(str(answer))}"
             severity = "error" if isinstance(answer, list) else "warning"
+            if self._makes(call):
+                return None  # the caller has chosen a key that is taken
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, f"changes rows of another tenant in {changed}"
         else:
             return None
+        if function.schema not in self._offered:
+            severity, what = "warning", f"{what}; by SQL alone, if the API does not offer the schema {function.schema}"
 
         def holds(session: Session) -> bool:
             if verdict is Verdict.WRITES_ACROSS:
@@ -211,6 +232,24 @@ class Calls:
             return False
         self.probes += 2
         return repr(call.answer(self._api)) == repr(answer) and repr(call.answer(self._alone)) == other
+
+    def _makes(self, call: Call) -> bool:
+        """Whether the call makes a row under a key of B's, where there is none of B's."""
+        assert self._alone is not None
+        try:
+            with self._alone.transaction(force_rollback=True):
+                before = self._world.base(self._alone)
+                self._alone.execute(call.statement, call.values)
+                touched = list(self._world.touched(before, self._world.state(self._alone)))
+        except psycopg.errors.UniqueViolation:
+            return True  # it would make one, if it were not for another row of its own
+        except psycopg.Error:
+            if self._alone.closed:
+                raise
+            return False
+        return any(
+            there and self._world.labels(_key_of(self._world, name, row)) - {"A"} for name, row, _, there in touched
+        )
 
     def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
         """The first table in which rows of tenants that are not the actor's own are others after the call."""
@@ -345,11 +384,11 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     named: list[Any] = []
     for relation, row in rows:
         table = relation.partition(".")[2]
-        named += [
-            row["id"]
-            for noun in (table, table.removesuffix("s"), table.removesuffix("es"))
-            if name in (f"{noun}_id", f"{noun}id", noun) and "id" in row
-        ]
+        for noun in (table, table.removesuffix("s"), table.removesuffix("es")):
+            if name in (noun, f"{noun}id"):
+                named += _key_of(world, relation, row)
+            elif name.startswith(f"{noun}_"):
+                named.append(row.get(name.removeprefix(f"{noun}_")))
     if name in (world.tenancy.column, "tenant_id", "org_id", "organization_id"):
         named.append(tenants.ids[label])
     if name in ("user_id", "uid", "owner_id", "member_id", "profile_id"):
@@ -359,7 +398,8 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
     if _is_key(argument):
         kind: type = UUID if argument.type == "uuid" else int
-        keys = [row["id"] for _, row in rows if "id" in row] + [tenants.ids[label], tenants.users[label]]
+        keys = [key for relation, row in rows for key in _key_of(world, relation, row)]
+        keys += [tenants.ids[label], tenants.users[label]]
         found = [value for value in [*named, *keys] if isinstance(value, kind)]
         return list(dict.fromkeys(found)) or [1]
     named += [
@@ -368,6 +408,9 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         for column in world.relations[relation].columns
         if column.type == argument.type and argument.type not in _TEXTS and row.get(column.name) is not None
     ]
+    if argument.type in _BOUNDS:
+        bounds = [value.lower for _, row in rows for value in row.values() if isinstance(value, Range)]
+        named += [bound for bound in bounds if type(bound) is _BOUNDS[argument.type]]
     listed = _listed(argument, world)
     found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
     return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
@@ -375,7 +418,13 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
 
 def _plain(argument: Argument) -> str:
     """The name of an argument without what marks it as one."""
-    return argument.name.removeprefix("p_").strip("_").lower()
+    return _PREFIX.sub("", argument.name.lower()).strip("_")
+
+
+def _key_of(world: World, relation: str, row: Row) -> list[Any]:
+    """The key of a row, where it is one column."""
+    key = world.relations[relation].primary_key if relation in world.relations else ()
+    return [row[column] for column in key] if len(key) == 1 else []
 
 
 def _listed(argument: Argument, world: World) -> list[str]:

@@ -226,7 +226,7 @@ class World:
                 self.__dict__.pop(cached, None)
             for name, row, labels in whose:
                 if len(labels) == 1:
-                    self.more.setdefault(name, []).append((*labels, row))
+                    self.more.setdefault(name, []).append((next(iter(labels)), row))
             left = [(name, row) for name, row, labels in whose if len(labels) != 1]
             if len(left) == len(whose):
                 break
@@ -259,7 +259,7 @@ class World:
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
-        self.entitled = self._by_role("B")
+        self.entitled = [*self._by_role("B"), *self._invited("B")]
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
@@ -303,6 +303,20 @@ class World:
                 who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
                 found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
         return found
+
+    def _invited(self, label: str) -> Iterator[Actor]:
+        """Users whose address stands in a row of the tenant, as that of somebody who is invited does."""
+        for relation, rows in list(self.tenants.rows.items()):
+            for name, value in rows.get(label, {}).items():
+                if "mail" in name and isinstance(value, str) and value not in self.emails.values():
+                    try:
+                        with self.connection.transaction():
+                            user = self.maker.user(value)
+                    except (psycopg.Error, Unfilled):
+                        continue
+                    self.emails[user] = value
+                    who = f"whose {name} stands in {relation} of {label}"
+                    yield Actor(who, frozenset(), self._signed_in(user), user, shown=False)
 
     def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
         """A member of one tenant."""
