@@ -449,9 +449,6 @@ class Maker:
         column = self._tenancy.column_of(relation.full_name)
         if relation.column(column) is not None and label in tenants.ids:
             known[column] = tenants.ids[label]
-        for given in relation.columns:
-            if given.default == _CALLER and given.name not in known:
-                known[given.name] = user or tenants.users[label]
         checked = {name for check in relation.check_constraints for name in check.columns}
         for key in relation.foreign_keys:
             needed = self._is_needed(relation, key, known)
@@ -471,6 +468,10 @@ class Maker:
                 choices.append({name: value for name, value in referred.items() if name not in known})
             else:
                 known.update(referred)
+        if optional or within:  # nobody is the caller where rows are made for all
+            for given in relation.columns:
+                if given.default == _CALLER and given.name not in known:
+                    known[given.name] = user or tenants.users[label]
         return _Known(known, tuple(choices))
 
     def _may_differ(self, relation: Relation, key: ForeignKey, referred: Row, known: Row) -> bool:

@@ -46,7 +46,7 @@ class Target:
         self._done: set[str] = set()
         self._pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
-        self._seen = self._read(self.world.connection)
+        self._seen = self.read(self.world.connection)
 
     @property
     def is_table(self) -> bool:
@@ -199,7 +199,7 @@ class Target:
         self.probes += 1
         try:
             with api.transaction(force_rollback=True):
-                labels = self._read(api)
+                labels = self.read(api)
         except psycopg.errors.InsufficientPrivilege:
             return self._glimpse(api, actor)
         except psycopg.Error as error:
@@ -239,7 +239,8 @@ class Target:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._key)) if self._key else sql.SQL("*")
         return session.execute(sql.SQL("select {} from {}").format(columns, self._table)).fetchall()
 
-    def _read(self, session: Session) -> set[str]:
+    def read(self, session: Session) -> set[str]:
+        """The tenants of which there is a row for ``session``."""
         rows = self._rows(session)
         if not self._key:
             public = self.relation.full_name in self.world.tenancy.public
