@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,7 @@ _KEYS = 12
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
 _KEY_TYPES = ("uuid", "bigint", "integer")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::\d\d)?|Z)?")
 _PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 """What is another one in every answer, as the id and the time of a row that a function makes."""
@@ -81,6 +82,7 @@ class Calls:
             )
         }
         """The schemas of which the API is taken to offer tables and functions."""
+        ((self._began,),) = world.ask("select pg_catalog.clock_timestamp()")
         self.probes = 0
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
@@ -225,11 +227,24 @@ class Calls:
         if self._alone is None:
             return False
         self.probes += 1
-        other = repr(call.answer(self._alone))
-        if other == repr(answer):
+        here, there = self._timeless(answer), self._timeless(call.answer(self._alone))
+        if here == there:
             return False
         self.probes += 2
-        return repr(call.answer(self._api)) == repr(answer) and repr(call.answer(self._alone)) == other
+        return self._timeless(call.answer(self._api)) == here and self._timeless(call.answer(self._alone)) == there
+
+    def _timeless(self, answer: Answer) -> str:
+        """The answer without times since the probes began: they are those of its transaction, in either world."""
+
+        def shown(found: re.Match[str]) -> str:
+            try:
+                moment = datetime.fromisoformat(found[0])
+            except ValueError:
+                return found[0]
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return "now" if moment >= self._began else found[0]
+
+        return _MOMENT.sub(shown, str(answer) if isinstance(answer, str) else repr(_plain_values(answer)))
 
     def _makes(self, call: Call) -> bool:
         """Whether the call makes a row under a key of B's, where there is none of B's: the caller has chosen it."""
@@ -462,6 +477,13 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
         named.append(world.emails.get(tenants.users[label]))
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
     return [value for value in named if value is not None]
+
+
+def _plain_values(value: Any) -> Any:
+    """The same with times as they are written in JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [_plain_values(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _sent(value: Any) -> Any:
