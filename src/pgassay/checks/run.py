@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.config import Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, PgassayError
-from pgassay.identity import Databases
+from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
 from pgassay.templates import Template
@@ -187,24 +188,33 @@ def observe(databases: Databases, template: Template, settings: Config) -> Matri
     return _isolation(databases, template, settings.tenancy, outcome)
 
 
+def infer(databases: Databases, template: Template, tenant: str | None, member: str | None) -> Inference:
+    """The tenancy as ``template`` tells it; ``tenant`` and ``member`` are what a person has said of it, as declared."""
+    with _reading(databases, template) as session:
+        return intent.infer(session, catalog.read(session), tenant, member)
+
+
 def _read(databases: Databases, template: Template, declared: Tenancy | None) -> tuple[Outcome, Intent]:
-    clone = databases.clone(template)
-    with clone.connect_as_owner() as session:
+    with _reading(databases, template) as session:
         outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-        intended = intent.of(declared, session, outcome.relations)
-    clone.close()
-    databases.drop_later(clone)
-    return outcome, intended
+        return outcome, intent.of(declared, session, outcome.relations)
 
 
 def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[Finding]:
     established = {line.relation for line in outcome.matrix.lines} - {finding.object for finding in outcome.findings}
+    with _reading(databases, template) as session:
+        return rules.check(session, frozenset(established))
+
+
+@contextmanager
+def _reading(databases: Databases, template: Template) -> Iterator[Session]:
+    """A session of the owner in a clone of its own."""
     clone = databases.clone(template)
-    with clone.connect_as_owner() as session:
-        findings = rules.check(session, frozenset(established))
-    clone.close()
-    databases.drop_later(clone)
-    return findings
+    try:
+        yield clone.connect_as_owner()
+    finally:
+        clone.close()
+        databases.drop_later(clone)
 
 
 def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome) -> Matrix:

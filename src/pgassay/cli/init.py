@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from pgassay import catalog, declaration, hints, tenancy
+from pgassay import declaration
+from pgassay.checks import run
 from pgassay.checks.run import NOT_JUDGED
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import server_options
@@ -45,11 +46,7 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
     out = terminal.console(stderr=only_print)
     with errors_as_sentences():
         with schema(directory, options, out.print) as (settings, databases, template):
-            clone = databases.clone(template)
-            with clone.connect() as session:
-                found = catalog.read(session)
-                inferred = tenancy.infer(found, hints.read(session, found), tenant, member)
-            clone.close()
+            inferred = run.infer(databases, template, tenant, member)
         if inferred.tenancy is None:
             out.print(tenancy_report.undecided(inferred), soft_wrap=True)
             sys.exit(NOT_JUDGED)
