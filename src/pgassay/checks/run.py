@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -159,17 +159,22 @@ class Outcome:
     unjudged: dict[str, str] = field(default_factory=dict)
 
 
-def check(databases: Databases, template: Template, settings: Config) -> Outcome:
-    """Carry out all checks on clones of ``template``."""
+def check(
+    databases: Databases, template: Template, settings: Config, *, progress: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Carry out all checks on clones of ``template``; ``progress`` is told in words of each step before it is taken."""
+    progress("Reading the catalog")
     outcome, intended = _read(databases, template, settings.tenancy)
     outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
     outcome.findings += relations.check(settings.relations, outcome.relations)
     observed = None
     if intended.tenancy is not None:
-        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome)
+        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome, progress)
         outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
         outcome.unjudged = observed.unjudged | outcome.unjudged
+    progress("Applying the rules that the catalog tells of")
     outcome.findings += _rules(databases, template, outcome)
+    progress("Comparing with the snapshot")
     before = migrations.scripts(settings.before)
     outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
     return outcome
@@ -180,12 +185,14 @@ def _with_script(finding: Finding, observed: Matrix) -> Finding:
     return replace(finding, script=observed.script(finding)) if tried else finding
 
 
-def observe(databases: Databases, template: Template, settings: Config) -> Matrix | None:
+def observe(
+    databases: Databases, template: Template, settings: Config, *, progress: Callable[[str], None] = lambda _: None
+) -> Matrix | None:
     """Who reaches whose rows, where a tenancy is declared."""
     if settings.tenancy is None:
         return None
     outcome, _ = _read(databases, template, settings.tenancy)
-    return _isolation(databases, template, settings.tenancy, outcome)
+    return _isolation(databases, template, settings.tenancy, outcome, progress)
 
 
 def infer(databases: Databases, template: Template, tenant: str | None, member: str | None) -> Inference:
@@ -217,9 +224,11 @@ def _reading(databases: Databases, template: Template) -> Iterator[Session]:
         databases.drop_later(clone)
 
 
-def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome) -> Matrix:
+def _isolation(
+    databases: Databases, template: Template, tenancy: Tenancy, found: Outcome, progress: Callable[[str], None]
+) -> Matrix:
     _refuse_unknown_relations(tenancy, found.relations)
-    return isolation.observe(databases, template, found.relations, found.functions, tenancy)
+    return isolation.observe(databases, template, found.relations, found.functions, tenancy, progress=progress)
 
 
 def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> None:

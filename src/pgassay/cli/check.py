@@ -15,6 +15,7 @@ from pgassay.checks.run import Record
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import report_option, server_options
 from pgassay.cli.schema import schema
+from pgassay.cli.steps import Steps
 from pgassay.errors import PgassayError
 from pgassay.report import destinations, terminal
 
@@ -44,14 +45,18 @@ def check(directory: str | None, wanted: tuple[str, ...], **options: Any) -> Non
     with errors_as_sentences():
         reports = destinations.parse(wanted)
         try:
-            with reports.quoted(), schema(directory, options, out.print, record) as (settings, databases, template):
+            with (
+                reports.quoted(),
+                Steps(out) as steps,
+                schema(directory, options, steps, record) as (settings, databases, template),
+            ):
                 record.settings = replace(settings, waivers=linting.waivers_of_checks(settings.waivers))
-                outcome = run.check(databases, template, settings)
+                outcome = run.check(databases, template, settings, progress=steps)
         except (PgassayError, psycopg.Error) as error:
             reports.write(record.stopped(error))
             raise
         done = record.finished(outcome)
         with reports.quoted():
-            out.print(terminal.report(done))
+            out.print(terminal.report(done), crop=False)
         reports.write(done)
     sys.exit(done.exit_code)

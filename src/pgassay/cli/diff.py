@@ -15,6 +15,7 @@ from pgassay.checks.isolation import Matrix
 from pgassay.checks.snapshot import grading, sources
 from pgassay.cli.ending import errors_as_sentences, exit_code
 from pgassay.cli.options import backend_options
+from pgassay.cli.steps import Steps
 from pgassay.config import Config
 from pgassay.errors import PgassayError
 from pgassay.identity import Databases, Session
@@ -49,24 +50,29 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
         settings = config.load(None, **options)
         first, second = sources.sources(sides, settings.root)
         with contextlib.ExitStack() as stack:
+            steps = stack.enter_context(Steps(out))
             databases = None
             if {first.kind, second.kind} != {"snapshot"}:
+                steps("Starting a server")
                 bare = stack.enter_context(running(settings))
-                out.print(str(bare))
-                out.print()
+                steps.print(str(bare))
+                steps.print()
                 databases = stack.enter_context(Databases(environment.prepare(bare, timeout=settings.timeout), Session))
             tried = first.kind != "database" and second.kind != "database"
-            observe = partial(_try, settings) if tried else _no_access
-            before, after = (sources.take(source, settings, databases, observe) for source in (first, second))
-        differences = grading.compare(before, after)
+            observe = partial(_try, settings, steps) if tried else _no_access
+            states = []
+            for source in (first, second):
+                steps(f"Reading {source}")
+                states.append(sources.take(source, settings, databases, observe))
+        differences = grading.compare(*states)
         out.print(schema_report.differences(differences, str(first), str(second)))
     sys.exit(exit_code(differences, settings.fail_on))
 
 
-def _try(settings: Config, databases: Databases, template: Template) -> Matrix | None:
+def _try(settings: Config, steps: Steps, databases: Databases, template: Template) -> Matrix | None:
     """Who reaches whose rows, for any folder or revision: one that has no such tenants is compared without."""
     try:
-        return run.observe(databases, template, settings)
+        return run.observe(databases, template, settings, progress=steps)
     except PgassayError:
         return None
 

@@ -14,6 +14,7 @@ from pgassay.checks.run import NOT_JUDGED
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import server_options
 from pgassay.cli.schema import schema
+from pgassay.cli.steps import Steps
 from pgassay.errors import ConfigError
 from pgassay.report import tenancy as tenancy_report
 from pgassay.report import terminal
@@ -45,7 +46,8 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
     """
     out = terminal.console(stderr=only_print)
     with errors_as_sentences():
-        with schema(directory, options, out.print) as (settings, databases, template):
+        with Steps(out) as steps, schema(directory, options, steps) as (settings, databases, template):
+            steps("Reading the catalog")
             inferred = run.infer(databases, template, tenant, member)
         if inferred.tenancy is None:
             out.print(tenancy_report.undecided(inferred), soft_wrap=True)
@@ -62,7 +64,7 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
                 hint="Above is what would have been written.",
             )
         declaration.add(file, settings, block)
-        out.print(f"Wrote into {file}:")
+        out.print(f"Wrote into {file}:", soft_wrap=True)
         out.print()
         out.print(block, soft_wrap=True)
     asks = len(inferred.questions)

@@ -14,6 +14,7 @@ from pgassay.checks.run import FOUND, Outcome, Record
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import report_option, server_options
 from pgassay.cli.schema import schema
+from pgassay.cli.steps import Steps
 from pgassay.errors import PgassayError
 from pgassay.report import destinations, terminal
 
@@ -46,9 +47,13 @@ def lint(directory: str | None, wanted: tuple[str, ...], fail_on: str, **options
     with errors_as_sentences():
         reports = destinations.parse(wanted)
         try:
-            with reports.quoted(), schema(directory, options, out.print, record) as (settings, databases, template):
+            with (
+                reports.quoted(),
+                Steps(out) as steps,
+                schema(directory, options, steps, record) as (settings, databases, template),
+            ):
                 assert record.folder is not None
-                found = linting.check(databases, template, settings, record.before, record.folder)
+                found = linting.check(databases, template, settings, record.before, record.folder, progress=steps)
                 waivers = linting.waivers_of_lint(settings.waivers, found)
                 record.settings = replace(settings, relations=(), waivers=waivers)
         except (PgassayError, psycopg.Error) as error:

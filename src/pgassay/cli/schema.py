@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pgassay import config, environment, migrations
 from pgassay.checks.run import Record
+from pgassay.cli.steps import Steps
 from pgassay.config import Config
 from pgassay.errors import ConfigError
 from pgassay.identity import Databases, Session
+from pgassay.migrations import Applied
 from pgassay.report import terminal
 from pgassay.servers import running
 from pgassay.templates import Template
@@ -19,23 +21,35 @@ from pgassay.templates import Template
 
 @contextmanager
 def schema(
-    directory: str | None, options: dict[str, Any], say: Callable[..., None], record: Record | None = None
+    directory: str | None, options: dict[str, Any], steps: Steps, record: Record | None = None
 ) -> Iterator[tuple[Config, Databases, Template]]:
-    """A server with the template of the migrations, its first lines said, and what is known of it in ``record``."""
+    """A server with the template of the migrations, its first lines printed, and what is known of it in ``record``."""
     record = record or Record()
     record.settings = settings = config.load(directory, **options)
     migrations_folder = folder_of(settings)
     record.before = before = migrations.scripts(settings.before)
     record.folder = folder = migrations.discover(migrations_folder)
     record.seeds = seeds = migrations.scripts(settings.seed)
+    scripts = (*before, *folder.migrations, *seeds)
+
+    def begin_next() -> None:
+        done = len(record.applied)
+        if done < len(scripts):
+            steps(f"Applying file {done + 1} of {len(scripts)}: {scripts[done].name}")
+
+    def note(applied: Applied) -> None:
+        record.applied.append(applied)
+        begin_next()
+
+    steps("Starting a server")
     with running(settings) as bare:
-        say(str(bare))
+        steps.print(str(bare))
+        begin_next()
         record.server = server = environment.prepare(bare, timeout=settings.timeout)
         with Databases(server, Session) as databases:
-            scripts = (*folder.migrations, *seeds)
-            template = databases.template(before, scripts, on_progress=record.applied.append)
-            say(terminal.applied(template.applied, folder, len(before)))
-            say()
+            template = databases.template(before, scripts[len(before) :], on_progress=note)
+            steps.print(terminal.applied(template.applied, folder, len(before)))
+            steps.print()
             yield settings, databases, template
 
 

@@ -14,6 +14,7 @@ from pgassay.checks.snapshot import grading, state
 from pgassay.cli.ending import errors_as_sentences, exit_code
 from pgassay.cli.options import server_options
 from pgassay.cli.schema import schema
+from pgassay.cli.steps import Steps
 from pgassay.errors import ConfigError
 from pgassay.report import schema as schema_report
 from pgassay.report import terminal
@@ -49,21 +50,26 @@ def snapshot(directory: str | None, checks: bool, update: bool, reason: str | No
             raise ConfigError("--reason says why --update accepts a wider access: it goes with it, and says something.")
         settings = config.load(directory, **options)
         accepted = state.read(settings.snapshot) if checks or update or settings.snapshot.exists() else None
-        with schema(directory, options, out.print) as (settings, databases, template):
-            before = migrations.scripts(settings.before)
-            found = snapshots.take(databases, template, before, run.observe(databases, template, settings))
+        with Steps(out) as steps, schema(directory, options, steps) as (settings, databases, template):
+            observed = run.observe(databases, template, settings, progress=steps)
+            steps("Reading the catalog")
+            found = snapshots.take(databases, template, migrations.scripts(settings.before), observed)
         if accepted is None:
             state.write(settings.snapshot, found)
-            out.print(f"Wrote {settings.snapshot}: {len(found.objects)} objects. Commit it.")
+            out.print(f"Wrote {settings.snapshot}: {len(found.objects)} objects. Commit it.", soft_wrap=True)
             return
         differences = grading.compare(accepted, found)
         out.print(schema_report.differences(differences))
+        loosens = any(difference.grade is grading.Grade.LOOSENS for difference in differences)
+        accept = "pgassay snapshot --update" + (" --reason '…'" if loosens else "")
         if update:
             state.write(settings.snapshot, snapshots.accept(accepted, found, differences, reason))
-            out.print(f"Wrote {settings.snapshot}.")
+            out.print(f"Wrote {settings.snapshot}.", soft_wrap=True)
         elif differences and not checks:
             raise ConfigError(
                 f"{settings.snapshot} holds another state, and is left as it is.",
-                hint="Accept this one: pgassay snapshot --update",
+                hint=f"Accept this one: {accept}",
             )
+        elif differences:
+            out.print(f"To accept them: {accept}")
     sys.exit(0 if update else exit_code(differences, settings.fail_on))

@@ -16,6 +16,7 @@ from pgassay import environment
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import server_options
 from pgassay.cli.schema import schema
+from pgassay.cli.steps import Steps
 from pgassay.errors import Unavailable
 from pgassay.report import terminal
 from pgassay.servers import embedded
@@ -36,7 +37,7 @@ def up(directory: str | None, **options: Any) -> None:
     The server and all that is in it are gone afterwards.
     """
     out = terminal.console()
-    with errors_as_sentences(), schema(directory, options, out.print) as (_, databases, template):
+    with errors_as_sentences(), Steps(out) as steps, schema(directory, options, steps) as (_, databases, template):
         server = databases.server
         clone = databases.clone(template, name="postgres" if server.ours else None)
         out.print("As the owner, as in the SQL editor:")
@@ -47,11 +48,12 @@ def up(directory: str | None, **options: Any) -> None:
         out.print("  and there, with the id of a user of auth.users for sub:")
         out.print("    begin;")
         out.print("    set local role authenticated;")
-        out.print(f"    set local request.jwt.claims = '{claims}';")
+        out.print(f"    set local request.jwt.claims = '{claims}';", soft_wrap=True)
         out.print()
         out.print("The server runs until Ctrl-C.")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
+        out.print()  # the terminal has written ^C into this line
         out.print("Stopping the server.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -44,14 +45,15 @@ def observe(
     functions: tuple[Function, ...],
     tenancy: Tenancy,
     *,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Matrix:
     """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
 
-    ``progress`` is told of each door before it is tried. Raises `PgassayError` where the tenants themselves cannot be
-    made.
+    ``progress`` is told in words of each step before it is taken. Raises `PgassayError` where the tenants themselves
+    cannot be made.
     """
     with ExitStack() as stack:
+        progress("Making rows")
         filled = stack.enter_context(_used(databases, template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
@@ -66,14 +68,20 @@ def observe(
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
+        count, numbers = sum(map(len, (relations, files, parts, functions))), itertools.count(1)
+
+        def at_door(name: str) -> None:
+            progress(f"Trying door {next(numbers)} of {count}: {name}")
+
         with clone.connect_as_authenticator() as api:
-            check = _Check(world, api, alone, actors, progress or (lambda _: None))
+            check = _Check(world, api, alone, actors, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.functions(functions)
             matrix = check.matrix()
         if not matrix.findings:
             return matrix
+        progress("Looking for culprits")
         world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
         with clone.connect_as_admin() as admin:
             named = culprit.name(admin, matrix.demonstrations, world.condition)
@@ -158,11 +166,11 @@ class _Check:
     def relations(self, relations: Iterable[Relation], kind: type[Target] = Target) -> None:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
+            self._progress(relation.full_name)
             if not self._is_reachable(relation):
                 self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
-            self._progress(relation.full_name)
             try:
                 target = _KINDS.get(relation.full_name, kind)(self._world, relation)
             except Unfilled as error:
