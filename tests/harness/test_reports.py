@@ -453,7 +453,7 @@ def test_a_table_is_drawn_to_the_right_of_what_it_refers_to() -> None:
 
 def printed(run: Run, *, width: int = 1000) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False, no_color=True)
-    console.print(terminal.report(run))
+    console.print(terminal.report(run), crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -482,9 +482,31 @@ def test_of_many_tables_the_matrix_shows_those_with_findings(count: int, whole: 
     many = tuple(line for n in range(count - 1) for line in runs.access(f"public.t{n}"))
     leaky = tuple(runs.access("public.leaky", anon=Reach.ALL))
     text = printed(replace(runs.full(), matrix=(*many, *leaky)))
-    assert "public.leaky   select" in re.sub(" +", "   ", text)
+    assert re.search(r"^  public\.leaky\n    select +all +none +own +all$", text, re.M)
     assert ("public.t7" in text) is whole
     assert ("1 of 31 tables and views" in text) is not whole
+
+
+def test_no_line_that_is_piped_ends_in_spaces() -> None:
+    lines = printed(runs.full(lambda word: f"{word} and more of it")).splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_long_text_goes_on_below_where_it_began(width: int) -> None:
+    lines = printed(runs.full(lambda word: word + " and more" * 20), width=width).splitlines()
+    mend = next(n for n, line in enumerate(lines) if line.startswith("       mend"))
+    assert re.fullmatch(r" {17}\S.*", lines[mend + 1])
+    assert max(map(len, lines[mend : mend + 2])) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_is_copied_or_clicked_is_in_one_piece(width: int) -> None:
+    lines = printed(runs.full(lambda word: word + "-" * 100), width=width).splitlines()
+    assert re.fullmatch("All on one page, .*--report html=report.html", lines[-1])
+    places = [line for line in lines if line.startswith("       made in")]
+    assert places
+    assert [line for line in places if not re.search(r":\d+$", line)] == []
 
 
 @given(text=TEXTS)
