@@ -24,14 +24,15 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from pgassay.checks.isolation import Reach
 from pgassay.checks.places import place_of, where_made
 from pgassay.checks.run import Probes, Run
+from pgassay.checks.snapshot import Difference, Grade, Object
 from pgassay.errors import ConfigError
 from pgassay.migrations import Script
-from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, terminal
+from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, schema, terminal
 from pgassay.report import json as json_report
 from tests.harness import runs
 
@@ -452,8 +453,12 @@ def test_a_table_is_drawn_to_the_right_of_what_it_refers_to() -> None:
 
 
 def printed(run: Run, *, width: int = 1000) -> str:
+    return shown(terminal.report(run), width=width)
+
+
+def shown(what: RenderableType, *, width: int = 1000) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False, no_color=True)
-    console.print(terminal.report(run), crop=False)
+    console.print(what, crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -511,8 +516,15 @@ def test_what_is_copied_or_clicked_is_in_one_piece(width: int) -> None:
 
 @given(text=TEXTS)
 def test_no_text_of_a_schema_reaches_the_terminal_as_a_control_character(text: str) -> None:
-    shown = printed(runs.full(lambda word: f"{word}{text}"))
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown.replace("\t", " "))
+    run = runs.full(lambda word: f"{word}{text}")
+    table = Object("table", f"public.{text}", {text: text})
+    for what in (
+        terminal.report(run),
+        terminal.lint(run, {}),
+        schema.differences([Difference(Grade.CHANGES, table, text, text, text, f"other {text}")]),
+    ):
+        said = shown(what).replace("\t", " ")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
 
 
 @pytest.mark.parametrize("no_color", [False, True])

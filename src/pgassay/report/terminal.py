@@ -222,16 +222,16 @@ def lint(run: Run, lacking: Mapping[str, str]) -> RenderableType:
         style = "bold red" if finding.severity == "error" else "bold yellow"
         place = f"{finding.location}: " if finding.location else ""
         name = "" if f"{finding.object}:" in place else f"{finding.object}: "
-        said = f": {name}{finding.observed}  [{finding.rule}]"
-        lines.append(Text.assemble(place, (finding.severity, style), said))
-        lines.append(_Hanging(Text(" " * 4), Text(finding.mend)))
+        said = visible(f": {name}{finding.observed}  [{finding.rule}]")
+        lines.append(Text.assemble(visible(place), (finding.severity, style), said))
+        lines.append(_Hanging(Text(" " * 4), Text(visible(finding.mend))))
     for name, reason in run.unjudged.items():
-        lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
+        lines.append(Text.assemble(("not judged", "bold yellow"), visible(f"  {name}: {reason}")))
     waived = Counter((waived.object, waived.finding and waived.finding.rule, waived.reason) for waived in run.waived)
     for (name, rule, reason), times in waived.items():
         how_often = f", {times} times" if times > 1 else ""
         what = f"{name}{f'  [{rule}]' if rule else ''}{how_often}: {reason}"
-        lines.append(_Hanging(Text("waived  ", "dim"), Text(what, "dim")))
+        lines.append(_Hanging(Text("waived  ", "dim"), Text(visible(what), "dim")))
     lines += [
         Text(f"{name} was left out, since this server lacks it: {why}", "yellow") for name, why in lacking.items()
     ]
