@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,8 @@ def errors_as_sentences() -> Iterator[None]:
     def terminate(signum: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + signum)
 
+    # It warns of transactions that cannot be rolled back, since Ctrl-C came in the middle of a statement.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     before = signal.signal(signal.SIGTERM, terminate)
     err = terminal.console(stderr=True)
     try:
