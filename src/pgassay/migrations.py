@@ -289,7 +289,7 @@ def _excerpt(statement: Statement, line: int) -> str:
     first = max(first, _code_offset(statement.text)) if at >= _code_offset(statement.text) else first
     shown = lines[first : first + _SHOWN_LINES]
     numbered = [
-        f"{'>' if first + offset == at else ' '} {statement.line + first + offset:>4} | {words}"
+        f"{'>' if first + offset == at else ' '} {statement.line + first + offset:>4} | {words}".rstrip()
         for offset, words in enumerate(shown)
     ]
     if first + len(shown) < len(lines):

@@ -6,6 +6,7 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -57,7 +58,7 @@ def check(server: Server, tmp_path: Path) -> Iterator[Check]:
         tenancy: str = TENANCY,
         timeout: float = 20,
         pg: str = server.url(server.maintenance),
-        **how: object,
+        **how: Any,
     ) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / "migrations"
         folder.mkdir(exist_ok=True)
@@ -67,7 +68,7 @@ def check(server: Server, tmp_path: Path) -> Iterator[Check]:
         command = [*PGASSAY, "check", "--pg", pg, "--timeout", str(timeout)]
         done: subprocess.CompletedProcess[str] = subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=False, **how
-        )  # type: ignore[call-overload]
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

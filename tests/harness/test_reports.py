@@ -24,14 +24,15 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from pgassay.checks.isolation import Reach
 from pgassay.checks.places import place_of, where_made
 from pgassay.checks.run import Probes, Run
+from pgassay.checks.snapshot import Difference, Grade, Object
 from pgassay.errors import ConfigError
 from pgassay.migrations import Script
-from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, terminal
+from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, schema, terminal
 from pgassay.report import json as json_report
 from tests.harness import runs
 
@@ -388,7 +389,8 @@ class Elements(HTMLParser):
 
 @given(text=TEXTS)
 def test_no_text_of_a_schema_becomes_markup(text: str) -> None:
-    plain, hostile = (Elements(html.render(runs.full(lambda word, t=t: word + t))) for t in ("", text))  # type: ignore[misc]
+    plain = Elements(html.render(runs.full()))
+    hostile = Elements(html.render(runs.full(lambda word: word + text)))
     assert hostile.found == plain.found
 
 
@@ -451,8 +453,12 @@ def test_a_table_is_drawn_to_the_right_of_what_it_refers_to() -> None:
 
 
 def printed(run: Run, *, width: int = 1000) -> str:
+    return shown(terminal.report(run), width=width)
+
+
+def shown(what: RenderableType, *, width: int = 1000) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False, no_color=True)
-    console.print(terminal.report(run))
+    console.print(what, crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -481,15 +487,44 @@ def test_of_many_tables_the_matrix_shows_those_with_findings(count: int, whole: 
     many = tuple(line for n in range(count - 1) for line in runs.access(f"public.t{n}"))
     leaky = tuple(runs.access("public.leaky", anon=Reach.ALL))
     text = printed(replace(runs.full(), matrix=(*many, *leaky)))
-    assert "public.leaky   select" in re.sub(" +", "   ", text)
+    assert re.search(r"^  public\.leaky\n    select +all +none +own +all$", text, re.M)
     assert ("public.t7" in text) is whole
     assert ("1 of 31 tables and views" in text) is not whole
 
 
+def test_no_line_that_is_piped_ends_in_spaces() -> None:
+    lines = printed(runs.full(lambda word: f"{word} and more of it")).splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_long_text_goes_on_below_where_it_began(width: int) -> None:
+    lines = printed(runs.full(lambda word: word + " and more" * 20), width=width).splitlines()
+    mend = next(n for n, line in enumerate(lines) if line.startswith("       mend"))
+    assert re.fullmatch(r" {17}\S.*", lines[mend + 1])
+    assert max(map(len, lines[mend : mend + 2])) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_is_copied_or_clicked_is_in_one_piece(width: int) -> None:
+    lines = printed(runs.full(lambda word: word + "-" * 100), width=width).splitlines()
+    assert re.fullmatch("All on one page, .*--report html=report.html", lines[-1])
+    places = [line for line in lines if line.startswith("       made in")]
+    assert places
+    assert [line for line in places if not re.search(r":\d+$", line)] == []
+
+
 @given(text=TEXTS)
 def test_no_text_of_a_schema_reaches_the_terminal_as_a_control_character(text: str) -> None:
-    shown = printed(runs.full(lambda word: f"{word}{text}"))
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown.replace("\t", " "))
+    run = runs.full(lambda word: f"{word}{text}")
+    table = Object("table", f"public.{text}", {text: text})
+    for what in (
+        terminal.report(run),
+        terminal.lint(run, {}),
+        schema.differences([Difference(Grade.CHANGES, table, text, text, text, f"other {text}")]),
+    ):
+        said = shown(what).replace("\t", " ")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
 
 
 @pytest.mark.parametrize("no_color", [False, True])

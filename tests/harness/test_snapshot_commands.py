@@ -81,6 +81,7 @@ def test_a_difference_is_1_and_shown_as_lines(project: Path) -> None:
     assert "breaks  column text is character varying(10) now, and not text" in done.stdout
     assert "    -column text: text not null\n    +column text: character varying(10) not null\n" in done.stdout
     assert "1 difference: 1 breaks" in done.stdout
+    assert done.stdout.endswith("\nTo accept them: pgassay snapshot --update\n")
     assert accepted(project) == before
 
 
@@ -91,6 +92,7 @@ def test_a_helper_that_opens_rows_shows_in_the_access_though_no_policy_changed(p
     assert "loosens  its body was changed, and policies or checks of access rely on it" in done.stdout
     assert "loosens  stranger reaches more rows now with select, insert, update, delete" in done.stdout
     assert "policy mine" not in done.stdout
+    assert done.stdout.endswith("\nTo accept them: pgassay snapshot --update --reason '…'\n")
 
 
 def test_a_wider_access_is_accepted_only_with_a_reason_which_is_kept(project: Path) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import postgast
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException
+
+if TYPE_CHECKING:  # it is a third of a start of the command, and only patterns need it
+    from hypothesis.strategies import SearchStrategy
 
 _LONGEST = 2000
 _MANY = 20
@@ -27,7 +27,6 @@ _CLASSES = {
 _CLASS = re.compile(r"\[:(\w+):\]")
 _LIKE_PART = re.compile(r"\\.|.", re.DOTALL)
 _SYNTAX = frozenset("[]\\^$*+?(){}|.")
-_PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 
 
 @dataclass(frozen=True)
@@ -131,18 +130,25 @@ def _like(pattern: str, lengths: Iterable[int]) -> Iterator[str]:
 @lru_cache(maxsize=1000)
 def matching(pattern: str) -> tuple[str, ...]:
     """Texts that match a regular expression, as Python understands it; none where it does not."""
+    from hypothesis import strategies as st
+    from hypothesis.errors import HypothesisException
+
     translated = _CLASS.sub(lambda found: _CLASSES.get(found[1], ""), pattern)
     translated = re.sub(r"\\[mMyY]", r"\\b", translated).removeprefix("***:")
     try:
-        strategy = st.from_regex(translated, fullmatch=True, alphabet=_PRINTABLE)
+        strategy = st.from_regex(
+            translated, fullmatch=True, alphabet=st.characters(min_codepoint=32, max_codepoint=126)
+        )
         found = samples(strategy, 40)
     except (re.error, HypothesisException, RecursionError, OverflowError):
         return ()
     return tuple(sorted((text for text in found if len(text) <= _LONGEST), key=lambda text: (len(text) > 40, text)))
 
 
-def samples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
+def samples(strategy: SearchStrategy[Any], count: int) -> list[Any]:
     """Values of a strategy, the same ones every time."""
+    from hypothesis import HealthCheck, Phase, given, settings
+
     found: list[Any] = []
 
     @settings(

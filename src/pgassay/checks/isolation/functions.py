@@ -93,10 +93,10 @@ class Calls:
     ) -> Iterator[Found]:
         """Call every function with the ids of B, as those who are not of B, until one is answered."""
         for function in functions:
+            progress(function.signature)
             if not function.roles & {"anon", "authenticated"} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
-            progress(function.signature)
             try:
                 found = self._try(function, actors)
             except Stopped as error:
