@@ -101,6 +101,16 @@ def test_what_stands_in_another_file_is_no_replacement() -> None:
     assert [finding.location for finding in findings] == ["/project/2_b.sql:1"]
 
 
+def locks_of(databases: Databases, *texts: str) -> list[Finding]:
+    """What is said of the locks of a migration, and others after it, that come to tables with rows."""
+    tenancy = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+    scripts = [script(text, name=f"{number}_b.sql") for number, text in enumerate(texts, start=2)]
+    found = locks.check(databases, (), [script(SCHEMA, name="1_a.sql"), *scripts], tenancy)
+    found = [finding for finding in found if finding.object != "1_a.sql"]
+    assert {finding.rule for finding in found} <= {locks.LOCKS}
+    return found
+
+
 @pytest.mark.parametrize(
     ("text", "observed"),
     [
@@ -127,14 +137,60 @@ def test_what_stands_in_another_file_is_no_replacement() -> None:
 def test_locks_on_what_was_there_before_are_observed(
     pg_databases: Databases, text: str, observed: set[tuple[str, str, int]]
 ) -> None:
-    tenancy = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
-    found = locks.check(pg_databases, (), [script(SCHEMA, name="1_a.sql"), script(text)], tenancy)
-    found = [finding for finding in found if finding.object == "2_b.sql"]
-    assert {finding.rule for finding in found} <= {locks.LOCKS}
-    pattern = r"(\S+) is locked against (.*) until"
+    found = locks_of(pg_databases, text)
+    pattern = r"(\S+) is locked against (.*) until its transaction has committed"
     parts = [(*re.findall(pattern, f.observed)[0], int(f.location.rpartition(":")[2])) for f in found]
     assert set(parts) == observed
     assert len(parts) == len(observed)
+
+
+READING = "public.notes is locked against reading and writing {} (AccessExclusiveLock)"
+WRITING = "public.notes is locked against writing {} (ShareLock)"
+ALONE, TOGETHER = "while its statement runs", "until its transaction has committed"
+UNSEEN = "what its statement locks was not observed: it cannot run in a transaction"
+CONCURRENTLY = "create index concurrently by_org on public.notes (org_id);\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "create index by_text on public.notes (text);\nalter table public.notes add n int;\n" + CONCURRENTLY,
+            [(WRITING.format(ALONE), 1), (READING.format(ALONE), 2)],
+        ),
+        (CONCURRENTLY + "alter table public.notes add n int;", [(READING.format(ALONE), 2)]),
+        (
+            "begin;\ncreate index by_text on public.notes (text);\nalter table public.notes add n int;\ncommit;",
+            [(READING.format(TOGETHER), 3)],
+        ),
+        ("begin;\nupdate public.notes set text = 'x';\ncommit;\nanalyze public.notes;", []),
+        ("vacuum full public.notes;\nvacuum public.notes;\ndiscard all;", [(UNSEEN, 1)]),
+        ("reindex schema public;\nreindex table concurrently public.notes;", [(UNSEEN, 1)]),
+        (
+            "create procedure public.p() language plpgsql as $$ begin lock public.notes; commit; end $$;\n"
+            + CONCURRENTLY
+            + "call public.p();",
+            [(UNSEEN, 3)],
+        ),
+        (CONCURRENTLY + "drop index concurrently public.by_org;", []),
+    ],
+    ids=["before", "after", "own transaction", "no conflict", "vacuum", "reindex", "a procedure", "concurrently"],
+)
+def test_locks_of_a_file_that_runs_statement_by_statement_are_those_of_each_statement(
+    pg_databases: Databases, text: str, said: list[tuple[str, int]]
+) -> None:
+    found = locks_of(pg_databases, text, "comment on table public.notes is 'it goes on';")
+    lines = [(finding.observed, int(finding.location.rpartition(":")[2])) for finding in found]
+    assert (sorted(lines), {finding.object for finding in found}) == (sorted(said), {"2_b.sql"} if said else set())
+
+
+def test_what_a_file_has_done_statement_by_statement_is_there_for_the_next_one(pg_databases: Databases) -> None:
+    made = CONCURRENTLY + "alter table public.notes add column n int;"
+    locked = locks_of(pg_databases, made, "alter table public.notes drop n;\ndrop index public.by_org;")
+    assert [(finding.object, finding.observed) for finding in locked] == [
+        ("2_b.sql", READING.format(ALONE)),
+        ("3_b.sql", READING.format(TOGETHER)),
+    ]
 
 
 @pytest.mark.parametrize(
