@@ -271,12 +271,6 @@ def test_every_server_writes_the_same(pg_databases: Databases) -> None:
     assert [other == first for other in others] == [True] * len(others), list(written)
 
 
-def test_the_snapshot_of_this_repository_is_of_this_repository(pg_databases: Databases) -> None:
-    committed = state.read(ROOT / "pgassay.snapshot")
-    assert str(committed.without(["access"])) == take(pg_databases, HOST, JOBS)
-    assert {name for kind, name in committed.objects if kind == "access"} >= {"public.jobs", "public.job_tasks"}
-
-
 def test_what_was_there_before_is_told_only_where_migrations_touch_it(pg_databases: Databases) -> None:
     before = scripts("create table public.a (x integer); create table public.b (y integer); create table public.c ();")
     after = scripts("alter table public.a add column z text, alter column x set not null; drop table public.c;")
