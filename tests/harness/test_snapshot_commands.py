@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from pgassay import environment, migrations
 from pgassay.checks import snapshot
-from pgassay.checks.snapshot import layout, state
+from pgassay.checks.snapshot import layout, reading, sources, state
 from pgassay.config import Config
 from pgassay.errors import PgassayError, Unavailable
 from pgassay.identity import Databases, Session
@@ -214,6 +216,9 @@ def test_two_folders_are_compared(project: Path) -> None:
     (project / "other" / "3_more.sql").write_text("create index notes_by_org on public.notes (org_id);")
     done = run("diff", "migrations", "other", "--pg", "embedded", cwd=project)
     assert (done.returncode, "adds  index notes_by_org is new" in done.stdout) == (1, True)
+    (project / "pyproject.toml").write_text('[tool.pgassay]\nfail_on = "changes"\n')
+    done = run("diff", "migrations", "other", "--pg", "embedded", cwd=project)
+    assert (done.returncode, "adds  index notes_by_org is new" in done.stdout) == (0, True)
 
 
 def test_two_snapshots_are_compared_without_a_server(project: Path) -> None:
@@ -246,6 +251,24 @@ def test_drift_of_a_live_database_is_found_and_nothing_is_written_there(project:
         assert "adds  table is new" in done.stdout
         assert "access" not in done.stdout
         assert owner.execute(writes).fetchone() == before
+    live.close()
+    pg_databases.drop_later(live)
+
+
+def test_a_live_database_is_read_in_a_transaction_that_may_not_write(
+    pg_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = pg_databases.clone(pg_databases.template((), ()))
+    read, settings = reading.read, Config(root=ROOT)
+
+    def writing(connection: psycopg.Connection[Any]) -> state.State:
+        if connection.info.dbname == live.name:
+            connection.execute("create table public.by_pgassay ()")
+        return read(connection)
+
+    monkeypatch.setattr(reading, "read", writing)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        sources.take(sources.Source("database", live.url), settings, pg_databases, lambda *_: None)
     live.close()
     pg_databases.drop_later(live)
 
