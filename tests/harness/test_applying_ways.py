@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -193,6 +194,24 @@ def test_the_supabase_cli_after_a_hand_needs_what_the_document_says(operator: Op
     assert "up to date" in operator.runs(block(PUSH))
     assert NOTHING_LEFT in operator.runs(block(APPLY))
     assert operator.schema() == reference
+
+
+def test_supabases_own_advisor_says_what_the_document_says_and_nothing_else(operator: Operator) -> None:
+    needs.npm("supabase")
+    operator.runs(block(APPLY))
+
+    def advice() -> set[tuple[str, str]]:
+        said = operator.runs('supabase db advisors --remote="$DATABASE_URL" --type all --output-format json')
+        results = json.loads(said[said.index("{") :])["results"]
+        of_ours = [
+            result for result in results if result["level"] != "INFO" and result["metadata"]["schema"] != "pgassay"
+        ]
+        return {(result["name"], result["metadata"]["name"]) for result in of_ours}
+
+    assert advice() == {("security_definer_view", "job_metrics")}
+    assert "reports as `security_definer_view`" in (ROOT / "docs" / "applying.md").read_text()
+    operator.pastes("alter table public.jobs disable row level security")
+    assert ("rls_disabled_in_public", "jobs") in advice()
 
 
 def test_pgassay_apply_after_a_hand_needs_what_the_document_says(operator: Operator, reference: Schema) -> None:
