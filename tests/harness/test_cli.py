@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from pgassay import cli
+from pgassay.servers import embedded
 
 ROOT = Path(__file__).parents[2]
 PGASSAY = [sys.executable, "-m", "pgassay"]
@@ -90,6 +92,8 @@ def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path]) -> No
 def test_row_level_security_off_on_jobs_is_found(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sql", tmp_path / "sql")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "rows.sql", tmp_path / "tests")
     fault = tmp_path / "sql" / "migrations" / "20251104000000_fault.sql"
     fault.write_text("alter table public.jobs disable row level security;")
     done = run("check", "--pg", "embedded", cwd=tmp_path)
@@ -138,6 +142,28 @@ def test_a_schema_that_says_nothing_of_tenants_is_not_judged(project: Callable[.
     done = run("check", "--pg", "embedded", cwd=project("", _1_a=schema))
     assert done.returncode == 2
     assert "not judged  isolation: no tenancy is declared" in done.stdout
+
+
+def test_what_was_found_can_be_run_in_psql_as_it_is_printed(project: Callable[..., Path]) -> None:
+    leak = "create policy all_of_them on public.notes for select to authenticated using (true);"
+    command = [*PGASSAY, "check", "--pg", "embedded", "--keep"]
+    folder = project(_1_notes=SCHEMA, _2_leak=leak)
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        printed = list(iter(process.stdout.readline, "The server runs until Ctrl-C.\n"))
+        start = next(n for n, line in enumerate(printed) if line.startswith("       try  "))
+        end = next(n for n, line in enumerate(printed) if line.strip() == "rollback;")
+        script = "".join(printed[start : end + 1]).replace("try", "", 1)
+        (url,) = (shlex.split(line)[-1] for line in printed if "postgresql://" in line)
+        psql = embedded.package() / "pginstall" / "bin" / "psql"
+        shown = subprocess.run(
+            [str(psql), "-XAtq", "-v", "ON_ERROR_STOP=1", url], input=script, capture_output=True, text=True, check=True
+        )
+        assert len(shown.stdout.splitlines()) == 6, script  # two of each of three tenants
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 1
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
 
 
 def test_a_file_that_the_supabase_cli_passes_over_is_reported(project: Callable[..., Path]) -> None:

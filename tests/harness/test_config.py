@@ -245,8 +245,9 @@ def test_what_is_no_timeout_is_named(tmp_path: Path, timeout: str) -> None:
     assert f"{timeout!r} is no timeout" in refusal(tmp_path, timeout=timeout)
 
 
-def test_sql_that_is_to_go_in_before_and_is_not_there_is_named(tmp_path: Path) -> None:
-    write_pyproject(tmp_path, '[tool.pgassay]\nbefore = ["host.sql"]')
+@pytest.mark.parametrize("key", ["before", "seed", "rows"])
+def test_sql_that_is_to_be_applied_and_is_not_there_is_named(tmp_path: Path, key: str) -> None:
+    write_pyproject(tmp_path, f'[tool.pgassay]\n{key} = ["host.sql"]')
     assert "host.sql" in refusal(tmp_path)
 
 

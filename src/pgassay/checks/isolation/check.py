@@ -52,12 +52,14 @@ def observe(
     tenancy: Tenancy,
     *,
     arrangement: Iterable[Script] = (),
+    keep: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Matrix:
     """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
 
-    ``arrangement`` is SQL that the owner applies to the rows once they are made. ``progress`` is told in words of each
-    step before it is taken. Raises `PgassayError` where the tenants cannot be made, or the arrangement fails.
+    ``arrangement`` is SQL that the owner applies to the rows once they are made; ``keep`` leaves the database with the
+    rows to the end of the run. ``progress`` is told in words of each step before it is taken. Raises `PgassayError`
+    where the tenants cannot be made, or the arrangement fails.
     """
     with ExitStack() as stack:
         progress("Making rows")
@@ -72,7 +74,7 @@ def observe(
         world.install()
         stale = _refresh(filled, relations)
         filled.close()
-        clone = stack.enter_context(_used(databases, Template(filled.name)))
+        clone = stack.enter_context(_used(databases, Template(filled.name), keep=keep))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
@@ -88,7 +90,7 @@ def observe(
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.functions(functions)
-            matrix = check.matrix()
+            matrix = replace(check.matrix(), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
         progress("Looking for culprits")
@@ -99,13 +101,14 @@ def observe(
 
 
 @contextmanager
-def _used(databases: Databases, template: Template) -> Iterator[Clone]:
+def _used(databases: Databases, template: Template, *, keep: bool = False) -> Iterator[Clone]:
     clone = databases.clone(template)
     try:
         yield clone
     finally:
         clone.close()
-        databases.drop_later(clone)
+        if not keep:
+            databases.drop_later(clone)
 
 
 def _without_others(

@@ -185,12 +185,12 @@ class Calls:
         self.probes += 1
         severity = "error"
         if seen := self._foreign(actor, call, answer):
-            verdict, what = Verdict.LEAKS, f"is given values of another tenant: {shortened(str(seen[0]))}"
+            verdict, what = Verdict.LEAKS, f"is given values of another tenant: {_told(seen[:1])}"
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, changed
-        elif self._tells(call, answer) and not self._makes(call):
+        elif (other := self._otherwise(call, answer)) is not None and not self._makes(call):
             verdict = Verdict.REVEALS_EXISTENCE
-            what = f"is told whether there is a row of another tenant: {shortened(str(answer))}"
+            what = f"is answered {_told(answer)}, but {_told(other)} where the other tenants' rows are not there"
             severity = "error" if isinstance(answer, list) else "warning"
         else:
             return None
@@ -222,16 +222,18 @@ class Calls:
         known = _known(call)
         return [row for row in answer if self._world.labels(row, known) - actor.own] if isinstance(answer, list) else []
 
-    def _tells(self, call: Call, answer: Answer) -> bool:
-        """Whether the answer is another one where there is nothing of B, and always the same one here and there."""
+    def _otherwise(self, call: Call, answer: Answer) -> Answer | None:
+        """The other answer where there is nothing of B, if it is another one, and always the same here and there."""
         if self._alone is None:
-            return False
+            return None
         self.probes += 1
-        here, there = self._timeless(answer), self._timeless(call.answer(self._alone))
+        other = call.answer(self._alone)
+        here, there = self._timeless(answer), self._timeless(other)
         if here == there:
-            return False
+            return None
         self.probes += 2
-        return self._timeless(call.answer(self._api)) == here and self._timeless(call.answer(self._alone)) == there
+        again = self._timeless(call.answer(self._api)), self._timeless(call.answer(self._alone))
+        return other if again == (here, there) else None
 
     def _timeless(self, answer: Answer) -> str:
         """The answer without times since the probes began: they are those of its transaction, in either world."""
@@ -284,6 +286,17 @@ class Calls:
             if there and whose and whose <= actor.own and self._world.labels([*row.values()], known) - actor.own:
                 return f"gets values of another tenant into rows of its own in {name}"
         return None
+
+
+def _told(answer: Answer) -> str:
+    """An answer as a person reads it: the first row, or the words of an error."""
+    if isinstance(answer, str):
+        return f"with the error {shortened(answer)}"
+    if not answer:
+        return "nothing"
+    first = ", ".join("null" if value is None else str(value) for value in answer[0])
+    more = f" and {len(answer) - 1} more" if len(answer) > 1 else ""
+    return f"({shortened(first)}){more}"
 
 
 def _tells_something(answer: Answer) -> bool:

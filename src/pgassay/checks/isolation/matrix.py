@@ -109,7 +109,8 @@ class Matrix:
     """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run.
 
     ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
-    ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on.
+    ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``kept`` is the database in which
+    the rows are, if it was to be kept.
     """
 
     lines: tuple[Access, ...]
@@ -120,6 +121,7 @@ class Matrix:
     skipped: tuple[str, ...] = ()
     demonstrations: Mapping[Finding, Probe] = field(default_factory=dict, compare=False)
     notes: tuple[str, ...] = ()
+    kept: str = ""
 
     @property
     def identities(self) -> list[str]:

@@ -1,0 +1,273 @@
+"""What counts as judged: probes that prove something, rows in the states that functions ask for, flags of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from pgassay import catalog
+from pgassay.checks import isolation
+from pgassay.checks.isolation import Matrix, Verdict
+from pgassay.config import Membership, Tenancy
+from pgassay.errors import ConfigError, MigrationError
+from pgassay.identity import Databases
+from pgassay.migrations import Script
+
+TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+SCHEMA = """
+create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.members (
+    org_id uuid not null references public.orgs (id) on delete cascade,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    primary key (org_id, user_id)
+);
+create table public.jobs (
+    id uuid primary key default gen_random_uuid(),
+    org_id uuid not null references public.orgs (id) on delete cascade,
+    title text not null,
+    is_template boolean not null default false,
+    status text not null default 'pending' check (status in ('pending', 'running', 'done'))
+);
+alter table public.orgs enable row level security;
+alter table public.members enable row level security;
+alter table public.jobs enable row level security;
+create policy own on public.members for select to authenticated using (user_id = (select auth.uid()));
+create policy member on public.orgs for select to authenticated
+using (id in (select m.org_id from public.members as m));
+create policy member on public.jobs for all to authenticated
+using (org_id in (select m.org_id from public.members as m));
+create function public.guard() returns trigger language plpgsql set search_path = '' as $$
+begin
+    if tg_op = 'INSERT' and new.status <> 'pending' then
+        raise exception 'a job begins pending' using errcode = 'PT409';
+    end if;
+    return new;
+end;
+$$;
+create trigger guard before insert on public.jobs for each row execute function public.guard();
+"""
+FINISH = """
+create function public.finish(job uuid) returns void language plpgsql security {} set search_path = '' as $$
+begin
+    update public.jobs as j set status = 'done' where j.id = job and j.status = 'running';
+    if not found then
+        raise exception 'no running job %', job using errcode = 'PT404';
+    end if;
+end;
+$$;
+"""
+RUNNING = "update public.jobs set status = 'running'"
+
+Observe = Callable[..., Matrix]
+
+
+@pytest.fixture
+def observe(pg_databases: Databases) -> Observe:
+    def observes(*texts: str, rows: Iterable[str] = ()) -> Matrix:
+        template = pg_databases.template((), tuple(map(script, [SCHEMA, *texts], range(1 + len(texts)))))
+        clone = pg_databases.clone(template)
+        with clone.connect() as session:
+            relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+        clone.close()
+        pg_databases.drop_later(clone)
+        arrangement = [script(text, 100 + number) for number, text in enumerate(rows)]
+        return isolation.observe(pg_databases, template, relations, functions, TENANCY, arrangement=arrangement)
+
+    return observes
+
+
+def script(text: str, number: int) -> Script:
+    return Script(Path(f"{number}.sql"), f"{number}.sql", text)
+
+
+def found(matrix: Matrix) -> list[tuple[str, str, str]]:
+    return [(finding.object, finding.rule, finding.severity) for finding in matrix.findings]
+
+
+def test_the_schema_itself_has_no_finding_and_is_judged_whole(observe: Observe) -> None:
+    matrix = observe()
+    assert (found(matrix), matrix.unjudged) == ([], {})
+
+
+# rows in the states that functions ask for
+
+
+def test_a_function_that_asks_for_a_state_is_judged_by_rows_that_the_project_brings_into_it(observe: Observe) -> None:
+    clean = FINISH.format("invoker")
+    assert "no running job" in observe(clean).unjudged["public.finish(uuid)"]
+    matrix = observe(clean, rows=[RUNNING])
+    assert (found(matrix), matrix.unjudged) == ([], {})
+    matrix = observe(FINISH.format("definer"), rows=[RUNNING])
+    assert set(found(matrix)) == {("public.finish(uuid)", "tenant-write", "error")}
+    assert matrix.unjudged == {}
+
+
+def test_rows_that_the_project_adds_are_known_as_those_of_their_tenant(observe: Observe) -> None:
+    parts = """
+    create table public.parts (
+        id uuid primary key default gen_random_uuid(),
+        job_id uuid not null references public.jobs
+    );
+    alter table public.parts enable row level security;
+    create policy member on public.parts for select to authenticated
+    using (job_id in (select j.id from public.jobs as j));
+    create function public.job_of(part uuid) returns text language sql stable security {} set search_path = '' as $$
+        select j.title from public.jobs as j join public.parts as p on p.job_id = j.id
+        where p.id = part and j.status = 'running'
+    $$;
+    """
+    added = """
+    with made as (
+        insert into public.jobs (org_id, title) select o.id, 'title of ' || o.id from public.orgs as o returning id
+    )
+    insert into public.parts (job_id) select m.id from made as m
+    """
+    assert found(observe(parts.format("invoker"), rows=[added, RUNNING])) == []
+    assert found(observe(parts.format("definer"), rows=[added, RUNNING])) == [
+        ("public.job_of(uuid)", "tenant-leak", "error")
+    ]
+
+
+def test_rows_that_are_to_be_tried_may_not_be_taken_away(observe: Observe) -> None:
+    with pytest.raises(ConfigError, match=r"took \d+ of the rows in public\.jobs that are to be tried"):
+        observe(rows=["delete from public.jobs"])
+
+
+def test_sql_that_the_rows_refuse_is_shown_with_its_line(observe: Observe) -> None:
+    with pytest.raises(MigrationError, match=r"100\.sql:2: PostgreSQL refused this statement"):
+        observe(rows=["select 1;\nupdate public.jobs set status = 'lost'"])
+
+
+# calls that prove nothing
+
+LISTING = """
+create function public.overdue(organization uuid) returns setof public.jobs
+language sql stable security definer set search_path = '' as $$
+    select j.* from public.jobs as j where j.org_id = organization and j.title like 'overdue %'
+$$;
+"""
+
+
+def test_a_function_that_gives_nobody_anything_is_not_judged(observe: Observe) -> None:
+    matrix = observe(LISTING)
+    assert matrix.unjudged == {"public.overdue(uuid)": "no call gave a member anything, or changed anything"}
+    assert matrix.verdict("public.overdue(uuid)", "anon") is Verdict.VACUOUS
+
+
+def test_the_same_function_with_rows_to_give_is_found_to_leak(observe: Observe) -> None:
+    matrix = observe(LISTING, rows=["update public.jobs set title = 'overdue ' || id"])
+    assert found(matrix) == [("public.overdue(uuid)", "tenant-leak", "error")]
+
+
+def test_each_tenant_has_a_row_in_each_state_that_a_function_names(observe: Observe) -> None:
+    done = """
+    drop trigger guard on public.jobs;
+    create function public.finished() returns setof text language sql stable security {} set search_path = '' as $$
+        select j.title from public.jobs as j where j.status = 'done'
+    $$;
+    """
+    matrix = observe(done.format("invoker"))
+    assert (found(matrix), matrix.unjudged) == ([], {})
+    assert found(observe(done.format("definer"))) == [("public.finished()", "tenant-leak", "error")]
+
+
+# what calls do
+
+
+def test_values_of_another_tenant_may_not_be_copied_into_rows_of_ones_own(observe: Observe) -> None:
+    copy = """
+    create function public.copy_job(job uuid, organization uuid) returns void
+    language plpgsql security definer set search_path = '' as $$
+    begin
+        if not exists (
+            select from public.members as m where m.org_id = organization and m.user_id = (select auth.uid())
+        ) then
+            raise exception 'not a member' using errcode = '42501';
+        end if;
+        insert into public.jobs (org_id, title) select organization, j.title from public.jobs as j where j.id = job{};
+    end;
+    $$;
+    """
+    assert found(observe(copy.format(" and j.org_id = organization"))) == []
+    (finding,) = observe(copy.format("")).findings
+    assert (finding.object, finding.rule) == ("public.copy_job(uuid, uuid)", "tenant-write")
+    assert finding.observed.endswith("gets values of another tenant into rows of its own in public.jobs")
+
+
+def test_a_key_that_the_caller_chose_and_that_is_taken_is_no_finding_but_taking_its_row_is(observe: Observe) -> None:
+    save = """
+    create function public.save(organization uuid, job uuid default gen_random_uuid()) returns uuid
+    language plpgsql security definer set search_path = '' as $$
+    begin
+        if not exists (
+            select from public.members as m where m.org_id = organization and m.user_id = (select auth.uid())
+        ) then
+            raise exception 'not a member' using errcode = '42501';
+        end if;
+        insert into public.jobs as j (id, org_id, title) values (job, organization, 'saved')
+        on conflict (id) do update set org_id = excluded.org_id, title = excluded.title{}
+        returning j.id into job;
+        return job;
+    end;
+    $$;
+    """
+    assert found(observe(save.format(" where j.org_id = excluded.org_id"))) == []
+    assert found(observe(save.format(""))) == [("public.save(uuid, uuid)", "tenant-write", "error")]
+
+
+def test_the_time_of_a_call_is_no_difference_between_two_worlds(observe: Observe) -> None:
+    touch = """
+    alter table public.jobs add column touched_at timestamptz;
+    create function public.touch(job uuid) returns setof public.jobs language sql set search_path = '' as $$
+        update public.jobs as j set touched_at = now() where j.id = job returning j.*
+    $$;
+    """
+    assert found(observe(touch)) == []
+
+
+def test_a_helper_in_a_schema_of_which_the_api_offers_nothing_is_a_warning(observe: Observe) -> None:
+    helper = """
+    create schema {0};
+    grant usage on schema {0} to authenticated;
+    create function {0}.org_of(job uuid) returns uuid language sql stable security definer set search_path = '' as $$
+        select j.org_id from public.jobs as j where j.id = job
+    $$;
+    """
+    assert found(observe(helper.format("private"))) == [("private.org_of(uuid)", "tenant-leak", "warning")]
+    offered = "create view private.nothing as select 1 as one; grant select on private.nothing to authenticated;"
+    assert ("private.org_of(uuid)", "tenant-leak", "error") in found(observe(helper.format("private"), offered))
+
+
+# rows for everybody
+
+
+def test_rows_that_a_policy_opens_to_others_by_a_flag_are_a_warning(observe: Observe) -> None:
+    flagged = "create policy templates on public.jobs for select to authenticated using (is_template{})"
+    within = " and org_id in (select m.org_id from public.members as m)"
+    assert found(observe(flagged.format(within))) == []
+    (finding,) = observe(flagged.format("")).findings
+    assert (finding.object, finding.rule, finding.severity) == ("public.jobs", "tenant-leak", "warning")
+    assert finding.observed == "stranger can select rows of other tenants of which is_template is true"
+    assert "policy templates on public.jobs" in finding.culprit
+
+
+def test_rows_that_a_policy_opens_to_others_in_one_state_are_a_warning(observe: Observe) -> None:
+    (finding,) = observe("create policy finished on public.jobs for select to anon using (status = 'done')").findings
+    assert (finding.severity, finding.identity) == ("warning", "anon")
+    assert finding.statement == """select * from "public"."jobs" where "status" = 'done'"""
+
+
+# what cannot be looked at
+
+
+def test_a_view_that_cannot_be_refreshed_is_not_judged_and_ends_nothing(observe: Observe) -> None:
+    view = """
+    create materialized view public.shares as select j.org_id, 1 / ({} - count(*)) as share
+    from public.jobs as j group by j.org_id;
+    """
+    matrix = observe(view.format("2"), rows=["delete from public.jobs where false"])
+    assert matrix.unjudged == {"public.shares": "it cannot be refreshed: division by zero"}
+    assert {line.relation for line in matrix.lines} >= {"public.orgs", "public.jobs"}
+    assert ("public.shares", "tenant-leak", "error") in found(observe(view.format("1000")))
