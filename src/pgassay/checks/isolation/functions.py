@@ -46,6 +46,10 @@ Answer = list[Any] | str
 """The rows that a call gives, or the words of its error."""
 
 
+_MARK, _BACK = "savepoint pgassay_call", "rollback to savepoint pgassay_call"
+"""One savepoint for many calls, a round trip less for each; it is gone with the savepoint around it."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A call of a function with values for its arguments."""
@@ -54,15 +58,17 @@ class Call:
     values: list[Any]
 
     def answer(self, api: Session) -> Answer:
-        """What whoever ``api`` is, is answered. It is undone."""
+        """What whoever ``api`` is, is answered. It is undone, to the savepoint of `_MARK`."""
+        answer: Answer
         try:
-            with api.transaction(force_rollback=True):
-                cursor = api.execute(self.statement, self.values)
-                return cursor.fetchall() if cursor.description else []
+            cursor = api.execute(self.statement, self.values)
+            answer = cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             if api.closed:
                 raise
-            return f"{error.sqlstate} {error.diag.message_primary}"
+            answer = f"{error.sqlstate} {error.diag.message_primary}"
+        api.execute(_BACK)
+        return answer
 
 
 class Calls:
@@ -178,6 +184,7 @@ class Calls:
             for session in filter(None, (self._api, self._alone)):
                 stack.enter_context(session.transaction(force_rollback=True))
                 stack.enter_context(actor.enter(session))
+                session.execute(_MARK)
             yield
 
     def _judge(self, function: Function, actor: Actor, call: Call, answer: Answer) -> Found | None:
@@ -200,6 +207,7 @@ class Calls:
         def holds(session: Session) -> bool:
             if verdict is Verdict.WRITES_ACROSS:
                 return self._changed(session, actor, call) is not None
+            session.execute(_MARK)
             now = call.answer(session)
             return bool(self._foreign(actor, call, now)) if verdict is Verdict.LEAKS else repr(now) == repr(answer)
 
