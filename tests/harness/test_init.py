@@ -69,8 +69,8 @@ tenant = "auth.users"
 member = "self"
 # 1 table has this column.
 column = "owner_id"
-# Question: Is public.colours meant for everybody? Its policy everybody lets everybody read it, and it
-# does not belong to a tenant.
+# Question: Is public.colours meant for everybody? Its policy "everybody" lets everybody read it, and
+# it does not belong to a tenant.
 # public = ["public.colours"]
 
 # Tables with another column, or with foreign keys instead, and what leads from each to its user.
