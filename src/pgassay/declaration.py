@@ -8,6 +8,7 @@ import secrets
 import stat
 import textwrap
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import tomlkit
 from pgassay import config
 from pgassay.config import Config, Tenancy
 from pgassay.errors import ConfigError, PgassayError
-from pgassay.tenancy import USERS, Inference, written
+from pgassay.tenancy import USERS, Inference, Question, written
 
 FILE = "pyproject.toml"
 _WIDTH = 100
@@ -55,20 +56,29 @@ def lines(inference: Inference) -> str:
         _comment(inference.evidence["column"]),
         _pair("column", tenancy.column),
     ]
-    if tenancy.shared:
+    shared = [f"{share.table}({share.row}, {share.user})" for share in tenancy.shared]
+    if shared:
         parts.append(_comment("By rows of these, owners open theirs to other users."))
-        parts.append(_pair("shared", [f"{share.table}({share.row}, {share.user})" for share in tenancy.shared]))
+        parts.append(_pair("shared", shared))
+    opened = [question for question in inference.openings if question.share]
+    parts += _asked("shared", opened, [*shared, *(question.share for question in opened)])
     if inference.users:
         parts.append(_comment(f"Rows of these are a user's, and no tenant's: {', '.join(inference.users)}."))
     parts += [_comment(note) for note in inference.notes]
-    asked = [question for question in inference.questions if not question.path]
-    parts += [_comment(f"Question: {question.text}") for question in asked]
-    if asked:
-        parts.append(f"# {_pair('public', [question.object for question in asked])}")
+    asked = [
+        question for question in (*inference.questions, *inference.openings) if not (question.path or question.share)
+    ]
+    parts += _asked("public", asked, [question.object for question in asked])
     parts.append(_tables(inference, tenancy))
     text = "".join(parts)
     _refuse_other_than(text, tenancy)
     return text
+
+
+def _asked(key: str, questions: Iterable[Question], answer: list[str]) -> list[str]:
+    """Questions, and the line that answers all of them with yes."""
+    parts = [_comment(f"Question: {question.text}") for question in questions]
+    return [*parts, f"# {_pair(key, answer)}"] if parts else []
 
 
 def _tables(inference: Inference, tenancy: Tenancy) -> str:
@@ -81,7 +91,7 @@ def _tables(inference: Inference, tenancy: Tenancy) -> str:
         _comment(f"Tables with another column, or with foreign keys instead, and what leads from each to {whom}."),
         "[tool.pgassay.tenancy.tables]\n",
     ]
-    parts += [_pair(table, path) for table, path in tenancy.tables.items()]
+    parts += [_pair(table, path, inference.evidence.get(table, "")) for table, path in tenancy.tables.items()]
     for question in asked:
         parts.append(_comment(f"Question: {question.text}"))
         parts.append(f"# {_pair(question.object, question.path)}")
@@ -191,10 +201,14 @@ def _refuse_other_than(text: str, tenancy: Tenancy) -> None:
 
 
 def _comment(text: str) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    wrapped = textwrap.wrap(printable, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    wrapped = textwrap.wrap(_printable(text), _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "".join(f"# {line}\n" for line in wrapped)
 
 
-def _pair(key: str, value: Any) -> str:
-    return f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}\n"
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _pair(key: str, value: Any, evidence: str = "") -> str:
+    line = f"{tomlkit.key(key).as_string()} = {tomlkit.item(value).as_string()}"
+    return f"{line}  # {_printable(evidence)}\n" if evidence else f"{line}\n"

@@ -122,13 +122,17 @@ _Term = Column | _Folder | _Claim | str | None
 
 @dataclass
 class Facts:
-    """What was compared: columns with the caller's id (``callers``) or with a claim, folders of objects with whom."""
+    """What was compared: columns with the caller's id (``callers``) or with a claim, folders of objects with whom.
+
+    ``fixed_folders`` are those that have a name of their own, as ``teams`` in ``teams/<id>/file``.
+    """
 
     callers: set[Column] = field(default_factory=set)
     claims: set[tuple[Column, tuple[str, ...]]] = field(default_factory=set)
     columns: set[Column] = field(default_factory=set)
     folders: set[int] = field(default_factory=set)
     own_folders: set[int] = field(default_factory=set)
+    fixed_folders: set[int] = field(default_factory=set)
 
     def add(self, other: Facts) -> None:
         """Take in all that ``other`` knows."""
@@ -137,6 +141,11 @@ class Facts:
         self.columns |= other.columns
         self.folders |= other.folders
         self.own_folders |= other.own_folders
+        self.fixed_folders |= other.fixed_folders
+
+
+Way = tuple[frozenset[str], ...]
+"""What a policy asks for: a relation's own columns in each of the conditions that have to hold together."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +153,15 @@ class Hints:
     """What a schema's own SQL says. Relations are written ``schema.name``.
 
     ``policies`` are the facts of each relation's policies, of the functions in them too; ``elsewhere`` those of views
-    and functions. ``defaults`` are the columns that are the caller by default, ``unique`` the columns of each unique
-    key. Everybody may read ``open``, by a policy that says so; ``shown`` are relations that ``anon`` was given to read
-    and not to write. API roles reach ``reached``.
+    and functions. ``ways`` are those by which rows of each are read, ``entries`` those by which they are written.
+    ``defaults`` are the columns that are the caller by default, ``unique`` the columns of each unique key. Everybody
+    may read ``open``, by a policy that says so; ``shown`` are relations that ``anon`` was given to read and not to
+    write. API roles reach ``reached``.
     """
 
     policies: Mapping[str, Facts]
+    ways: Mapping[str, tuple[Way, ...]]
+    entries: Mapping[str, tuple[Way, ...]]
     elsewhere: Facts
     defaults: frozenset[Column]
     unique: Mapping[str, tuple[frozenset[str], ...]]
@@ -168,12 +180,18 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
 
         reader = _Reader(relations, rows(_FUNCTIONS))
         policies: dict[str, Facts] = {}
+        ways: dict[str, tuple[Way, ...]] = {}
+        entries: dict[str, tuple[Way, ...]] = {}
         opened: dict[str, str] = {}
         held: set[str] = set()
         for relation, name, command, permissive, for_api, using, check in rows(_POLICIES):
             facts = policies.setdefault(relation, Facts())
             for text in filter(None, (using, check)):
                 facts.add(reader.expression(text, relation))
+            if permissive and command in ("r", "*") and using:
+                ways[relation] = (*ways.get(relation, ()), *reader.ways(using, relation))
+            if permissive and check:
+                entries[relation] = (*entries.get(relation, ()), *reader.ways(check, relation))
             if not permissive:
                 held.add(relation)
             elif for_api and command in ("r", "*") and using == "true":
@@ -185,6 +203,8 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
         reached = rows(_REACHED)
         return Hints(
             policies=policies,
+            ways=ways,
+            entries=entries,
             elsewhere=elsewhere,
             defaults=frozenset(
                 Column(relation, name) for relation, name, text in rows(_DEFAULTS) if reader.is_caller(text)
@@ -244,6 +264,22 @@ class _Reader:
             self._visit(node, scope, facts)
         return facts
 
+    def ways(self, text: str, relation: str) -> Iterator[Way]:
+        """The ways in which an expression over the columns of ``relation`` may hold."""
+        for node in _parsed(f"select {text}"):
+            for way in _joined(_result(node), postgast.pg_query_pb2.OR_EXPR):
+                yield tuple(
+                    self._own_columns(condition, relation)
+                    for condition in _joined(way, postgast.pg_query_pb2.AND_EXPR)
+                    if type(condition).__name__ != "NullTest"
+                )
+
+    def _own_columns(self, condition: Any, relation: str) -> frozenset[str]:
+        facts, scope = Facts(), _Scope()
+        scope.relations[relation.partition(".")[2]] = relation
+        self._visit(condition, scope, facts)
+        return frozenset(column.name for column in facts.columns if column.relation == relation)
+
     def statements(self, text: str) -> Facts:
         """The facts of whole statements."""
         facts = Facts()
@@ -271,6 +307,7 @@ class _Reader:
                 self._enter(source, scope)
         elif kind == "A_Expr" and node.kind in _EQUALITIES and _name(node.name[-1:]) == "=":
             self._compare(self._term(node.lexpr, scope), self._term(node.rexpr, scope), facts)
+            self._compare_folder(node, scope, facts)
         elif kind == "SubLink" and node.HasField("testexpr"):
             self._visit_membership(node, scope, facts)
         elif kind == "FuncCall":
@@ -307,6 +344,12 @@ class _Reader:
                     facts.claims.add((column, term.path))
             elif isinstance(column, _Folder) and term == _CALLER:
                 facts.own_folders.add(column.part)
+
+    def _compare_folder(self, node: Any, scope: _Scope, facts: Facts) -> None:
+        for one, other in ((node.lexpr, node.rexpr), (node.rexpr, node.lexpr)):
+            term = self._term(one, scope)
+            if isinstance(term, _Folder) and _constant(other):
+                facts.fixed_folders.add(term.part)
 
     def _called(self, function: _Function, arguments: list[_Term]) -> Facts:
         key = (id(function), tuple(arguments))
@@ -491,6 +534,16 @@ def _unwrapped(node: Any) -> Any:
             return None
         node = getattr(node, kind)
     return node
+
+
+def _joined(node: Any, by: int) -> Iterator[Any]:
+    """The conditions that ``and`` or ``or`` joins; where there is one alone, that."""
+    node = _unwrapped(node)
+    if type(node).__name__ == "BoolExpr" and node.boolop == by:
+        for argument in node.args:
+            yield from _joined(argument, by)
+    elif node is not None:
+        yield node
 
 
 def _children(node: Any) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pgassay.catalog import ForeignKey, Relation
 from pgassay.config import Claim, Membership, Share, Tenancy
-from pgassay.hints import OBJECTS, Column, Facts, Hints
+from pgassay.hints import OBJECTS, Column, Facts, Hints, Way
 
 USERS = "auth.users"
 
@@ -33,12 +33,14 @@ _WRITTEN_BY_USERS = "user_metadata"
 class Question:
     """What only a person can say of ``object``.
 
-    Where it may be everybody's, ``path`` is empty; else it is one that leads from its rows to the tenant.
+    ``path`` leads from its rows to the tenant, ``share`` names its columns for a row and a user, as the configuration
+    has them. Without either, the object may be everybody's.
     """
 
     object: str
     text: str
     path: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,14 @@ class Inference:
 
     ``evidence`` has a sentence for each of ``tenant``, ``member`` and ``column``; ``users`` are the tables whose rows
     are a user's and no tenant's. ``questions`` do not stand in the way, but what they ask about is not judged.
+    ``openings`` ask whether what is a tenant's is open to others on purpose; until that is said, it is not.
     """
 
     tenancy: Tenancy | None
     evidence: Mapping[str, str] = field(default_factory=dict)
     users: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
+    openings: tuple[Question, ...] = ()
     notes: tuple[str, ...] = ()
     doubt: str = ""
     candidates: tuple[Candidate, ...] = ()
@@ -637,6 +641,8 @@ class _Rules:
         self._columns = _tenant_columns(schema, candidate)
         self._routes = _routes(schema, candidate)
         self._questions: list[Question] = []
+        self._openings: list[Question] = []
+        self._evidence: dict[str, str] = {}
         self._notes: list[str] = []
 
     def inference(self) -> Inference:
@@ -655,15 +661,18 @@ class _Rules:
                 self._ownerless(name, users)
         self._storage(tables)
         self._views()
+        self._open_to_all()
         return Inference(
             Tenancy(self._candidate.tenant, self._candidate.member, column, shared=self._shares(), tables=tables),
             {
                 "tenant": self._evidence_of_tenant(),
                 "member": _evidence_of_member(self._schema, self._candidate),
                 "column": _evidence_of_column(count),
+                **self._evidence,
             },
             tuple(users),
             tuple(self._questions),
+            tuple(self._openings),
             tuple(self._notes),
         )
 
@@ -687,11 +696,9 @@ class _Rules:
 
     def _path(self, table: str, column: str) -> str | None:
         """The path that leads from a table to its tenant; where there are several, a question."""
-        chosen = list(dict.fromkeys(self._routes.get(table, [])))
-        asked = [route for route in chosen if Column(table, route[0]) in self._used(table)]
         if self._is_users_own(table):
             return None
-        chosen = asked or ([(column,)] if (column,) in chosen else chosen)
+        chosen = self._likeliest(table, column)
         if chosen == [(column,)]:
             return column
         if not chosen:
@@ -705,7 +712,67 @@ class _Rules:
             return None
         if self._schema.tables[table].column(column) is not None:
             self._notes.append(f"{table} has a column {column}, too, that is not the tenant's.")
+        self._tell_why(table, chosen[0][0])
         return ".".join(chosen[0])
+
+    def _tell_why(self, table: str, first: str) -> None:
+        """Why a table goes by a column, where it might have gone by others."""
+        others = dict.fromkeys(route[0] for route in self._routes[table] if route[0] != first)
+        read_by = self._asked_of_all(table, {first, *others})
+        if read_by > {first}:
+            also = " and ".join(name for name in others if name in read_by)
+            self._evidence[table] = f"rows are read by {first} and {also} together"
+        elif others:
+            how = "rows are read by" if read_by else "its policies name"
+            self._evidence[table] = f"{how} {first}, not {' or '.join(others)}"
+
+    def _likeliest(self, table: str, column: str) -> list[tuple[str, ...]]:
+        """Of the paths that lead from a table to its tenant those that its policies, or those further on, go by."""
+        routes = list(dict.fromkeys(self._routes.get(table, [])))
+        routes = [
+            route
+            for route in routes
+            if len(route) < 2 or route[1:] in self._likeliest(self._next(table, route), column)
+        ]
+        asked = [route for route in routes if Column(table, route[0]) in self._used(table)]
+        return self._read_by(table, asked) or asked or ([(column,)] if (column,) in routes else routes)
+
+    def _read_by(self, table: str, routes: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """The path by which rows are read; none where that is not the same for all who read them.
+
+        Where each of several has to lead to a tenant of the reader's, as both columns of a table that joins two, they
+        lead to the same one.
+        """
+        asked = self._asked_of_all(table, {route[0] for route in routes})
+        first = next((column.name for column in self._schema.tables[table].columns if column.name in asked), "")
+        return [route for route in routes if first and route[0] == first]
+
+    def _asked_of_all(self, table: str, columns: set[str]) -> frozenset[str]:
+        """Those of some columns for which each condition by which rows are read asks, one by one.
+
+        None where rows are written by others of them: what one sends and another reads may be either's.
+        """
+
+        def asked(ways: Iterable[Way]) -> set[frozenset[str]]:
+            return {
+                frozenset(name for named in way if len(named & columns) == 1 for name in named & columns)
+                for way in ways
+                if any(named & columns for named in way)
+            }
+
+        hints = self._schema.hints
+        read = asked(hints.ways.get(table, ()))
+        found = read.pop() if len(read) == 1 else frozenset()
+        return found if all(found & each for each in asked(hints.entries.get(table, ())) if each) else frozenset()
+
+    def _next(self, table: str, route: tuple[str, ...]) -> str:
+        """The table that the first step of a path leads to, which has that path's rest among its own."""
+        return next(
+            key.target
+            for key in self._schema.tables[table].foreign_keys
+            if route[1:] in self._routes.get(key.target, [])
+            and (key.columns[0][0] if len(key.columns) == 1 else "") == route[0]
+        )
 
     def _is_users_own(self, table: str) -> bool:
         """Whether the policies of a table ask for its user alone, and for no member of a tenant."""
@@ -727,8 +794,8 @@ class _Rules:
             self._questions.append(
                 Question(
                     table,
-                    f"Is {table} meant for everybody? Its policy {hints.open[table]} lets everybody read it, and it "
-                    "does not belong to a tenant.",
+                    f'Is {table} meant for everybody? Its policy "{hints.open[table]}" lets everybody read it, and '
+                    "it does not belong to a tenant.",
                 )
             )
         elif self._candidate.tenant != USERS and self._schema.users_of(table):
@@ -745,9 +812,12 @@ class _Rules:
         facts = self._schema.hints.policies.get(OBJECTS)
         if facts is None:
             return
-        folders = facts.folders - facts.own_folders if self._candidate.tenant != USERS else facts.own_folders
+        free = facts.folders - facts.fixed_folders
+        folders = free - facts.own_folders if self._candidate.tenant != USERS else facts.own_folders
         if len(folders) == 1:
             tables[OBJECTS] = f"path_tokens[{next(iter(folders))}]"
+            whom = "the caller" if self._candidate.tenant == USERS else "the tenant"
+            self._evidence[OBJECTS] = f"policies compare this folder with {whom}"
             return
         owners = [name for name in ("owner_id", "owner") if Column(OBJECTS, name) in facts.callers]
         if owners and self._candidate.tenant == USERS:
@@ -779,6 +849,15 @@ class _Rules:
                     )
                 )
 
+    def _open_to_all(self) -> None:
+        """Tables of tenants that a policy lets everybody read: a hole, or a shop window."""
+        asked = {question.object for question in self._questions}
+        whose = f"It belongs to {'users' if self._candidate.tenant == USERS else 'tenants'}"
+        for table, policy in self._schema.hints.open.items():
+            if table in self._routes and table not in asked:
+                text = f'{whose}, and by its policy "{policy}" everybody reads it.'
+                self._openings.append(Question(table, f"Is {table} meant for everybody? {text}"))
+
     def _shares(self) -> tuple[Share, ...]:
         """The tables that open rows to others. Of tenants within tenants, which are not told apart, there is a note."""
         shares = list(self._schema.shares)
@@ -790,6 +869,15 @@ class _Rules:
                 continue
             if _SHARES.search(member.table):
                 shares.append(member)
+            elif self._is_read_without(found.tenant):
+                self._openings.append(
+                    Question(
+                        member.table,
+                        f"Does {member.table} open rows of {found.tenant} to users who are no members of "
+                        f"{self._candidate.tenant}? Whoever is in it reads them, and so do members.",
+                        share=written(member),
+                    )
+                )
             else:
                 self._notes.append(
                     f"{member.table} says who belongs to {found.tenant}, within {self._candidate.tenant}: these are "
@@ -797,12 +885,21 @@ class _Rules:
                 )
         return tuple(Share(share.table, share.tenant, share.user) for share in shares)
 
+    def _is_read_without(self, table: str) -> bool:
+        """Whether rows are read by what leads to the tenant, and in another way by their key alone."""
+        steps = {route[0] for route in self._routes[table]}
+        ways = [frozenset().union(*way) for way in self._schema.hints.ways.get(table, ())]
+        key = set(self._schema.tables[table].primary_key)
+        return any(way & steps for way in ways) and any(way & key and not way & steps for way in ways)
+
     def _evidence_of_tenant(self) -> str:
         itself = _itself(self._candidate)
         tables = [name for name in self._schema.tables if name not in itself]
         near = sum(name in self._columns for name in tables)
         far = sum(name in self._routes for name in tables) - near
         of_users = self._candidate.tenant == USERS
+        if not tables:
+            return "There are no other tables."
         total = _count(len(tables), "table" if of_users else "other table")
         text = f"{near} of {total} {_have(near)} a column for {'the user' if of_users else 'it'}"
         return text + (f", and {far} more {'leads' if far == 1 else 'lead'} to it by foreign keys." if far else ".")

@@ -14,7 +14,7 @@ import pytest
 
 from pgassay import ConfigError, PgassayError, declaration
 from pgassay.config import Membership, Tenancy, load
-from pgassay.tenancy import Inference
+from pgassay.tenancy import Inference, Question
 from tests.harness.test_cli import SCHEMA, run
 
 LEAK = "alter table public.notes disable row level security;"
@@ -69,8 +69,8 @@ tenant = "auth.users"
 member = "self"
 # 1 table has this column.
 column = "owner_id"
-# Question: Is public.colours meant for everybody? Its policy everybody lets everybody read it, and it
-# does not belong to a tenant.
+# Question: Is public.colours meant for everybody? Its policy "everybody" lets everybody read it, and
+# it does not belong to a tenant.
 # public = ["public.colours"]
 
 # Tables with another column, or with foreign keys instead, and what leads from each to its user.
@@ -267,12 +267,29 @@ def test_a_table_that_cannot_be_added_to_is_refused(text: str) -> None:
 
 def test_names_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     odd = Tenancy('public.a "b" \\ c', Membership("public.m: é\n#", "x y", "user"), "c\td", tables={'public."': "a b"})
-    evidence = {"tenant": "of\nlines", "member": "\x00\x1b", "column": "#"}
+    evidence = {"tenant": "of\nlines", "member": "\x00\x1b", "column": "#", 'public."': 'a"\nb = "'}
     (tmp_path / "pyproject.toml").write_text(declaration.lines(Inference(odd, evidence)))
     assert load(cwd=tmp_path, environ={}).tenancy == odd
     for name in ("public.a.b", "public.a(b)"):
         with pytest.raises(PgassayError, match="cannot be written"):
             declaration.lines(Inference(Tenancy(name, Membership(name, "x", "y"), "x"), EVIDENCE))
+
+
+def test_questions_stand_with_the_line_that_answers_them() -> None:
+    openings = (
+        Question("public.window", "Is it for everybody?"),
+        Question("public.guests", "Does it open rows?", share="public.guests(doc_id, user_id)"),
+    )
+    unsaid = declaration.lines(
+        Inference(TENANCY, EVIDENCE, questions=(Question("public.c", "Is it?"),), openings=openings)
+    )
+    assert unsaid == BLOCK + (
+        "# Question: Does it open rows?\n"
+        '# shared = ["public.guests(doc_id, user_id)"]\n'
+        "# Question: Is it?\n"
+        "# Question: Is it for everybody?\n"
+        '# public = ["public.c", "public.window"]\n'
+    )
 
 
 # the file itself

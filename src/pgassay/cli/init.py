@@ -67,6 +67,6 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
         out.print(f"Wrote into {file}:", soft_wrap=True)
         out.print()
         out.print(block, soft_wrap=True)
-    asks = len(inferred.questions)
+    asks = len(inferred.questions) + len(inferred.openings)
     answer = f", answer {'its question' if asks == 1 else f'its {asks} questions'}" if asks else ""
     out.print(f"Next: read it{answer}, and run: pgassay check", soft_wrap=True)
