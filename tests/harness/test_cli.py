@@ -240,3 +240,12 @@ def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code
         pass
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)
+
+
+def test_the_command_starts_without_what_few_of_its_runs_need() -> None:
+    """They take as long to import as all the rest."""
+    program = (
+        "import sys, pgassay.cli; print({'hypothesis', 'jinja2', 'pytest', 'testcontainers'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -11,12 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
 
 import postgast
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException
 
 _LONGEST = 2000
 _CLASSES = {
@@ -25,7 +21,6 @@ _CLASSES = {
 }  # fmt: skip
 _CLASS = re.compile(r"\[:(\w+):\]")
 _SYNTAX = frozenset("[]\\^$*+?(){}|.")
-_PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 
 
 @dataclass(frozen=True)
@@ -123,29 +118,7 @@ def matching(pattern: str) -> tuple[str, ...]:
     """Texts that match a regular expression, as Python understands it; none where it does not."""
     translated = _CLASS.sub(lambda found: _CLASSES.get(found[1], ""), pattern)
     translated = re.sub(r"\\[mMyY]", r"\\b", translated).removeprefix("***:")
-    try:
-        strategy = st.from_regex(translated, fullmatch=True, alphabet=_PRINTABLE)
-        found = samples(strategy, 40)
-    except (re.error, HypothesisException, RecursionError, OverflowError):
-        return ()
+    from pgassay.rows import drawn  # here, since it imports Hypothesis
+
+    found = drawn.matching(translated, 40)
     return tuple(sorted((text for text in found if len(text) <= _LONGEST), key=lambda text: (len(text) > 40, text)))
-
-
-def samples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
-    """Values of a strategy, the same ones every time."""
-    found: list[Any] = []
-
-    @settings(
-        max_examples=count,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(value: Any) -> None:
-        found.append(value)
-
-    collect()
-    return found

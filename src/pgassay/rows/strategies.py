@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
-from pgassay.rows import hints, values
+from pgassay.rows import drawn, values
 from pgassay.rows.search import (
     LEFT_OUT,
     Part,
@@ -52,12 +52,12 @@ def strategy(
     parts = Search(table.pools, relation, table.known, table.rules).parts(
         [table.variable(column) for column in bound] + table.references, _SOLUTIONS, mixed=True
     )
-    drawn = st.fixed_dictionaries(
+    unbound = st.fixed_dictionaries(
         {column.name: table.strategy_of(column) for column in free if not column.has_default},
         optional={column.name: table.strategy_of(column) for column in free if column.has_default},
     )
     found = [_solution(part) for part in parts if part.variables]
-    return st.tuples(drawn, *found).map(
+    return st.tuples(unbound, *found).map(
         lambda rows: {**{name: value for row in rows for name, value in row.items()}, **table.known}
     )
 
@@ -145,7 +145,7 @@ class _Table:
 
     def strategy_of(self, column: Column) -> st.SearchStrategy[Any]:
         """All values of a column that no rule speaks of."""
-        made = values.strategy(column.data_type, self.pools.valid)
+        made = drawn.strategy(column.data_type, self.pools.valid)
         return made if column.not_null else st.none() | made
 
     def variable(self, column: Column) -> Variable:
@@ -160,11 +160,11 @@ class _Table:
     def values_of(self, column: Column) -> list[Any]:
         """Values to be searched through."""
         suggested = self.pools.valid(column.data_type, hints_for(self.relation, column.name))
-        drawn: list[Any] = []
+        samples: list[Any] = []
         if not column.data_type.domains and (suggested or _is_free(column.data_type)):
-            drawn = hints.samples(values.strategy(column.data_type, self.pools.valid), _SAMPLES)
+            samples = drawn.samples(drawn.strategy(column.data_type, self.pools.valid), _SAMPLES)
         more = [values.fresh(column.data_type, column.name, number) for number in range(1, 9)]
-        return self.pools.let_in(column.data_type, [*suggested, *more, *drawn])
+        return self.pools.let_in(column.data_type, [*suggested, *more, *samples])
 
     def _references(self) -> list[Variable]:
         """The columns of foreign keys, with the keys that there are. Those of two foreign keys go one by one."""

@@ -1,4 +1,4 @@
-"""Values: for each type, ones that differ from each other, ones worth trying, and a strategy of Hypothesis for all.
+"""Values: for each type, ones that differ from each other, and ones worth trying.
 
 Numbers, texts, times, identifiers and bytes are Python's; all else is the text that PostgreSQL reads.
 """
@@ -14,8 +14,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import strategies as st
-
 from pgassay.catalog import DataType
 from pgassay.rows import hints as reading
 from pgassay.rows.hints import Hints
@@ -23,9 +21,9 @@ from pgassay.rows.hints import Hints
 Parts = Callable[[DataType], Sequence[Any]]
 """Gives values for a type within another one."""
 
-_INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-_TEXTS = ("text", "character varying", "bpchar", "character", "name", "citext", "extensions.citext", "public.citext")
-_ORDERED = (*_INTEGERS, "numeric", "date", "timestamp without time zone", "timestamp with time zone")
+INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+TEXTS = ("text", "character varying", "bpchar", "character", "name", "citext", "extensions.citext", "public.citext")
+ORDERED = (*INTEGERS, "numeric", "date", "timestamp without time zone", "timestamp with time zone")
 """Types whose values Python puts in the same order as PostgreSQL."""
 _DAY = datetime(2025, 11, 3)
 _TRIED_TEXTS = [
@@ -110,7 +108,7 @@ _FRESH: dict[str, Callable[[DataType, int], Any]] = {
     "int2vector": lambda _, n: str(n % 2**15),
     "oidvector": lambda _, n: str(n),
 }
-_REFERENCES = (
+REFERENCES = (
     "regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator", "regproc",
     "regprocedure", "regrole", "regtype",
 )  # fmt: skip
@@ -118,7 +116,7 @@ _REFERENCES = (
 
 def is_text(data_type: DataType) -> bool:
     """Whether its values are texts of any content."""
-    return data_type.name in _TEXTS
+    return data_type.name in TEXTS
 
 
 def sql_text(value: Any) -> str | None:
@@ -158,15 +156,16 @@ def fresh(data_type: DataType, name: str, number: int) -> Any:
         case "multirange":
             assert base.part is not None
             return f"{{{fresh(base.part, name, number)}}}"
-    if base.name in _TEXTS:
-        return _fitted(f"{name} {number}", number, 63 if base.name == "name" else _length(base))
-    if base.name in _REFERENCES:
+    if base.name in TEXTS:
+        return _fitted(f"{name} {number}", number, 63 if base.name == "name" else declared_length(base))
+    if base.name in REFERENCES:
         return "0"
     made = _FRESH.get(base.name)
     return None if made is None else made(base, number)
 
 
-def _length(data_type: DataType) -> int | None:
+def declared_length(data_type: DataType) -> int | None:
+    """As 3 of ``char(3)``; None where none is declared."""
     return data_type.modifier[0] if data_type.modifier else None
 
 
@@ -178,12 +177,13 @@ def _fitted(text: str, number: int, length: int | None) -> str:
 
 
 def _range(part: DataType, low: Any, high: Any) -> str:
-    if part.base.name in _ORDERED:
-        return f"[{_quoted(low)},{_quoted(high)})"
-    return f"[{_quoted(low)},{_quoted(low)}]"
+    if part.base.name in ORDERED:
+        return f"[{quoted(low)},{quoted(high)})"
+    return f"[{quoted(low)},{quoted(low)}]"
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """A value as it stands in the text of an array, a range or a composite."""
     text = sql_text(value)
     if text is None:
         return ""
@@ -193,12 +193,12 @@ def _quoted(value: Any) -> str:
 
 def array(elements: Iterable[Any], delimiter: str = ",") -> str:
     """An array as PostgreSQL reads it."""
-    return "{" + delimiter.join("NULL" if value is None else _quoted(value) for value in elements) + "}"
+    return "{" + delimiter.join("NULL" if value is None else quoted(value) for value in elements) + "}"
 
 
 def composite(values: Iterable[Any]) -> str:
     """A row as PostgreSQL reads it."""
-    return "(" + ",".join(map(_quoted, values)) + ")"
+    return "(" + ",".join(map(quoted, values)) + ")"
 
 
 def tried(data_type: DataType, parts: Parts) -> Iterator[Any]:
@@ -235,21 +235,21 @@ def _endless(parts: Parts) -> Callable[[DataType], Iterator[Any]]:
 
 def _ranges(part: DataType, parts: Parts) -> Iterator[str]:
     bounds = list(parts(part))[:12]
-    if part.base.name in _ORDERED:
+    if part.base.name in ORDERED:
         bounds = sorted(set(bounds))
         for low, high in itertools.pairwise(bounds):
-            yield f"[{_quoted(low)},{_quoted(high)})"
+            yield f"[{quoted(low)},{quoted(high)})"
     for bound in bounds[:4]:
-        yield f"[{_quoted(bound)},{_quoted(bound)}]"
-        yield f"[{_quoted(bound)},)"
-        yield f"(,{_quoted(bound)})"
+        yield f"[{quoted(bound)},{quoted(bound)}]"
+        yield f"[{quoted(bound)},)"
+        yield f"(,{quoted(bound)})"
     yield from ("empty", "(,)")
 
 
 def _tried_of(base: DataType) -> Iterator[Any]:
-    if base.name in _TEXTS:
+    if base.name in TEXTS:
         yield from _TRIED_TEXTS
-    elif base.name in _INTEGERS or base.name in ("numeric", "real", "double precision", "oid"):
+    elif base.name in INTEGERS or base.name in ("numeric", "real", "double precision", "oid"):
         yield from _TRIED_NUMBERS
         if base.name in ("numeric", "real", "double precision"):
             yield from map(Decimal, ("0.5", "0.01", "0.1", "1.5", "-0.5"))
@@ -268,7 +268,7 @@ def _tried_of(base: DataType) -> Iterator[Any]:
     elif base.name in _FRESH:
         for number in range(1, 9):
             yield fresh(base, "", number)
-    elif base.name in _REFERENCES:
+    elif base.name in REFERENCES:
         yield "0"
     else:
         yield from _ANYTHING
@@ -302,9 +302,9 @@ def hinted(data_type: DataType, hints: Hints, parts: Callable[[DataType, Hints],
         for number in range(20):
             row = [parts(attribute, hints) for _, attribute in base.attributes]
             yield composite(values[(number * 7 + n) % len(values)] if values else None for n, values in enumerate(row))
-    elif base.name in _TEXTS:
+    elif base.name in TEXTS:
         yield from reading.texts(hints)
-    elif base.name in _INTEGERS or base.name == "oid":
+    elif base.name in INTEGERS or base.name == "oid":
         yield from (int(number) for number in reading.numbers(hints) if number == int(number))
     elif base.name in ("numeric", "real", "double precision"):
         yield from reading.numbers(hints)
@@ -345,11 +345,11 @@ def fits(data_type: DataType, value: Any) -> bool:
     base = data_type.base
     if value is None:
         return True
-    if base.name in _TEXTS:
-        length = 63 if base.name == "name" else _length(base)
+    if base.name in TEXTS:
+        length = 63 if base.name == "name" else declared_length(base)
         return isinstance(value, str) and "\0" not in value and (length is None or len(value) <= length)
-    if base.name in _INTEGERS:
-        limit = _INTEGERS[base.name]
+    if base.name in INTEGERS:
+        limit = INTEGERS[base.name]
         return isinstance(value, int) and -limit <= value < limit
     if base.name == "numeric":
         return _fits_numeric(base, value)
@@ -358,12 +358,12 @@ def fits(data_type: DataType, value: Any) -> bool:
 
 def is_known(data_type: DataType) -> bool:
     """Whether this type of the server's own has values that need no search."""
-    return data_type.name in _TEXTS or data_type.name in _REFERENCES or data_type.name in _FRESH
+    return data_type.name in TEXTS or data_type.name in REFERENCES or data_type.name in _FRESH
 
 
 def is_sure(data_type: DataType) -> bool:
     """Whether candidates for the type that `fits` are values of it."""
-    sure = (*_TEXTS, *_INTEGERS, "numeric", "real", "double precision", "oid", "boolean", "json", "date")
+    sure = (*TEXTS, *INTEGERS, "numeric", "real", "double precision", "oid", "boolean", "json", "date")
     moments = ("timestamp without time zone", "timestamp with time zone")
     return data_type.base.kind == "enum" or data_type.base.name in (*sure, *moments)
 
@@ -371,9 +371,9 @@ def is_sure(data_type: DataType) -> bool:
 def beyond(data_type: DataType) -> Iterator[Any]:
     """What is too long or too great for a type."""
     base = data_type.base
-    length = _length(base)
-    if base.name in _INTEGERS:
-        yield from (_INTEGERS[base.name], -_INTEGERS[base.name] - 1)
+    length = declared_length(base)
+    if base.name in INTEGERS:
+        yield from (INTEGERS[base.name], -INTEGERS[base.name] - 1)
     elif base.name == "numeric" and base.modifier:
         precision, scale = (*base.modifier, 0)[:2]
         yield from (Decimal(10) ** (precision - scale), -(Decimal(10) ** (precision - scale)))
@@ -400,154 +400,3 @@ def _fits_numeric(base: DataType, value: Any) -> bool:
         return number == round(number, scale) and abs(number) < Decimal(10) ** (precision - scale)
     except (InvalidOperation, ValueError, TypeError):
         return False
-
-
-# Strategies of Hypothesis
-
-_CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
-_COORDINATES = st.integers(-1000, 1000) | st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
-_POINTS = st.tuples(_COORDINATES, _COORDINATES).map(lambda p: f"({p[0]},{p[1]})")
-_WORDS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
-
-
-def _json() -> st.SearchStrategy[str]:
-    scalars = (
-        st.none()
-        | st.booleans()
-        | st.integers(-(10**15), 10**15)
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(_CHARACTERS)
-    )
-    values = st.recursive(
-        scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(_CHARACTERS), inner, max_size=4)
-    )
-    return values.map(json.dumps)
-
-
-def _network(parts: tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]) -> str:
-    address, length = parts
-    return (
-        str(ipaddress.ip_network((int(address), min(length, address.max_prefixlen)), strict=False))
-        if (address.version == 4 or int(address) >= 2**32)
-        else f"{address}/128"
-    )
-
-
-def _polygons(least: int) -> st.SearchStrategy[str]:
-    return st.lists(_POINTS, min_size=least, max_size=5).map(lambda points: f"({','.join(points)})")
-
-
-_STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
-    **{name: st.integers(-limit, limit - 1) for name, limit in _INTEGERS.items()},
-    "real": st.floats(width=32),
-    "double precision": st.floats(),
-    "money": st.integers(-(10**12), 10**12).map(str),
-    "oid": st.integers(0, 2**32 - 1),
-    "boolean": st.booleans(),
-    "uuid": st.uuids(),
-    "bytea": st.binary(max_size=40),
-    '"char"': st.characters(min_codepoint=32, max_codepoint=126),
-    "date": st.dates(),
-    "timestamp without time zone": st.datetimes(),
-    "timestamp with time zone": st.datetimes(
-        min_value=datetime(1, 1, 2),
-        max_value=datetime(9999, 12, 30),
-        timezones=st.just(UTC),
-    ),
-    "time without time zone": st.times(),
-    "time with time zone": st.times(timezones=st.just(UTC)),
-    "interval": st.timedeltas(timedelta(days=-100_000), timedelta(days=100_000)),
-    "json": _json(),
-    "jsonb": _json(),
-    "inet": st.ip_addresses().map(str),
-    "cidr": st.tuples(st.ip_addresses(), st.integers(0, 128)).map(_network),
-    "macaddr": st.binary(min_size=6, max_size=6).map(lambda octets: octets.hex(":")),
-    "macaddr8": st.binary(min_size=8, max_size=8).map(lambda octets: octets.hex(":")),
-    "xml": _WORDS.map(lambda word: f"<a>{word}</a>") | st.just("<a/>"),
-    "tsvector": st.lists(_WORDS, max_size=5).map(" ".join),
-    "tsquery": st.lists(_WORDS, min_size=1, max_size=4).map(" & ".join),
-    "jsonpath": _WORDS.map(lambda word: f'$."{word}"') | st.sampled_from(["$", "$.*", "$[*] ? (@ > 1)", "strict $.a"]),
-    "point": _POINTS,
-    "line": st.tuples(st.integers(1, 99), _COORDINATES, _COORDINATES).map(lambda n: f"{{{n[0]},{n[1]},{n[2]}}}"),
-    "lseg": st.tuples(_POINTS, _POINTS).map(lambda ends: f"[{ends[0]},{ends[1]}]"),
-    "box": st.tuples(_POINTS, _POINTS).map(",".join),
-    "path": _polygons(1) | _polygons(1).map(lambda points: f"[{points[1:-1]}]"),
-    "polygon": _polygons(1),
-    "circle": st.tuples(_POINTS, st.integers(0, 1000)).map(lambda parts: f"<{parts[0]},{parts[1]}>"),
-    "pg_lsn": st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)).map(lambda n: f"{n[0]:X}/{n[1]:X}"),
-    "xid": st.integers(0, 2**32 - 1).map(str),
-    "xid8": st.integers(0, 2**63).map(str),
-    "cid": st.integers(0, 2**32 - 1).map(str),
-    "tid": st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**16 - 1)).map(lambda n: f"({n[0]},{n[1]})"),
-    "pg_snapshot": st.integers(1, 2**32 - 1).map(lambda number: f"{number}:{number}:"),
-    "txid_snapshot": st.integers(1, 2**32 - 1).map(lambda number: f"{number}:{number}:"),
-    "refcursor": st.text(_CHARACTERS, max_size=20),
-    "int2vector": st.lists(st.integers(0, 2**15 - 1), max_size=5).map(lambda numbers: " ".join(map(str, numbers))),
-    "oidvector": st.lists(st.integers(0, 2**32 - 1), max_size=5).map(lambda numbers: " ".join(map(str, numbers))),
-    "name": st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=63),
-}
-
-
-def strategy(data_type: DataType, parts: Parts) -> st.SearchStrategy[Any]:
-    """All values of a type but NULL. Of domains, and of types that nothing is known of, those that ``parts`` gives."""
-    length = _length(data_type)
-    match data_type.kind:
-        case "enum":
-            return st.sampled_from(data_type.labels)
-        case "array":
-            return _arrays(data_type, parts)
-        case "composite":
-            inner = [strategy(attribute, parts) for _, attribute in data_type.attributes]
-            return st.tuples(*(part | st.none() for part in inner)).map(composite)
-        case "range":
-            assert data_type.part is not None
-            return _range_strategy(data_type.part, parts)
-        case "multirange":
-            assert data_type.part is not None
-            return st.lists(strategy(data_type.part, parts), max_size=3).map(lambda ranges: f"{{{','.join(ranges)}}}")
-        case "base" if data_type.name == "numeric":
-            return _decimals(data_type)
-        case "base" if data_type.name == '"bit"':
-            return st.text("01", min_size=length or 1, max_size=length or 1)
-        case "base" if data_type.name == "bit varying":
-            return st.text("01", max_size=length or 40)
-        case "base" if data_type.name in _STRATEGIES:
-            return _STRATEGIES[data_type.name]
-        case "base" if data_type.name in _TEXTS:
-            return st.text(_CHARACTERS, max_size=length)
-    if data_type.name in _REFERENCES:
-        return st.just("0")
-    return st.deferred(lambda: st.sampled_from(list(parts(data_type))))
-
-
-def _decimals(data_type: DataType) -> st.SearchStrategy[Decimal]:
-    if not data_type.modifier:
-        return st.decimals(-(10**20), 10**20, allow_nan=False, places=6) | st.integers(-(10**30), 10**30).map(Decimal)
-    precision, scale = (*data_type.modifier, 0)[:2]
-    most = 10**precision - 1
-    return st.integers(-most, most).map(lambda number: Decimal(number).scaleb(-scale))
-
-
-def _arrays(data_type: DataType, parts: Parts) -> st.SearchStrategy[str]:
-    assert data_type.part is not None
-    element = strategy(data_type.part, parts)
-    if not any(domain.not_null or domain.checks for domain in data_type.part.domains):
-        element = element | st.none()
-    delimiter = data_type.part.base.delimiter
-    return st.lists(element, max_size=4).map(lambda elements: array(elements, delimiter))
-
-
-def _range_strategy(part: DataType, parts: Parts) -> st.SearchStrategy[str]:
-    bounds = strategy(part, parts)
-    if part.kind == "base" and part.name in _INTEGERS:
-        bounds = st.integers(-(10**4), 10**4)  # the end of a canonical range is one more than its last number
-    if part.kind == "base" and part.name == "date":
-        bounds = st.dates(date(1, 1, 2), date(9998, 12, 30))
-    if part.base.name in _ORDERED:
-        pairs = st.tuples(bounds, bounds).map(lambda pair: sorted(pair))
-        closed = st.tuples(pairs, st.sampled_from(["[)", "[]", "(]", "()"])).map(
-            lambda made: f"{made[1][0]}{_quoted(made[0][0])},{_quoted(made[0][1])}{made[1][1]}"
-        )
-    else:
-        closed = bounds.map(lambda bound: f"[{_quoted(bound)},{_quoted(bound)}]")
-    return closed | bounds.map(lambda bound: f"[{_quoted(bound)},)") | st.sampled_from(["empty", "(,)"])
