@@ -45,6 +45,12 @@ left join lateral (
             select from pg_depend as d
             where d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid = a.attnum
             and d.classid = 'pg_rewrite'::regclass
+        ),
+        'named', exists (
+            select from pg_proc as f
+            where
+                f.oid >= 16384 and f.prorettype <> 'trigger'::regtype
+                and strpos(f.prosrc, c.relname) > 0 and strpos(f.prosrc, a.attname) > 0
         )
     ) order by a.attnum) as found
     from pg_attribute as a
@@ -377,7 +383,8 @@ class Column:
     """A column: its type as PostgreSQL writes it (of a domain: the type below), and the labels of an enum.
 
     ``default`` is the expression of its default, or of a generated column; ``identity`` is ``always``, ``by default``
-    or empty. ``not_null`` and ``has_default`` count what a domain says. ``viewed`` is that a view uses it.
+    or empty. ``not_null`` and ``has_default`` count what a domain says. ``viewed`` is that a view uses it,
+    ``named`` that a function does, as far as its words tell.
     """
 
     name: str
@@ -391,6 +398,7 @@ class Column:
     generated: bool = False
     identity: str = ""
     viewed: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True)

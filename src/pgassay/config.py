@@ -22,7 +22,7 @@ OLDEST_MAJOR = 15
 
 _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
-    "fail_on", "timeout",
+    "fail_on", "timeout", "rows",
 )  # fmt: skip
 _TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "tables")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
@@ -102,7 +102,8 @@ class Config:
     ``pg`` is one of `BACKENDS` or the URL of a server. ``pg_version`` is a major version that must be had;
     ``project_version`` one that the project's ``config.toml`` names: taken where it can be had.
     ``migrations`` is None when no folder was named and none lies where one is usually found. ``before`` and ``seed``
-    are files and folders of SQL that go in before the first migration and after the last. ``snapshot`` is the file of
+    are files and folders of SQL that go in before the first migration and after the last; ``rows`` those that bring the
+    rows which are made to try the doors with into states that some functions ask for. ``snapshot`` is the file of
     the accepted state, which need not be there; ``fail_on`` the grade, one of `GRADES`, from which on a difference from
     it is an error. ``timeout`` is how many seconds a statement of the project's own may take.
     """
@@ -111,6 +112,7 @@ class Config:
     migrations: Path | None = None
     before: tuple[Path, ...] = ()
     seed: tuple[Path, ...] = ()
+    rows: tuple[Path, ...] = ()
     pg: str = "auto"
     pg_version: int | None = None
     project_version: int | None = None
@@ -174,9 +176,11 @@ def load(
         found = migrations_in(here)
         migrations = found if found != here or any(here.glob(_SQL_FILE)) else None
 
-    before = tuple(root / entry for entry in _texts(table, "before", where))
-    seeds = tuple(here / entry for entry in seed) or tuple(root / entry for entry in _texts(table, "seed", where))
-    for key, paths in {"before": before, "seed": seeds}.items():
+    before, seeds, rows = (
+        tuple(root / entry for entry in _texts(table, key, where)) for key in ("before", "seed", "rows")
+    )
+    seeds = tuple(here / entry for entry in seed) or seeds
+    for key, paths in {"before": before, "seed": seeds, "rows": rows}.items():
         for path in paths:
             if not path.exists():
                 given = "--seed" if key == "seed" and seed else f"{where}: {key}"
@@ -199,6 +203,7 @@ def load(
         migrations=migrations,
         before=before,
         seed=seeds,
+        rows=rows,
         pg=chosen_pg,
         pg_version=None if version is None else _major(version),
         project_version=_supabase_version(migrations),

@@ -165,7 +165,7 @@ def check(databases: Databases, template: Template, settings: Config) -> Outcome
     outcome.findings += relations.check(settings.relations, outcome.relations)
     observed = None
     if intended.tenancy is not None:
-        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome)
+        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome, settings)
         outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
         outcome.unjudged = observed.unjudged | outcome.unjudged
     outcome.findings += _rules(databases, template, outcome)
@@ -184,7 +184,7 @@ def observe(databases: Databases, template: Template, settings: Config) -> Matri
     if settings.tenancy is None:
         return None
     outcome, _ = _read(databases, template, settings.tenancy)
-    return _isolation(databases, template, settings.tenancy, outcome)
+    return _isolation(databases, template, settings.tenancy, outcome, settings)
 
 
 def _read(databases: Databases, template: Template, declared: Tenancy | None) -> tuple[Outcome, Intent]:
@@ -207,9 +207,10 @@ def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[F
     return findings
 
 
-def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome) -> Matrix:
+def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome, settings: Config) -> Matrix:
     _refuse_unknown_relations(tenancy, found.relations)
-    return isolation.observe(databases, template, found.relations, found.functions, tenancy)
+    arrangement = migrations.scripts(settings.rows)
+    return isolation.observe(databases, template, found.relations, found.functions, tenancy, arrangement=arrangement)
 
 
 def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> None:

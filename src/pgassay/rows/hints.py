@@ -15,11 +15,13 @@ from functools import lru_cache
 import postgast
 
 _LONGEST = 2000
+_MANY = 20
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r"\s",
     "blank": " ", "punct": r"!-/:-@\[-`{-~", "xdigit": "0-9a-fA-F", "word": r"\w",
 }  # fmt: skip
 _CLASS = re.compile(r"\[:(\w+):\]")
+_LIKE_PART = re.compile(r"\\.|.", re.DOTALL)
 _SYNTAX = frozenset("[]\\^$*+?(){}|.")
 
 
@@ -103,14 +105,22 @@ def texts(hints: Hints) -> Iterator[str]:
 
 
 def _like(pattern: str, lengths: Iterable[int]) -> Iterator[str]:
-    plain = pattern.replace("_", "a")
-    for filling in ("", "1234567", "abcdefg", "a"):
-        yield plain.replace("%", filling)
-    missing = {length - len(plain.replace("%", "")) for length in lengths}
+    """Texts that match a pattern of LIKE, many enough for a column in which each has to be another one."""
+    parts = [(part[1:] if part.startswith("\\") else part, part) for part in _LIKE_PART.findall(pattern)]
+    plain = "".join("a" if part == "_" else text for text, part in parts)
+    places = [n for n, (_, part) in enumerate(parts) if part == "%"]
+
+    def filled(*fillings: str) -> str:
+        by_place = dict(zip(places, itertools.chain(fillings, itertools.repeat("")), strict=False))
+        return "".join(by_place.get(n, "a" if part == "_" else text) for n, (text, part) in enumerate(parts))
+
+    for filling in ("", "1234567", "abcdefg", "a", *map(str, range(1001, 1001 + _MANY))):
+        yield filled(*[filling] * len(places))
+    missing = {length - (len(plain) - len(places)) for length in lengths}
     for filling in ("1234567890", "abcdefghij"):
         for length in sorted(missing):
             if length > 0:
-                yield plain.replace("%", (filling * (length // 10 + 1))[:length], 1).replace("%", "")
+                yield filled((filling * (length // 10 + 1))[:length])
 
 
 @lru_cache(maxsize=1000)

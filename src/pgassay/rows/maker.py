@@ -35,19 +35,19 @@ _STATES = 6
 """Of so many values to which a column is held that a view uses, each tenant has a row."""
 _KEYS_FROM = 1_000_000
 """Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
+_CALLER = "auth.uid()"
+"""The default of a column that holds whoever made the row."""
 _SIGN_UP_TRIGGERS = """
 select s.prosrc
 from pg_catalog.pg_trigger as g
 join pg_catalog.pg_proc as s on g.tgfoid = s.oid
 where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 """
-_REFUSALS = (
-    psycopg.errors.IntegrityError,
-    psycopg.errors.DataError,
-    psycopg.errors.RaiseException,
-    Unfilled,
-)
-"""Errors that other values may avoid."""
+_SIGN_UP = """
+insert into auth.users (id, email, phone, raw_user_meta_data, email_confirmed_at) values (%s, %s, %s, %s, now())
+"""
+_RAISED = "exec_stmt_raise"
+"""The function of PostgreSQL's that reports what RAISE says in PL/pgSQL, with whatever SQLSTATE."""
 
 
 @dataclass
@@ -112,10 +112,10 @@ class Maker:
         self._connection = connection
         self._pools.connection = connection
 
-    def user(self) -> UUID:
+    def user(self, email: str | None = None) -> UUID:
         """A new user, with the row by which memberships may know them."""
         user_id = uuid4()
-        self._sign_up(user_id)
+        self._sign_up(user_id, email or f"{uuid4().hex}@example.org")  # which does not tell the id
         for target, column in self._profiles():
             if self._existing(target, {column: user_id}) is None:
                 to_users = {
@@ -124,12 +124,11 @@ class Maker:
                 self._insert(target, _Known({**to_users, column: user_id}))
         return user_id
 
-    def _sign_up(self, user_id: UUID) -> None:
+    def _sign_up(self, user_id: UUID, email: str) -> None:
         """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
-        email = f"{uuid4().hex}@example.org"  # which does not tell the id
         try:
             with self._connection.transaction():
-                self._connection.execute("insert into auth.users (id, email) values (%s, %s)", [user_id, email])
+                self._connection.execute(_SIGN_UP, [user_id, email, None, None])
         except psycopg.Error:
             with self._connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
                 sources = " ".join(source for (source,) in cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall())
@@ -141,11 +140,10 @@ class Maker:
             raise
 
     def _signs_up(self, user_id: UUID, email: str, metadata: Row) -> bool:
-        statement = "insert into auth.users (id, email, phone, raw_user_meta_data) values (%s, %s, %s, %s)"
         phone = f"+43{user_id.int % 10**10:010}"
         try:
             with self._connection.transaction():
-                self._connection.execute(statement, [user_id, email, phone, values.sql_text(metadata)])
+                self._connection.execute(_SIGN_UP, [user_id, email, phone, values.sql_text(metadata)])
         except psycopg.Error:
             return False
         return True
@@ -310,7 +308,9 @@ class Maker:
             try:
                 with self._connection.transaction():
                     self._insert_at_once(group, chosen)
-            except _REFUSALS as error:
+            except (psycopg.Error, Unfilled) as error:
+                if not _is_refusal(error):
+                    raise
                 refused = error
                 continue
             made = {}
@@ -368,26 +368,30 @@ class Maker:
             return None
 
     def _fill_again(self, relation: Relation, tenants: Tenants, labels: tuple[str, ...]) -> None:
-        """Second rows, with every column filled. One a tenant may be all that there can be, so none is missed."""
-        made = self._made_again(relation, tenants, labels, 1)
+        """Second rows, with every column filled, or as the first ones where a trigger holds rows to how they begin.
+
+        One a tenant may be all that there can be, so none is missed.
+        """
+        made = self._made_again(relation, tenants, labels, 1) or self._made_again(relation, tenants, labels, None)
         if made is None or any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
             return
         tenants.others[relation.full_name] = made
         listed = self.listed_of(relation.full_name)
-        viewed = [len(listed[column.name]) for column in relation.columns if column.viewed and column.name in listed]
-        for turn in range(2, min(max(viewed, default=0), _STATES) + 1):
+        asked = [len(listed.get(column.name, ())) for column in relation.columns if _is_asked_for(column, listed)]
+        for turn in range(2, min(max(asked, default=0), _STATES) + 1):
             further = self._made_again(relation, tenants, labels, turn)
             if further is None:
                 return
             tenants.further.setdefault(relation.full_name, []).extend(further.items())
 
     def _made_again(
-        self, relation: Relation, tenants: Tenants, labels: tuple[str, ...], first: int
+        self, relation: Relation, tenants: Tenants, labels: tuple[str, ...], first: int | None
     ) -> dict[str, Row] | None:
         try:
             with self._connection.transaction():
                 made = {}
-                for turn, label in enumerate(labels, first):
+                for number, label in enumerate(labels):
+                    turn = None if first is None else first + number
                     known = self._known(relation, tenants, label, optional=True)
                     for key in relation.foreign_keys:
                         if key.target == relation.full_name:
@@ -464,6 +468,10 @@ class Maker:
                 choices.append({name: value for name, value in referred.items() if name not in known})
             else:
                 known.update(referred)
+        if optional or within:  # nobody is the caller where rows are made for all
+            for given in relation.columns:
+                if given.default == _CALLER and given.name not in known:
+                    known[given.name] = user or tenants.users[label]
         return _Known(known, tuple(choices))
 
     def _may_differ(self, relation: Relation, key: ForeignKey, referred: Row, known: Row) -> bool:
@@ -537,7 +545,9 @@ class Maker:
             try:
                 with self._connection.transaction():
                     made = self._inserted(relation, row)
-            except _REFUSALS as error:
+            except (psycopg.Error, Unfilled) as error:
+                if not _is_refusal(error):
+                    raise
                 self._refusal = error
                 refused = refused or error
                 if isinstance(error, psycopg.errors.ForeignKeyViolation):
@@ -624,7 +634,7 @@ class Maker:
                 continue
             if not column.not_null and column.name in referring:
                 continue
-            shown = turn is not None and column.viewed and (column.category == "B" or column.name in listed)
+            shown = turn is not None and _is_asked_for(column, listed)
             needs_search = shown or column.name in checked or bool(column.data_type.domains)
             needs_value = column.not_null and not column.has_default
             if not (wide or needs_search or (needs_value and self._fresh(column) is None)):
@@ -634,9 +644,9 @@ class Maker:
             ):
                 continue
             options = self._options(relation, column, listed.get(column.name), more, turn)
-            heavy = column.has_default or not column.not_null or column.name in listed or column.category == "B"
+            filled = turn is not None and not column.has_default
+            heavy = not (needs_value or filled) or column.name in listed or column.category == "B"
             if not needs_value:
-                filled = turn is not None and not column.has_default
                 if shown and column.category == "B":
                     options = [True, *options]  # views show more often what is flagged
                 options = [*options, LEFT_OUT] if filled or shown else [LEFT_OUT, *options]
@@ -681,7 +691,7 @@ class Maker:
                 continue
             labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
             if column.has_default:
-                if shown and turn is not None and column.viewed and (labels or column.category == "B"):
+                if shown and turn is not None and _is_asked_for(column, labels and listed):
                     found[column.name] = labels[turn % len(labels)] if labels else True
             elif column.not_null or (turn is not None and column.name not in referring):
                 found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
@@ -743,9 +753,26 @@ def _referring(relation: Relation) -> set[str]:
     return {here for key in relation.foreign_keys for here, _ in key.columns}
 
 
+def _is_asked_for(column: Column, listed: Collection[str]) -> bool:
+    """Whether what views and functions give may hang on its value: a flag, or one of those that are ``listed``.
+
+    Of flags that functions ask for, many say that a row is for everybody: those are left as they are by default.
+    """
+    if column.name in listed:
+        return column.viewed or column.named
+    return column.viewed and column.category == "B"
+
+
 def _has_checks(data_type: DataType) -> bool:
     parts = [part for part in (data_type.part, *(attribute for _, attribute in data_type.attributes)) if part]
     return bool(data_type.checks) or any(map(_has_checks, parts))
+
+
+def _is_refusal(error: psycopg.Error | Unfilled) -> bool:
+    """Whether other values may avoid it."""
+    if isinstance(error, psycopg.errors.IntegrityError | psycopg.errors.DataError | Unfilled):
+        return True
+    return error.diag.source_function == _RAISED
 
 
 def _said(error: Exception) -> str:

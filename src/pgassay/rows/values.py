@@ -137,6 +137,15 @@ def sql_text(value: Any) -> str | None:
     return str(value)
 
 
+_FORMS = {
+    "mail": "someone{}@example.org",
+    "url": "https://example.org/{}",
+    "phone": "+43660{:07}",
+    "slug": "slug-{}",
+}  # fmt: skip
+"""What texts look like in columns that are called so: constraints that no one can read ask for it."""
+
+
 def fresh(data_type: DataType, name: str, number: int) -> Any:
     """Another value for each ``number`` where the type has as many, later or greater ones for greater numbers.
 
@@ -157,7 +166,8 @@ def fresh(data_type: DataType, name: str, number: int) -> Any:
             assert base.part is not None
             return f"{{{fresh(base.part, name, number)}}}"
     if base.name in TEXTS:
-        return _fitted(f"{name} {number}", number, 63 if base.name == "name" else declared_length(base))
+        text = next((form for word, form in _FORMS.items() if word in name), f"{name} {{}}").format(number)
+        return _fitted(text, number, 63 if base.name == "name" else declared_length(base))
     if base.name in REFERENCES:
         return "0"
     made = _FRESH.get(base.name)

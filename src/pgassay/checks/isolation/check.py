@@ -15,13 +15,15 @@ from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import partitions, storage
 from pgassay.checks.isolation.effects import Effects
+from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
-from pgassay.checks.isolation.relations import Found, Target, reach
+from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.config import Tenancy
 from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
+from pgassay.migrations import Script
 from pgassay.patience import Stopped
 from pgassay.rows import Unfilled
 from pgassay.templates import Template
@@ -37,6 +39,10 @@ where n.nspname = %s and c.relkind in ('r', 'p', 'S')
 """
 
 
+OTHERS = "whether there are other tenants"
+"""What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
+
+
 def observe(
     databases: Databases,
     template: Template,
@@ -44,12 +50,13 @@ def observe(
     functions: tuple[Function, ...],
     tenancy: Tenancy,
     *,
+    arrangement: Iterable[Script] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Matrix:
     """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
 
-    ``progress`` is told of each door before it is tried. Raises `PgassayError` where the tenants themselves cannot be
-    made.
+    ``arrangement`` is SQL that the owner applies to the rows once they are made. ``progress`` is told of each door
+    before it is tried. Raises `PgassayError` where the tenants themselves cannot be made, or the arrangement fails.
     """
     with ExitStack() as stack:
         filled = stack.enter_context(_used(databases, template))
@@ -58,16 +65,19 @@ def observe(
         world = World(owner, relations, tenancy, files)
         storage.fill(world)
         parts = partitions.fill(world, catalog.read_partitions(owner))
+        world.arrange(arrangement)
         actors = world.actors()
         world.install()
-        _refresh(filled, relations)
+        stale = _refresh(filled, relations)
         filled.close()
         clone = stack.enter_context(_used(databases, Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
+        if alone is None:
+            stale[OTHERS] = "there is no copy without their rows to compare with: whoever logged in is no superuser"
         with clone.connect_as_authenticator() as api:
-            check = _Check(world, api, alone, actors, progress or (lambda _: None))
+            check = _Check(world, api, alone, actors, stale, progress or (lambda _: None))
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.functions(functions)
@@ -103,16 +113,25 @@ def _without_others(
     return clone.connect_as_authenticator()
 
 
-def _refresh(clone: Clone, relations: Iterable[Relation]) -> None:
-    """Refresh materialized views, as superuser: who owns them, and whether in the order of reference, is not known."""
+def _refresh(clone: Clone, relations: Iterable[Relation]) -> dict[str, str]:
+    """Refresh materialized views, as superuser: who owns them, and whether in the order of reference, is not known.
+
+    Gives for each that cannot be refreshed why.
+    """
     views = [relation for relation in relations if relation.kind == "materialized view"]
+    stale: dict[str, str] = {}
     if not views:
-        return
+        return stale
     with clone.connect_as_admin() as admin:
         for relation in views:
-            admin.execute(
-                sql.SQL("refresh materialized view {}").format(sql.Identifier(relation.schema, relation.name))
-            )
+            name = sql.Identifier(relation.schema, relation.name)
+            try:
+                admin.execute(sql.SQL("refresh materialized view {}").format(name))
+            except psycopg.Error as error:
+                if admin.closed:
+                    raise
+                stale[relation.full_name] = f"it cannot be refreshed: {first_line(error)}"
+    return stale
 
 
 class _Check:
@@ -124,6 +143,7 @@ class _Check:
         api: Session,
         alone: Session | None,
         actors: list[Actor],
+        unjudged: dict[str, str],
         progress: Callable[[str], None],
     ) -> None:
         self._world = world
@@ -131,10 +151,11 @@ class _Check:
         self._actors = actors
         self._progress = progress
         self._effects = Effects(world, api, alone)
+        self._flags = Flags(world)
         self._calls = Calls(world, api, alone)
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
-        self._unjudged: dict[str, str] = {}
+        self._unjudged = unjudged
         self._vacuous: list[str] = []
         self._skipped: list[str] = []
         self._schemas: set[str] = set()
@@ -148,8 +169,8 @@ class _Check:
             lines=tuple(line for line in self._lines if line.relation not in unjudged),
             findings=tuple(found),
             unjudged=unjudged,
-            probes=self._probes + self._effects.probes + self._calls.probes,
-            vacuous=tuple(self._vacuous),
+            probes=self._probes + self._effects.probes + self._flags.probes + self._calls.probes,
+            vacuous=(*self._vacuous, *self._calls.vacuous),
             skipped=(*self._skipped, *self._calls.skipped),
             demonstrations=found,
             notes=tuple(self._notes()),
@@ -162,6 +183,8 @@ class _Check:
                 self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
+            if relation.full_name in self._unjudged:
+                continue
             self._progress(relation.full_name)
             try:
                 target = _KINDS.get(relation.full_name, kind)(self._world, relation)
@@ -200,6 +223,8 @@ class _Check:
                 self._add(self._effects.compare(target, actor, reached))
             if is_member:
                 self._add(self._effects.try_all(target, actor, reached))
+        if name not in _KINDS:
+            self._add(self._flags.try_all(target, self._actors))
         for label in LABELS:  # the negative control of select: a member finds the rows
             member = self._world.member(label)
             with self._api.example(), member.enter(self._api):

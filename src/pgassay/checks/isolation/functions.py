@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.types.range import Range
 
 from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import Finding
@@ -20,6 +24,7 @@ from pgassay.checks.isolation.relations import Found, shortened, shown
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.patience import Stopped
+from pgassay.rows import Row
 
 CALLS = 24
 """How many combinations of arguments a function is tried with."""
@@ -29,6 +34,11 @@ _KEYS = 12
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
 _KEY_TYPES = ("uuid", "bigint", "integer")
+_PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
+_GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
+"""What is another one in every answer, as the id and the time of a row that a function makes."""
+_BOUNDS: Mapping[str, type] = {"date": date, "timestamp with time zone": datetime, "numeric": Decimal}
+"""Types of arguments that may say where in a range, by what the bounds of a range are read as."""
 _TEXTS = ("text", "character varying", "citext", "name")
 
 Answer = list[Any] | str
@@ -61,8 +71,19 @@ class Calls:
         self._world = world
         self._api = api
         self._alone = alone
+        self._offered = {
+            relation.schema
+            for relation in world.relations.values()
+            if any(
+                world.granted(relation, role, privilege)
+                for role in ("anon", "authenticated")
+                for privilege in ("select", "insert", "update")
+            )
+        }
+        """The schemas of which the API is taken to offer tables and functions."""
         self.probes = 0
         self.unjudged: dict[str, str] = {}
+        self.vacuous: list[str] = []
         self.skipped: list[str] = []
 
     def try_all(
@@ -86,26 +107,65 @@ class Calls:
 
     def _try(self, function: Function, actors: Sequence[Actor]) -> Found | None:
         refused = ""
+        succeeded: list[Call] = []
+        told = False
         for entitled in (self._world.member("B"), *self._world.entitled):
             with self._as(entitled):
                 answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
-            self.probes += len(answered)
-            calls = [call for call, answer in answered if not isinstance(answer, str)]
-            if calls:
-                return self._first(function, calls, actors)
-            refused = refused or str(answered[0][1])[6:]
-        self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
-        return None
+                calls = [call for call, answer in answered if not isinstance(answer, str)]
+                told = any(_tells_something(answer) for _, answer in answered) or (
+                    function.volatile and any(self._does_something(call) for call in calls)
+                )
+                if not told:
+                    more = [(call, call.answer(self._api)) for call in with_texts(function, self._world, "B")]
+                    calls += [call for call, answer in more if _tells_something(answer)]
+                    told = any(_tells_something(answer) for _, answer in more)
+                    answered += more
+                self.probes += len(answered)
+            succeeded = succeeded or calls
+            if told:
+                succeeded = calls
+                break
+            refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
+        if not succeeded:
+            self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
+            return None
+        found = self._first(function, succeeded, actors)
+        if found is None and not told:
+            self.vacuous.append(function.signature)
+            self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
+        return found
+
+    def _does_something(self, call: Call) -> bool:
+        """Whether any row is another one after the call; for whoever the session is."""
+        try:
+            with self._api.transaction(force_rollback=True):
+                before = self._world.base(self._api)
+                self._api.execute(call.statement, call.values)
+                return any(True for _ in self._world.touched(before, self._world.state(self._api)))
+        except psycopg.Error:
+            if self._api.closed:
+                raise
+            return False
 
     def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Found | None:
+        known: set[tuple[frozenset[str], str]] = set()
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
                 continue
-            own = calls_of(function, self._world, "A") if actor.own == {"A"} else ()
+            own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} else []
             with self._as(actor):
-                for call in itertools.chain(calls, mixed(function, self._world), own):
-                    found = self._judge(function, actor, call)
-                    if found is not None:
+                answers = []
+                for call in _distinct([*calls, *own]):
+                    answers.append(answer := call.answer(self._api))
+                    if (found := self._judge(function, actor, call, answer)) is not None:
+                        return found
+                alike = (actor.own, _GENERATED.sub("", repr(answers)))
+                if alike in known:
+                    continue  # to the function this is somebody who was here before
+                known.add(alike)
+                for call in _distinct(mixed(function, self._world)):
+                    if (found := self._judge(function, actor, call, call.answer(self._api))) is not None:
                         return found
         return None
 
@@ -118,21 +178,24 @@ class Calls:
                 stack.enter_context(actor.enter(session))
             yield
 
-    def _judge(self, function: Function, actor: Actor, call: Call) -> Found | None:
+    def _judge(self, function: Function, actor: Actor, call: Call, answer: Answer) -> Found | None:
         """The finding of one call, if there is one: what it gave back, told or changed."""
         self.probes += 1
         severity = "error"
-        answer = call.answer(self._api)
         if seen := self._foreign(actor, call, answer):
             verdict, what = Verdict.LEAKS, f"is given values of another tenant: {shortened(str(seen[0]))}"
         elif self._tells(call, answer):
             verdict = Verdict.REVEALS_EXISTENCE
             what = f"is told whether there is a row of another tenant: {shortened(str(answer))}"
             severity = "error" if isinstance(answer, list) else "warning"
+            if self._makes(call):
+                return None  # the caller has chosen a key that is taken
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, f"changes rows of another tenant in {changed}"
         else:
             return None
+        if function.schema not in self._offered:
+            severity, what = "warning", f"{what}; by SQL alone, if the API does not offer the schema {function.schema}"
 
         def holds(session: Session) -> bool:
             if verdict is Verdict.WRITES_ACROSS:
@@ -170,6 +233,24 @@ class Calls:
         self.probes += 2
         return repr(call.answer(self._api)) == repr(answer) and repr(call.answer(self._alone)) == other
 
+    def _makes(self, call: Call) -> bool:
+        """Whether the call makes a row under a key of B's, where there is none of B's."""
+        assert self._alone is not None
+        try:
+            with self._alone.transaction(force_rollback=True):
+                before = self._world.base(self._alone)
+                self._alone.execute(call.statement, call.values)
+                touched = list(self._world.touched(before, self._world.state(self._alone)))
+        except psycopg.errors.UniqueViolation:
+            return True  # it would make one, if it were not for another row of its own
+        except psycopg.Error:
+            if self._alone.closed:
+                raise
+            return False
+        return any(
+            there and self._world.labels(_key_of(self._world, name, row)) - {"A"} for name, row, _, there in touched
+        )
+
     def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
         """The first table in which rows of tenants that are not the actor's own are others after the call."""
         self.probes += 1
@@ -184,6 +265,11 @@ class Calls:
                 raise
             return None
         return next((name for name, _, whose, _ in touched if whose and not whose & actor.own), None)
+
+
+def _tells_something(answer: Answer) -> bool:
+    """Whether there is anything in an answer."""
+    return isinstance(answer, list) and any(value not in (None, "", [], {}) for row in answer for value in row)
 
 
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
@@ -235,21 +321,36 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
         if place >= max(len(pool) for pool in several["B"]) - 1:
             break
     yield _call(function, wanted, [None] * len(wanted))
-    texts = [value for _, label, row in world.made() if label == "B" for value in row.values()]
-    user = world.tenants.users["B"]
-    texts = ["", "%", *(value for value in texts if isinstance(value, str)), world.emails.get(user, "")]
+    for label in "AB":
+        yield from with_texts(function, world, label)
     for number, argument in enumerate(wanted):
-        others: list[Any] = []
-        if argument.type in _TEXTS:
-            others = list(dict.fromkeys(texts))
-        elif argument.type.endswith("[]"):
-            both = zip(several["A"][number], several["B"][number], strict=False)
-            others = [[*mine, *theirs] for mine, theirs in both if isinstance(mine, list) and isinstance(theirs, list)]
-        for value in others:
-            for label in "AB":
-                yield _call(
-                    function, wanted, [value if n == number else several[label][n][0] for n in range(len(wanted))]
-                )
+        if argument.type.endswith("[]"):
+            for mine, theirs in zip(several["A"][number], several["B"][number], strict=False):
+                if isinstance(mine, list) and isinstance(theirs, list):
+                    for label in "AB":
+                        likeliest = [pool[0] for pool in several[label]]
+                        yield _call(function, wanted, _with(likeliest, number, [*mine, *theirs]))
+
+
+def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
+    """Calls with values of one tenant, in which each argument in turn is one of the texts that stand in rows of B."""
+    wanted = _wanted(function)
+    likeliest = [candidates(argument, world, label)[0] for argument in wanted]
+    texts: dict[tuple[str, str], str] = {}
+    for made in (world.tenants.rows, world.tenants.others):
+        for name, rows in made.items():
+            for column, value in rows["B"].items():
+                if isinstance(value, str):
+                    texts.setdefault((name, column), value)
+    tried = dict.fromkeys(["", "%", *texts.values(), world.emails.get(world.tenants.users["B"], "")])
+    for number, argument in enumerate(wanted):
+        if argument.type in _TEXTS and not _listed(argument, world):
+            for value in tried:
+                yield _call(function, wanted, _with(likeliest, number, value))
+
+
+def _with(values: list[Any], place: int, value: Any) -> list[Any]:
+    return [*values[:place], value, *values[place + 1 :]]
 
 
 def _wanted(function: Function) -> list[Argument]:
@@ -277,17 +378,17 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         return [[value] for value in candidates(element, world, label)[:_PARTS]]
     if argument.type == "boolean":
         return [True, False]
-    name = argument.name.removeprefix("p_").strip("_").lower()
+    name = _plain(argument)
     tenants = world.tenants
     rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
     named: list[Any] = []
     for relation, row in rows:
         table = relation.partition(".")[2]
-        named += [
-            row["id"]
-            for noun in (table, table.removesuffix("s"), table.removesuffix("es"))
-            if name in (f"{noun}_id", f"{noun}id", noun) and "id" in row
-        ]
+        for noun in (table, table.removesuffix("s"), table.removesuffix("es")):
+            if name in (noun, f"{noun}id"):
+                named += _key_of(world, relation, row)
+            elif name.startswith(f"{noun}_"):
+                named.append(row.get(name.removeprefix(f"{noun}_")))
     if name in (world.tenancy.column, "tenant_id", "org_id", "organization_id"):
         named.append(tenants.ids[label])
     if name in ("user_id", "uid", "owner_id", "member_id", "profile_id"):
@@ -297,7 +398,8 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
     if _is_key(argument):
         kind: type = UUID if argument.type == "uuid" else int
-        keys = [row["id"] for _, row in rows if "id" in row] + [tenants.ids[label], tenants.users[label]]
+        keys = [key for relation, row in rows for key in _key_of(world, relation, row)]
+        keys += [tenants.ids[label], tenants.users[label]]
         found = [value for value in [*named, *keys] if isinstance(value, kind)]
         return list(dict.fromkeys(found)) or [1]
     named += [
@@ -306,9 +408,39 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         for column in world.relations[relation].columns
         if column.type == argument.type and argument.type not in _TEXTS and row.get(column.name) is not None
     ]
-    listed = [value for column, values in world.maker.listed.items() if name.endswith(column) for value in values]
+    if argument.type in _BOUNDS:
+        bounds = [value.lower for _, row in rows for value in row.values() if isinstance(value, Range)]
+        named += [bound for bound in bounds if type(bound) is _BOUNDS[argument.type]]
+    listed = _listed(argument, world)
     found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
     return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+
+
+def _plain(argument: Argument) -> str:
+    """The name of an argument without what marks it as one."""
+    return _PREFIX.sub("", argument.name.lower()).strip("_")
+
+
+def _key_of(world: World, relation: str, row: Row) -> list[Any]:
+    """The key of a row, where it is one column."""
+    key = world.relations[relation].primary_key if relation in world.relations else ()
+    return [row[column] for column in key] if len(key) == 1 else []
+
+
+def _listed(argument: Argument, world: World) -> list[str]:
+    """The values to which a column is held after which the argument is named."""
+    name = _plain(argument)
+    return [value for column, values in world.maker.listed.items() if name.endswith(column) for value in values]
+
+
+def _distinct(calls: Iterable[Call]) -> Iterator[Call]:
+    """Each call once."""
+    known: set[tuple[str, str]] = set()
+    for call in calls:
+        key = (call.statement.as_string(None), repr(call.values))
+        if key not in known:
+            known.add(key)
+            yield call
 
 
 def _sent(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -46,7 +46,7 @@ class Target:
         self._done: set[str] = set()
         self._pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
-        self._seen = self._read(self.world.connection)
+        self._seen = self.read(self.world.connection)
 
     @property
     def is_table(self) -> bool:
@@ -199,7 +199,7 @@ class Target:
         self.probes += 1
         try:
             with api.transaction(force_rollback=True):
-                labels = self._read(api)
+                labels = self.read(api)
         except psycopg.errors.InsufficientPrivilege:
             return self._glimpse(api, actor)
         except psycopg.Error as error:
@@ -239,7 +239,8 @@ class Target:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._key)) if self._key else sql.SQL("*")
         return session.execute(sql.SQL("select {} from {}").format(columns, self._table)).fetchall()
 
-    def _read(self, session: Session) -> set[str]:
+    def read(self, session: Session) -> set[str]:
+        """The tenants of which there is a row for ``session``."""
         rows = self._rows(session)
         if not self._key:
             public = self.relation.full_name in self.world.tenancy.public
@@ -438,9 +439,10 @@ class Target:
             changes = {self.column: tenants.ids[own]}
             if self._takes(api, actor, changes):
                 yield self._crossed(actor, api, changes, "takes rows of another tenant", Verdict.WRITES_ACROSS)
-            changes = {self.column: tenants.ids["B"]}
-            if self._moves(api, changes):
-                yield self._crossed(actor, api, changes, "moves a row of its own to another tenant")
+            for changes in self._ways(granted):
+                if self._moves(api, changes):
+                    yield self._crossed(actor, api, changes, "moves a row of its own to another tenant")
+                    break
         for key in self.relation.foreign_keys:
             there = tenants.rows.get(key.target, {}).get("B")
             columns = [column for column, _ in key.columns]
@@ -455,6 +457,26 @@ class Target:
                 yield self._crossed(actor, api, changes, what, severity="error" if owning else "warning")
                 self._pointed.add(tuple(columns))
         yield from self._point(api, actor, own)
+
+    def _ways(self, granted: Collection[str]) -> Iterator[Row]:
+        """What has to be changed for a row to be B's: the tenant, what refers to rows of a tenant, what may be NULL."""
+        tenants = self.world.tenants
+        alone = {self.column: tenants.ids["B"]}
+        yield alone
+        together = dict(alone)
+        for key in self.relation.foreign_keys:
+            there = tenants.rows.get(key.target, {}).get("B")
+            if there is not None and self.column in [here for here, _ in key.columns]:
+                together.update({here: there[target] for here, target in key.columns})
+        filled = tenants.others.get(self.relation.full_name, {}).get("A", {})
+        further = {
+            column.name: json.dumps(filled[column.name]) if column.type in ("json", "jsonb") else filled[column.name]
+            for column in self.relation.columns
+            if not column.not_null and not column.generated and filled.get(column.name) is not None
+        }
+        for changes in (together, {**further, **together}):
+            if changes != alone and changes.keys() <= set(granted):
+                yield changes
 
     def _point(self, api: Session, actor: Actor, own: str) -> Iterator[Found]:
         """Insert rows of one's own of which a foreign key, that does not say whose they are, points to a row of B."""
@@ -501,7 +523,16 @@ class Target:
         return self._changes(api, changes) and self._lands(api, "B", *self._move(changes))
 
     def _changes(self, api: Session, changes: Row) -> bool:
-        return bool(self._counted(api, *self._move(changes)))
+        self.probes += 1
+        try:
+            with api.transaction(force_rollback=True):
+                return api.execute(*self._move(changes)).rowcount > 0
+        except psycopg.errors.UniqueViolation:
+            return self.is_table  # policies are asked before unique indexes
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return False
 
     def _move(self, changes: Row) -> tuple[sql.Composed, list[Any]]:
         """Without WHERE: that needs no right to read, so that policies for select are not asked of the new row."""

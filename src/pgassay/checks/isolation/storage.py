@@ -110,7 +110,8 @@ class Files(Target):
         )
         return {key for (key,) in rows}
 
-    def _read(self, session: Session) -> set[str]:
+    def read(self, session: Session) -> set[str]:
+        """See `Target`; files of public buckets are everybody's."""
         rows = [tuple(row) for row in self._rows(session)]
         if session is self.world.connection:
             return {self._label_of[row] for row in rows if row in self._label_of}

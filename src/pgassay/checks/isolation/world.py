@@ -12,13 +12,16 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
+from pgassay import migrations
 from pgassay.catalog import Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.identity import Clone, Identity, Session
+from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled, insert_statement
 
 LABELS = ("A", "B", "C")
@@ -183,6 +186,51 @@ class World:
             found[share.table] = guest
         return found
 
+    def arrange(self, scripts: Iterable[Script]) -> None:
+        """Apply SQL to the rows that were made, and read them again: it may change rows and add some, but take none.
+
+        Raises `MigrationError` where it fails, and `ConfigError` where a row is gone.
+        """
+        scripts = tuple(scripts)
+        for script in scripts:
+            migrations.apply(self.connection, script)
+        if not scripts:
+            return
+        added: list[tuple[str, Row]] = []
+        for name, relation in self.relations.items():
+            if relation.kind != "table" or not relation.primary_key:
+                continue
+            known = {_key(relation, row): row for made, _, row in self.made() if made == name}
+            with self.connection.cursor(row_factory=dict_row) as cursor:
+                cursor.execute(sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name)))
+                there = {_key(relation, row): row for row in cursor}
+            if gone := known.keys() - there.keys():
+                raise ConfigError(
+                    f"[tool.pgassay] rows: {', '.join(script.name for script in scripts)} took {len(gone)} of the rows "
+                    f"in {name} that are to be tried, or changed their keys.",
+                    hint="Change rows there, or add some.",
+                )
+            for key, row in there.items():
+                if key in known:
+                    known[key].update(row)
+                else:
+                    added.append((name, row))
+        self._know(added)
+
+    def _know(self, added: list[tuple[str, Row]]) -> None:
+        """Count rows among those of the tenant that they belong to, each after those that it refers to."""
+        left = added
+        while left:
+            whose = [(name, row, self.whose(name, row)) for name, row in left]
+            for cached in ("_by_key", "_values", "_markers"):
+                self.__dict__.pop(cached, None)
+            for name, row, labels in whose:
+                if len(labels) == 1:
+                    self.more.setdefault(name, []).append((next(iter(labels)), row))
+            left = [(name, row) for name, row, labels in whose if len(labels) != 1]
+            if len(left) == len(whose):
+                break
+
     # who tries
 
     def actors(self) -> list[Actor]:
@@ -211,7 +259,7 @@ class World:
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
-        self.entitled = self._by_role("B")
+        self.entitled = [*self._by_role("B"), *self._invited("B")]
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
@@ -255,6 +303,20 @@ class World:
                 who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
                 found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
         return found
+
+    def _invited(self, label: str) -> Iterator[Actor]:
+        """Users whose address stands in a row of the tenant, as that of somebody who is invited does."""
+        for relation, rows in list(self.tenants.rows.items()):
+            for name, value in rows.get(label, {}).items():
+                if "mail" in name and isinstance(value, str) and value not in self.emails.values():
+                    try:
+                        with self.connection.transaction():
+                            user = self.maker.user(value)
+                    except (psycopg.Error, Unfilled):
+                        continue
+                    self.emails[user] = value
+                    who = f"whose {name} stands in {relation} of {label}"
+                    yield Actor(who, frozenset(), self._signed_in(user), user, shown=False)
 
     def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
         """A member of one tenant."""
@@ -504,6 +566,10 @@ def _switched(relation: str, kind: LiteralString, rule: str, how: LiteralString)
     return sql.SQL("alter table {} {} {} {}").format(
         sql.SQL(relation), sql.SQL(how), sql.SQL(kind), sql.Identifier(rule)
     )
+
+
+def _key(relation: Relation, row: Row) -> tuple[Any, ...]:
+    return tuple(row[column] for column in relation.primary_key)
 
 
 def leaves(value: Any) -> Iterator[str]:
