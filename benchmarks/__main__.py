@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import check, concurrency, counters, isolation, snapshot, starting
+from benchmarks import check, concurrency, counters, isolation, loading, snapshot, starting
 from benchmarks.bench import Bench
 from benchmarks.measuring import Figure, Track
 from pgassay import config, environment, migrations
@@ -48,6 +48,7 @@ def main(pg: str | None, pg_version: str | None) -> None:
                 out.print(f"{bench.databases.server}, on {os.cpu_count()} cores")
                 figures = [
                     *starts,
+                    *loading.measure(track),
                     *isolation.measure(bench),
                     *concurrency.measure(bench),
                     *counters.measure(bench),

@@ -110,9 +110,9 @@ def _large(bench: Bench) -> list[Figure]:
         relations, functions = _read(owner)
     made.close()
     bench.drop(made.name)
-    doors = iter(bench.track("a large schema", TABLES + 2))
+    doors = iter(bench.track("a large schema", TABLES + 3))
 
-    def progress(_door: str) -> None:
+    def progress(_step: str) -> None:
         next(doors, None)
 
     started = time.perf_counter()

@@ -16,6 +16,7 @@ import pytest
 from pgassay.servers import Server, embedded, local, system
 
 ROOT = Path(__file__).parents[1]
+INSTALL_NPM = ["mkdir -p .tmp", "cp -r tests/npm .tmp/npm", "npm install --no-save --prefix .tmp/npm"]
 
 
 def lacks(thing: str, how_to_get: str) -> NoReturn:
@@ -30,7 +31,7 @@ def npm(package: str) -> Path:
     """The directory of one of the npm packages of tests/npm."""
     found = ROOT / ".tmp" / "npm" / "node_modules" / package
     if not found.is_dir():
-        lacks("npm", "mkdir -p .tmp && cp -r tests/npm .tmp/npm && npm install --no-save --prefix .tmp/npm")
+        lacks("npm", " && ".join(INSTALL_NPM))
     return found
 
 

@@ -1,9 +1,13 @@
 """pgassay: a schema test harness for PostgreSQL and Supabase."""
 
-from pgassay.errors import ConfigError, MigrationError, PgassayError, Unavailable
-from pgassay.identity import Clone, Identity, Session
-from pgassay.interleavings import History, Stage, every_schedule, schedules
-from pgassay.mutants import Edit, Fault
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pgassay.errors import ConfigError, MigrationError, PgassayError, Unavailable
+    from pgassay.identity import Clone, Identity, Session
+    from pgassay.interleavings import History, Stage, every_schedule, schedules
+    from pgassay.mutants import Edit, Fault
 
 __all__ = [
     "Clone",
@@ -20,3 +24,13 @@ __all__ = [
     "every_schedule",
     "schedules",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for: ``pgassay --version`` begins with this module, and needs nothing of it."""
+    if name in __all__:
+        for module in ("errors", "identity", "interleavings", "mutants"):
+            contents = vars(import_module(f"pgassay.{module}"))
+            if name in contents:
+                return contents[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

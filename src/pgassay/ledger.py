@@ -14,6 +14,7 @@ from typing import Any
 
 import postgast
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from pgassay import migrations
 from pgassay.errors import MigrationError, Unavailable
@@ -66,7 +67,7 @@ def connect(url: str, *, read_only: bool = False) -> Connection:
     params.setdefault("application_name", "pgassay apply")
     try:
         # no prepared statements: a pooler may be in between
-        connection = psycopg.connect(**params, autocommit=True, prepare_threshold=None)  # type: ignore[arg-type]
+        connection = psycopg.connect(make_conninfo(**params), autocommit=True, prepare_threshold=None)
     except psycopg.OperationalError as error:
         said = str(error).strip()
         for secret in filter(None, (params.get("password"), url)):

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import postgast
 import psycopg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from pgassay.errors import MigrationError
@@ -73,6 +74,19 @@ class Statement:
         return self.line + _code_offset(self.text)
 
 
+class Watch(Protocol):
+    """Looks on while a script is applied."""
+
+    def begin(self) -> None:
+        """The script is applied from its first statement; a second time where it cannot run in one transaction."""
+
+    def look(self, statement: Statement, *, alone: bool) -> None:
+        """``statement`` is done, and the transaction that it ran in, if it can run in one, has not ended yet.
+
+        ``alone`` says that this transaction is the statement's own.
+        """
+
+
 def discover(path: Path) -> Folder:
     """Read the migrations in ``path`` as the Supabase CLI does: named ``<digits>_<name>.sql``, sorted by name.
 
@@ -117,13 +131,13 @@ def apply(
     script: Script,
     then: Callable[[], None] = lambda: None,
     *,
-    watch: Callable[[Statement], None] = lambda _: None,
+    watch: Watch | None = None,
 ) -> Applied:
     """Apply ``script`` through ``connection``, which is in autocommit: in one transaction, else leave nothing of it.
 
     A script that ends its own transaction, or that PostgreSQL refuses in one (25001), is applied statement by
-    statement. ``then`` is called at its end, in the same transaction where there is one, ``watch`` after each
-    statement. Raises `MigrationError` with the file, the line, the statement and PostgreSQL's words.
+    statement. ``then`` is called at its end, in the same transaction where there is one. Raises `MigrationError` with
+    the file, the line, the statement and PostgreSQL's words.
     """
     started = time.perf_counter()
     statements = split(script.sql)
@@ -201,10 +215,10 @@ def split(text: str) -> list[Statement]:
     return statements
 
 
-def _run(
-    connection: Connection, script: Script, statements: Iterable[Statement], watch: Callable[[Statement], None]
-) -> Extensions:
+def _run(connection: Connection, script: Script, statements: Iterable[Statement], watch: Watch | None) -> Extensions:
     extensions = Extensions(connection, script.sql)
+    if watch is not None:
+        watch.begin()
     for statement in statements:
         if _copies_to_client(statement.text):
             line = statement.code_line
@@ -222,18 +236,50 @@ def _run(
         calls = None
         try:
             calls = extensions.calls(statement.text)
-            for call in calls:
-                connection.execute(call)
-            if not calls:
-                with extensions.leaving_out(statement.text):
-                    # bytes: the text is a file of the user's, sent as it is, and without parameters
-                    connection.execute(statement.text.encode())
+            if watch is None or _is_transaction_control(statement.text):
+                _send(connection, extensions, statement, calls)
+            else:
+                _send_watched(connection, extensions, statement, calls, watch)
         except psycopg.Error as error:
             raise _explained(error, script, statement, as_written=not calls) from error
         except Stopped as error:
             raise _stopped(error, script, statement) from error
-        watch(statement)
     return extensions
+
+
+def _send(connection: Connection, extensions: Extensions, statement: Statement, calls: Sequence[sql.Composed]) -> None:
+    for call in calls:
+        connection.execute(call)
+    if not calls:
+        with extensions.leaving_out(statement.text):
+            # bytes: the text is a file of the user's, sent as it is, and without parameters
+            connection.execute(statement.text.encode())
+
+
+def _send_watched(
+    connection: Connection,
+    extensions: Extensions,
+    statement: Statement,
+    calls: Sequence[sql.Composed],
+    watch: Watch,
+) -> None:
+    """Send ``statement``, and have it looked at before its transaction ends.
+
+    Outside of one, it would be over before anybody can look. So it is given a transaction that ends as its own would,
+    unless PostgreSQL refuses that: nothing has been done then, and it is sent as it is.
+    """
+    alone = connection.info.transaction_status == TransactionStatus.IDLE
+    if alone:
+        try:
+            with connection.transaction():
+                _send(connection, extensions, statement, calls)
+                watch.look(statement, alone=True)
+        except (psycopg.errors.ActiveSqlTransaction, psycopg.errors.InvalidTransactionTermination):
+            pass
+        else:
+            return
+    _send(connection, extensions, statement, calls)
+    watch.look(statement, alone=alone)
 
 
 def _explained(error: psycopg.Error, script: Script, statement: Statement, *, as_written: bool) -> MigrationError:
@@ -289,7 +335,7 @@ def _excerpt(statement: Statement, line: int) -> str:
     first = max(first, _code_offset(statement.text)) if at >= _code_offset(statement.text) else first
     shown = lines[first : first + _SHOWN_LINES]
     numbered = [
-        f"{'>' if first + offset == at else ' '} {statement.line + first + offset:>4} | {words}"
+        f"{'>' if first + offset == at else ' '} {statement.line + first + offset:>4} | {words}".rstrip()
         for offset, words in enumerate(shown)
     ]
     if first + len(shown) < len(lines):

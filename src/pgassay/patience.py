@@ -22,7 +22,9 @@ from pgassay.placeholders import escaped
 _GRACE_SECONDS = 5.0
 """After being cancelled, and again after being ended, a statement has this long."""
 _SHOWN = 300
-_HINT = "Statements that need more time get it with --timeout SECONDS, or [tool.pgassay] timeout."
+_HINT = (
+    "Statements that need more time get it with [tool.pgassay] timeout, or --timeout SECONDS (of pytest: --pg-timeout)."
+)
 
 
 class Stopped(PgassayError):

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
@@ -24,7 +24,8 @@ from pgassay.identity import Clone, Databases, EndedTransaction, Session
 from pgassay.servers import Server, running
 from pgassay.templates import Template
 
-_OPTIONS = ("pg", "pg_version", "pg_image")
+_OPTIONS = {"pg": "pg", "pg_version": "pg_version", "pg_image": "pg_image", "timeout": "pg_timeout"}
+"""What `config.load` takes, and the option of pytest that says it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pg", metavar="BACKEND", help="auto, container, embedded, system, or the URL of a server")
     group.addoption("--pg-version", metavar="MAJOR", help="major version of PostgreSQL that is wanted, as 17")
     group.addoption("--pg-image", metavar="IMAGE", help="image for the backend container, as postgres:17")
+    group.addoption(
+        "--pg-timeout", metavar="SECONDS", help="how long a statement of the migrations may take, 60 if unsaid"
+    )
     group.addoption(
         "--pg-keep",
         action="store_true",
@@ -115,7 +119,7 @@ _FAILED = pytest.StashKey[bool]()
 
 
 def _config(config: pytest.Config) -> Config:
-    options = {name: config.getoption(name) for name in _OPTIONS}
+    options = {name: config.getoption(option) for name, option in _OPTIONS.items()}
     return configuration.load(None, cwd=config.rootpath, **options)
 
 
@@ -189,7 +193,7 @@ def pg_databases(pg_server: Server) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def pg_template(pytestconfig: pytest.Config, pg_databases: Databases) -> Template:
+def pg_template(pytestconfig: pytest.Config, pg_server: Server) -> Template:
     """The database with environment and migrations applied. Not to be connected to: it is what clones are made of."""
     try:
         config = _config(pytestconfig)
@@ -199,9 +203,11 @@ def pg_template(pytestconfig: pytest.Config, pg_databases: Databases) -> Templat
                 hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
             )
         folder = migrations.discover(config.migrations)
-        return pg_databases.template(
-            migrations.scripts(config.before), (*folder.migrations, *migrations.scripts(config.seed))
-        )
+        # The sessions of tests have all the time that they take: those who wait for a lock, or for a timeout, mean it.
+        with Databases(replace(pg_server, timeout=config.timeout), Session) as patient:
+            return patient.template(
+                migrations.scripts(config.before), (*folder.migrations, *migrations.scripts(config.seed))
+            )
     except PgassayError as error:
         _fail(error)
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pgassay import cli
 
 _ROOT = Path(__file__).parents[2]
 
@@ -69,8 +73,8 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def _fork() -> None:
-    import pgassay.cli  # noqa: F401 - so that no child has to
-
+    for module in pkgutil.iter_modules(cli.__path__, f"{cli.__name__}."):
+        importlib.import_module(module.name)  # so that no child has to
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:

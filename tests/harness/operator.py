@@ -61,6 +61,14 @@ class Operator:
             "SUPABASE_TELEMETRY_DISABLED": "1",
         }
 
+    def spoils(self, file: str) -> None:
+        """Have an error at the end of that migration, in a copy of the repository's folder."""
+        folder = self._folder / "sql"
+        folder.unlink()
+        shutil.copytree(ROOT / "sql", folder)
+        with (folder / "migrations" / file).open("a") as text:
+            text.write("\nSELECT 1 / 0;\n")
+
     def tries(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a shell, in a folder like the repository's."""
         return subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -87,6 +88,39 @@ def test_pasted_in_the_sql_editor(operator: Operator, reference: Schema) -> None
     assert operator.schema() == reference
 
 
+def test_a_file_that_is_applied_again_by_hand_says_what_is_there_and_changes_nothing(
+    operator: Operator, reference: Schema
+) -> None:
+    paste_all(operator)
+    said = []
+    for script in FOLDER.migrations:
+        with pytest.raises(psycopg.Error, match="already exists") as caught:
+            operator.pastes(script.sql)
+        said.append(str(caught.value).splitlines()[0].removeprefix("ERROR:  "))
+    assert operator.schema() == reference
+    document = (ROOT / "docs" / "applying.md").read_text()
+    (heading,) = re.findall(r"^\*\*(`schema .*already exists`)\.\*\*", document, re.MULTILINE)
+    patterns = [re.escape(words).replace("…", ".*") for words in re.findall("`(.*?)`", heading)]
+    assert all(any(re.fullmatch(pattern, words) for pattern in patterns) for words in said), said
+    assert all(any(re.fullmatch(pattern, words) for words in said) for pattern in patterns), patterns
+
+
+@pytest.mark.parametrize("way", ["psql", "supabase", "pgassay"])
+def test_a_failure_in_the_third_file_leaves_the_first_two_and_nothing_of_the_third(new: New, way: str) -> None:
+    if way == "supabase":
+        needs.npm("supabase")
+    first_two, spoilt = new(), new()
+    for script in FOLDER.migrations[:2]:
+        first_two.pastes(script.sql)
+    spoilt.spoils(FOLDER.migrations[2].name)
+    done = spoilt.tries(block({"psql": PSQL, "supabase": PUSH, "pgassay": APPLY}[way]))
+    assert "division by zero" in done.stdout
+    assert done.returncode == {"psql": 0, "supabase": 1, "pgassay": 2}[way], "psql's loop ends with break"
+    assert spoilt.schema() == first_two.schema()
+    if way != "psql":
+        assert spoilt.versions() == VERSIONS[:2]
+
+
 def test_the_order_of_the_files_is_the_one_of_the_document() -> None:
     document = (ROOT / "docs" / "applying.md").read_text()
     assert re.findall(r"^\d\. `(.*)`$", document, re.MULTILINE) == [script.name for script in FOLDER.migrations]
@@ -160,6 +194,24 @@ def test_the_supabase_cli_after_a_hand_needs_what_the_document_says(operator: Op
     assert "up to date" in operator.runs(block(PUSH))
     assert NOTHING_LEFT in operator.runs(block(APPLY))
     assert operator.schema() == reference
+
+
+def test_supabases_own_advisor_says_what_the_document_says_and_nothing_else(operator: Operator) -> None:
+    needs.npm("supabase")
+    operator.runs(block(APPLY))
+
+    def advice() -> set[tuple[str, str]]:
+        said = operator.runs('supabase db advisors --remote="$DATABASE_URL" --type all --output-format json')
+        results = json.loads(said[said.index("{") :])["results"]
+        of_ours = [
+            result for result in results if result["level"] != "INFO" and result["metadata"]["schema"] != "pgassay"
+        ]
+        return {(result["name"], result["metadata"]["name"]) for result in of_ours}
+
+    assert advice() == {("security_definer_view", "job_metrics")}
+    assert "reports as `security_definer_view`" in (ROOT / "docs" / "applying.md").read_text()
+    operator.pastes("alter table public.jobs disable row level security")
+    assert ("rls_disabled_in_public", "jobs") in advice()
 
 
 def test_pgassay_apply_after_a_hand_needs_what_the_document_says(operator: Operator, reference: Schema) -> None:

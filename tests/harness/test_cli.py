@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgassay import cli
 from tests.harness import command
 
 ROOT = Path(__file__).parents[2]
@@ -210,9 +211,34 @@ def test_an_unknown_key_is_2(project: Callable[..., Path]) -> None:
     assert "Did you mean 'relations'?" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["apply", "check", "init", "lint", "up"])
-def test_every_command_has_help_with_examples(name: str) -> None:
-    assert "Examples:" in run(name, "--help").stdout
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_examples_and_is_listed_with_its_first_line(name: str) -> None:
+    printed = run(name, "--help").stdout
+    assert "Examples:" in printed
+    assert cli.COMMANDS[name] in " ".join(printed.split())
+
+
+HEAVY = {"hypothesis", "jinja2", "postgast", "psycopg", "rich", "sqlfluff", "testcontainers"}
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_saying_what_it_is_loads_nothing_of_what_it_does(option: str) -> None:
+    assert loaded(option) & HEAVY == set()
+
+
+def test_a_check_loads_hypothesis_for_patterns_alone(project: Callable[..., Path]) -> None:
+    schema = SCHEMA + "alter table public.notes add color text not null check (color {});"
+    folder = project(_1_notes=schema.format("in ('red', 'green')"))
+    assert loaded("check", "--pg", "embedded", cwd=folder) & HEAVY == {"postgast", "psycopg", "rich"}
+    (folder / "migrations" / "1_notes.sql").write_text(schema.format("~ '^#[0-9a-f]{3}$'"))
+    assert "hypothesis" in loaded("check", "--pg", "embedded", cwd=folder)
+
+
+def loaded(*arguments: str, cwd: Path = ROOT) -> set[str]:
+    """The packages that the command imports with these arguments."""
+    command = [sys.executable, "-X", "importtime", "-m", "pgassay", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
 
 
 def heed_ctrl_c() -> None:
@@ -243,12 +269,3 @@ def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code
         pass
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)
-
-
-def test_the_command_starts_without_what_few_of_its_runs_need() -> None:
-    """They take as long to import as all the rest."""
-    program = (
-        "import sys, pgassay.cli; print({'hypothesis', 'jinja2', 'pytest', 'testcontainers'} & sys.modules.keys())"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

@@ -59,6 +59,7 @@ LOWERING = {
         "public.f",
         "error",
     ),
+    "a policy whose name has a dot": ('drop policy "Only yours." on public.t;', "public.t", "error"),
     "made a definer later": ("alter function f() security definer;", "public.f", "error"),
 }
 KEEPING = {
@@ -94,11 +95,118 @@ def test_one_that_does_not_is_let_be(what: str) -> None:
     assert lowering.check([script(KEEPING[what])]) == []
 
 
+BLOCK = "do $$\ndeclare r record; t text; names public.t.name%type;\nbegin\n    {}\nend;\n$$;"
+ALL_TABLES = "for r in select * from pg_tables loop {} end loop;"
+LOWERING_BLOCKS = {
+    "a statement": ("alter table public.t disable row level security;", "public.t", "error"),
+    "in a branch": ("if true then null; else drop policy p on t; end if;", "public.t", "error"),
+    "in a handler": ("begin null; exception when others then drop trigger x on t; end;", "public.t", "warning"),
+    "a text": ("execute 'drop policy p on public.t';", "public.t", "error"),
+    "a text in dollars": ("execute $q$drop policy p on public.t$q$;", "public.t", "error"),
+    "a text in parts": ("execute 'drop ' || 'policy p' || concat(' on ', quote_ident('T'));", "public.T", "error"),
+    "a block in a block": ("execute 'select 1; do $x$ begin drop policy p on t; end $x$';", "public.t", "error"),
+    "a format": ("execute format('drop policy %2$I on %1$s', 's.t'::text, 'p q');", "s.t", "error"),
+    "the name of a row": (
+        ALL_TABLES.format(
+            "execute format('alter table %I.%I no force row level security', r.schemaname, r.tablename);"
+        ),
+        "<r.schemaname>.<r.tablename>",
+        "error",
+    ),
+    "the name in parts": ("execute 'grant select on ' || t || ' to anon';", "public.<t>", "warning"),
+    "policies of any name": (
+        "for r in select * from pg_policies loop execute format('drop policy %I on %I', r.policyname, r.tablename);"
+        " end loop;",
+        "public.<r.tablename>",
+        "error",
+    ),
+    "that, and a policy that may be in its place": (
+        "execute format('drop policy p on %I', t); create policy p on public.t using (false);",
+        "public.<t>",
+        "warning",
+    ),
+    "a definer": ("execute '" + DEFINER.format("").replace("'", "''") + "';", "public.f", "error"),
+    "a text from elsewhere in the block": ("t := 'drop policy p on t'; execute t;", "2_b.sql", "warning"),
+    "texts from a query": (
+        "for t in select format('drop trigger %I on x', tgname) from pg_trigger loop execute t; end loop;",
+        "2_b.sql",
+        "warning",
+    ),
+    "more than names": ("execute 'drop policy ' || t;", "2_b.sql", "warning"),
+    "a text from outside": ("select body into t from public.t; execute t;", "2_b.sql", "warning"),
+    "a format that PostgreSQL knows, and we do not": (
+        "execute format('drop policy %-9s on t', t);",
+        "2_b.sql",
+        "warning",
+    ),
+}
+KEEPING_BLOCKS = {
+    "a statement": "alter table public.t enable row level security;",
+    "a policy where there is none": "if t is null then create policy p on t using (t); end if;",
+    "replaced": "drop policy p on public.t; execute 'create policy p on t using (false)';",
+    "replaced on each": ALL_TABLES.format(
+        "execute format('drop policy p on %I', r.tablename); "
+        "execute format('create policy p on %I using (%L)', r.tablename, false);"
+    ),
+    "turned on everywhere": ALL_TABLES.format(
+        "execute format('alter table public.%I enable row level security', r.tablename);"
+    ),
+    "a grant to others": "execute 'grant select on ' || quote_ident(t) || ' to authenticated';",
+    "a comment on it": "execute format('comment on table t is %L', 'drop policy'); -- drop policy p on t",
+    "a word said": "raise notice 'drop policy %', t; execute 'select 1';",
+    "texts that do something else": (
+        "for t in select format('alter sequence %I owner to x', relname) from pg_class loop execute t; end loop;"
+    ),
+    "a text with more than names put in": "execute replace($sql$\n create type T as enum ()$sql$, 'T', t);",
+    "a type": "create type public.kind as enum ('a'); exception when duplicate_object then null;",
+}
+
+
+@pytest.mark.parametrize("what", LOWERING_BLOCKS)
+def test_a_block_that_lowers_security_or_may_is_found(what: str) -> None:
+    text, name, severity = LOWERING_BLOCKS[what]
+    (finding,) = lowering.check([script("-- why\nselect 1;\n\n" + BLOCK.format(text))])
+    assert (finding.rule, finding.object, finding.severity) == (lowering.RULE, name, severity)
+    assert finding.location == "/project/2_b.sql:7"
+
+
+@pytest.mark.parametrize("what", KEEPING_BLOCKS)
+def test_a_block_that_does_not_is_let_be(what: str) -> None:
+    assert lowering.check([script(BLOCK.format(KEEPING_BLOCKS[what]))]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("do language plperl 'spi_exec_query(\"drop policy p on t\")';", "'drop policy'"),
+        ("alter table t frobnicate, disable row level security;", "'disable row level'"),
+        ("do $$ begin frobnicate t; grant all on t to anon; end $$;", "'grant'"),
+    ],
+    ids=["another language", "syntax that is not known", "syntax that is not known in a block"],
+)
+def test_what_cannot_be_read_and_may_lower_security_is_named(text: str, words: str) -> None:
+    (finding,) = lowering.check([script(text)])
+    assert (finding.object, finding.severity) == ("2_b.sql", "warning")
+    assert finding.observed == f"what is executed here cannot be read, and it may be {words}"
+    for harmless in ("alter table t frobnicate; -- drop policy p on t", "do $$ begin frobnicate t; end $$;"):
+        assert lowering.check([script(harmless)]) == []
+
+
 def test_what_stands_in_another_file_is_no_replacement() -> None:
     findings = lowering.check(
         [script("drop policy p on t;"), script("create policy q on t using (false);", name="3_c.sql")]
     )
     assert [finding.location for finding in findings] == ["/project/2_b.sql:1"]
+
+
+def locks_of(databases: Databases, *texts: str) -> list[Finding]:
+    """What is said of the locks of a migration, and others after it, that come to tables with rows."""
+    tenancy = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+    scripts = [script(text, name=f"{number}_b.sql") for number, text in enumerate(texts, start=2)]
+    found = locks.check(databases, (), [script(SCHEMA, name="1_a.sql"), *scripts], tenancy)
+    found = [finding for finding in found if finding.object != "1_a.sql"]
+    assert {finding.rule for finding in found} <= {locks.LOCKS}
+    return found
 
 
 @pytest.mark.parametrize(
@@ -127,14 +235,60 @@ def test_what_stands_in_another_file_is_no_replacement() -> None:
 def test_locks_on_what_was_there_before_are_observed(
     pg_databases: Databases, text: str, observed: set[tuple[str, str, int]]
 ) -> None:
-    tenancy = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
-    found = locks.check(pg_databases, (), [script(SCHEMA, name="1_a.sql"), script(text)], tenancy)
-    found = [finding for finding in found if finding.object == "2_b.sql"]
-    assert {finding.rule for finding in found} <= {locks.LOCKS}
-    pattern = r"(\S+) is locked against (.*) until"
+    found = locks_of(pg_databases, text)
+    pattern = r"(\S+) is locked against (.*) until its transaction has committed"
     parts = [(*re.findall(pattern, f.observed)[0], int(f.location.rpartition(":")[2])) for f in found]
     assert set(parts) == observed
     assert len(parts) == len(observed)
+
+
+READING = "public.notes is locked against reading and writing {} (AccessExclusiveLock)"
+WRITING = "public.notes is locked against writing {} (ShareLock)"
+ALONE, TOGETHER = "while its statement runs", "until its transaction has committed"
+UNSEEN = "what its statement locks was not observed: it cannot run in a transaction"
+CONCURRENTLY = "create index concurrently by_org on public.notes (org_id);\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "create index by_text on public.notes (text);\nalter table public.notes add n int;\n" + CONCURRENTLY,
+            [(WRITING.format(ALONE), 1), (READING.format(ALONE), 2)],
+        ),
+        (CONCURRENTLY + "alter table public.notes add n int;", [(READING.format(ALONE), 2)]),
+        (
+            "begin;\ncreate index by_text on public.notes (text);\nalter table public.notes add n int;\ncommit;",
+            [(READING.format(TOGETHER), 3)],
+        ),
+        ("begin;\nupdate public.notes set text = 'x';\ncommit;\nanalyze public.notes;", []),
+        ("vacuum full public.notes;\nvacuum public.notes;\ndiscard all;", [(UNSEEN, 1)]),
+        ("reindex schema public;\nreindex table concurrently public.notes;", [(UNSEEN, 1)]),
+        (
+            "create procedure public.p() language plpgsql as $$ begin lock public.notes; commit; end $$;\n"
+            + CONCURRENTLY
+            + "call public.p();",
+            [(UNSEEN, 3)],
+        ),
+        (CONCURRENTLY + "drop index concurrently public.by_org;", []),
+    ],
+    ids=["before", "after", "own transaction", "no conflict", "vacuum", "reindex", "a procedure", "concurrently"],
+)
+def test_locks_of_a_file_that_runs_statement_by_statement_are_those_of_each_statement(
+    pg_databases: Databases, text: str, said: list[tuple[str, int]]
+) -> None:
+    found = locks_of(pg_databases, text, "comment on table public.notes is 'it goes on';")
+    lines = [(finding.observed, int(finding.location.rpartition(":")[2])) for finding in found]
+    assert (sorted(lines), {finding.object for finding in found}) == (sorted(said), {"2_b.sql"} if said else set())
+
+
+def test_what_a_file_has_done_statement_by_statement_is_there_for_the_next_one(pg_databases: Databases) -> None:
+    made = CONCURRENTLY + "alter table public.notes add column n int;"
+    locked = locks_of(pg_databases, made, "alter table public.notes drop n;\ndrop index public.by_org;")
+    assert [(finding.object, finding.observed) for finding in locked] == [
+        ("2_b.sql", READING.format(ALONE)),
+        ("3_b.sql", READING.format(TOGETHER)),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -349,6 +349,27 @@ def test_server(pg_server): pass
     assert not TRACEBACK.search(said)
 
 
+@pytest.mark.parametrize("how", ["file", "environment", "command line"])
+def test_a_migration_that_loops_is_ended_after_the_timeout(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    migrate(project, f"{NOTES}\ndo $$ begin loop end loop; end $$;")
+    configure(project, 'migrations = "migrations"', f"timeout = {1 if how == 'file' else 97}")
+    if how == "environment":
+        monkeypatch.setenv("PGASSAY_TIMEOUT", "1")
+    options = ["--pg-timeout", "1"] if how == "command line" else []
+    result = run_embedded(project, "def test_db(db): pass\ndef test_clone(clone): pass", *options)
+    result.assert_outcomes(errors=2)
+    (said,) = set(errors(result))
+    assert said.startswith(f"{project.path}/migrations/1_notes.sql:2: A statement was not over after 1 s.")
+    assert "--pg-timeout" in said.splitlines()[-1]
+
+
+def test_the_timeout_is_not_for_what_tests_do(project: pytest.Pytester) -> None:
+    result = run_embedded(project, "def test_db(db): db.execute('select pg_sleep(1.5)')", "--pg-timeout", "1")
+    result.assert_outcomes(passed=1)
+
+
 def test_a_wrong_configuration_is_one_sentence(project: pytest.Pytester) -> None:
     configure(project, 'migration = "migrations"')
     result = run(project, "def test_db(db): pass\ndef test_without_a_database(): pass")

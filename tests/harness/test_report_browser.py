@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.command import Command
 
 from pgassay.checks.isolation import Reach
 from pgassay.checks.run import Run
@@ -75,6 +76,12 @@ def browser() -> Iterator[webdriver.Chrome]:
     browser.quit()
 
 
+def complaints_of(browser: webdriver.Chrome) -> list[dict[str, Any]]:
+    """What the browser has complained of since it was asked last."""
+    logged: list[dict[str, Any]] = browser.execute(Command.GET_LOG, {"type": "browser"})["value"]
+    return logged
+
+
 Show = Callable[..., webdriver.Chrome]
 
 
@@ -92,10 +99,9 @@ def show(browser: webdriver.Chrome, tmp_path: Path) -> Iterator[Show]:
         browser.get(file.as_uri())
         return browser
 
-    browser.get_log("browser")  # type: ignore[no-untyped-call]
+    complaints_of(browser)  # about pages before
     yield show
-    complaints: Any = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    assert complaints == []
+    assert complaints_of(browser) == []
 
 
 def many(count: int) -> Run:
@@ -204,8 +210,7 @@ def test_the_policy_stops_a_script_that_is_not_the_pages_own(show: Show, browser
     page = show(runs.full())
     page.execute_script("document.body.insertAdjacentHTML('beforeend', arguments[0])", HOSTILE.partition(">")[2])
     assert page.title == "pgassay: Findings to act on"
-    complaints: Any = browser.get_log("browser")  # type: ignore[no-untyped-call]
-    assert any("Content Security Policy" in complaint["message"] for complaint in complaints)
+    assert any("Content Security Policy" in complaint["message"] for complaint in complaints_of(browser))
 
 
 @each_run

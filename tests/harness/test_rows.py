@@ -18,7 +18,7 @@ from pgassay.config import Membership, Tenancy
 from pgassay.fixtures import OwnDatabase
 from pgassay.identity import Databases
 from pgassay.migrations import Script
-from pgassay.rows import Maker, Rule, Unfilled, hints, strategies
+from pgassay.rows import Maker, Rule, Unfilled, hints
 
 TYPES = """
 smallint, integer, bigint, numeric, numeric(7, 3), numeric(4, 0), real, double precision, money, text, varchar,
@@ -84,7 +84,7 @@ def every_row_goes_in(example: Any, relation: Relation, known: rows.Row | None =
     """Insert rows drawn from the strategy, each by itself."""
     drawn: list[rows.Row] = []
     with example() as db:
-        strategy = strategies.strategy(relation, db, known)
+        strategy = rows.strategy(relation, db, known)
 
         @given(strategy)
         def goes_in(row: rows.Row) -> None:
@@ -111,7 +111,7 @@ def test_every_generated_row_goes_in(zoo: Zoo, table: str) -> None:
 def test_every_row_that_breaks_a_rule_is_refused_with_its_error(zoo: Zoo, table: str) -> None:
     relation = zoo[table]
     with zoo.example() as db:
-        found = strategies.breaches(relation, db)
+        found = rows.breaches(relation, db)
     refused = 0
     for rule, broken in found.items():
         for row in broken:
@@ -163,7 +163,7 @@ RULES = {
 @pytest.mark.parametrize("table", RULES)
 def test_every_rule_of_a_table_is_broken(zoo: Zoo, table: str) -> None:
     with zoo.example() as db:
-        found = strategies.breaches(zoo[table], db)
+        found = rows.breaches(zoo[table], db)
     assert {f"{rule.kind} {rule.name}" for rule in found} == RULES[table]
 
 
@@ -172,7 +172,7 @@ def test_breaking_draws_a_row_and_the_rule_that_it_breaks(zoo: Zoo, table: str) 
     relation = zoo[table]
     seen = set()
     with zoo.example() as db:
-        strategy = strategies.breaking(relation, db)
+        strategy = rows.breaking(relation, db)
 
         @given(strategy)
         def is_refused(drawn: tuple[rows.Row, Rule]) -> None:
@@ -187,14 +187,14 @@ def test_breaking_draws_a_row_and_the_rule_that_it_breaks(zoo: Zoo, table: str) 
 def test_a_rule_that_follows_from_another_is_not_broken_alone(pg_databases: Databases) -> None:
     sql = "create table public.t (a integer not null check (a > 10), constraint weaker check (a > 5))"
     with database(pg_databases, sql) as (db, relations):
-        found = strategies.breaches(relations["t"], db)
+        found = rows.breaches(relations["t"], db)
     assert {rule.name for rule in found if rule.kind == "check"} == {"t_a_check"}
 
 
 def test_columns_are_left_out_and_given_null_and_filled(zoo: Zoo) -> None:
     with zoo.example() as db:
-        pairs = strategies.strategy(zoo["pairs"], db)
-        longs = strategies.strategy(zoo["longs"], db)
+        pairs = rows.strategy(zoo["pairs"], db)
+        longs = rows.strategy(zoo["longs"], db)
     wanted = settings(max_examples=500, derandomize=True, database=None, phases=[Phase.generate])
     for strategy, condition in [
         (pairs, lambda row: "discount" not in row),
@@ -252,7 +252,7 @@ def test_a_rule_that_the_strategy_does_not_know_is_noticed(zoo: Zoo, table: str,
 def test_a_rule_that_is_gone_lets_its_rows_in(zoo: Zoo, table: str, rule: str, fault: str) -> None:
     relation = zoo[table]
     with zoo.example() as db:
-        found = {f"{broken.kind} {broken.name}": rows for broken, rows in strategies.breaches(relation, db).items()}
+        found = {f"{broken.kind} {broken.name}": rows for broken, rows in rows.breaches(relation, db).items()}
         db.execute(fault)
         for row in found[rule]:
             assert refusal(zoo, relation, row) == (None, None), row
@@ -449,7 +449,7 @@ def test_what_cannot_be_filled_names_what_is_in_the_way(pg_databases: Databases,
         assert all(word in tenants.unfilled["public.a"] for word in words), tenants.unfilled
         assert "it refers to public.a, for which no row could be made" in tenants.unfilled["public.b"]
         with pytest.raises(Unfilled) as raised:
-            strategies.strategy(relations["a"], session)
+            rows.strategy(relations["a"], session)
         assert all(word in str(raised.value) for word in words), raised.value
 
 

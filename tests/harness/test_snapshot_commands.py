@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from pgassay import environment, migrations
 from pgassay.checks import snapshot
-from pgassay.checks.snapshot import layout, state
+from pgassay.checks.snapshot import layout, reading, sources, state
 from pgassay.config import Config
 from pgassay.errors import PgassayError, Unavailable
 from pgassay.identity import Databases, Session
@@ -81,6 +83,7 @@ def test_a_difference_is_1_and_shown_as_lines(project: Path) -> None:
     assert "breaks  column text is character varying(10) now, and not text" in done.stdout
     assert "    -column text: text not null\n    +column text: character varying(10) not null\n" in done.stdout
     assert "1 difference: 1 breaks" in done.stdout
+    assert done.stdout.endswith("\nTo accept them: pgassay snapshot --update\n")
     assert accepted(project) == before
 
 
@@ -91,6 +94,7 @@ def test_a_helper_that_opens_rows_shows_in_the_access_though_no_policy_changed(p
     assert "loosens  its body was changed, and policies or checks of access rely on it" in done.stdout
     assert "loosens  stranger reaches more rows now with select, insert, update, delete" in done.stdout
     assert "policy mine" not in done.stdout
+    assert done.stdout.endswith("\nTo accept them: pgassay snapshot --update --reason '…'\n")
 
 
 def test_a_wider_access_is_accepted_only_with_a_reason_which_is_kept(project: Path) -> None:
@@ -214,6 +218,9 @@ def test_two_folders_are_compared(project: Path) -> None:
     (project / "other" / "3_more.sql").write_text("create index notes_by_org on public.notes (org_id);")
     done = run("diff", "migrations", "other", "--pg", "embedded", cwd=project)
     assert (done.returncode, "adds  index notes_by_org is new" in done.stdout) == (1, True)
+    (project / "pyproject.toml").write_text('[tool.pgassay]\nfail_on = "changes"\n')
+    done = run("diff", "migrations", "other", "--pg", "embedded", cwd=project)
+    assert (done.returncode, "adds  index notes_by_org is new" in done.stdout) == (0, True)
 
 
 def test_two_snapshots_are_compared_without_a_server(project: Path) -> None:
@@ -250,6 +257,24 @@ def test_drift_of_a_live_database_is_found_and_nothing_is_written_there(project:
     pg_databases.drop_later(live)
 
 
+def test_a_live_database_is_read_in_a_transaction_that_may_not_write(
+    pg_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = pg_databases.clone(pg_databases.template((), ()))
+    read, settings = reading.read, Config(root=ROOT)
+
+    def writing(connection: psycopg.Connection[Any]) -> state.State:
+        if connection.info.dbname == live.name:
+            connection.execute("create table public.by_pgassay ()")
+        return read(connection)
+
+    monkeypatch.setattr(reading, "read", writing)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        sources.take(sources.Source("database", live.url), settings, pg_databases, lambda *_: None)
+    live.close()
+    pg_databases.drop_later(live)
+
+
 def take(databases: Databases, before: tuple[Script, ...], after: tuple[Script, ...]) -> str:
     return str(snapshot.take(databases, databases.template(before, after), before, None))
 
@@ -269,12 +294,6 @@ def test_every_server_writes_the_same(pg_databases: Databases) -> None:
             written[str(databases.server)] = take_all(databases)
     first, *others = written.values()
     assert [other == first for other in others] == [True] * len(others), list(written)
-
-
-def test_the_snapshot_of_this_repository_is_of_this_repository(pg_databases: Databases) -> None:
-    committed = state.read(ROOT / "pgassay.snapshot")
-    assert str(committed.without(["access"])) == take(pg_databases, HOST, JOBS)
-    assert {name for kind, name in committed.objects if kind == "access"} >= {"public.jobs", "public.job_tasks"}
 
 
 def test_what_was_there_before_is_told_only_where_migrations_touch_it(pg_databases: Databases) -> None:

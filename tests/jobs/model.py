@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
@@ -80,7 +81,7 @@ class Card:
 @dataclass
 class Run:
     job: UUID | None
-    ended_at: object = None
+    ended_at: datetime | None = None
 
 
 @dataclass
@@ -136,7 +137,7 @@ class Board:
             "followup_cards": types["follow_up"],
             "deal_cards": types["create_deal"],
             "total_runs": len(runs),
-            "last_run_ended_at": max(ended, default=None),  # type: ignore[type-var]
+            "last_run_ended_at": max(ended, default=None),
         }
 
     def progress(self, job: UUID) -> dict[str, object]:

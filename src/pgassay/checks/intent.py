@@ -33,8 +33,7 @@ def of(declared: Tenancy | None, connection: psycopg.Connection[Any], relations:
     """The tenancy to judge by: ``declared``, else what is inferred from the database that ``relations`` are of."""
     if declared is not None:
         return Intent(declared)
-    relations = tuple(relations)
-    found = tenancy.infer(relations, hints.read(connection, relations))
+    found = infer(connection, tuple(relations))
     if found.tenancy is None:
         why = f"no tenancy is declared, and the schema does not settle it. {found.doubt} pgassay init tells more."
         return Intent(None, found, {OBJECT: why})
@@ -45,3 +44,13 @@ def of(declared: Tenancy | None, connection: psycopg.Connection[Any], relations:
         found,
         {question.object: question.text for question in found.questions},
     )
+
+
+def infer(
+    connection: psycopg.Connection[Any],
+    relations: tuple[Relation, ...],
+    tenant: str | None = None,
+    member: str | None = None,
+) -> Inference:
+    """What the database that ``relations`` are of tells of its tenancy; ``tenant`` and ``member`` are as declared."""
+    return tenancy.infer(relations, hints.read(connection, relations), tenant, member)

@@ -28,9 +28,18 @@ class Linted:
 
 
 def check(
-    databases: Databases, template: Template, settings: Config, before: tuple[Script, ...], folder: Folder
+    databases: Databases,
+    template: Template,
+    settings: Config,
+    before: tuple[Script, ...],
+    folder: Folder,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Linted:
-    """Lint the migrations of ``folder``, and what goes in ``before`` them."""
+    """Lint the migrations of ``folder``, and what goes in ``before`` them.
+
+    ``progress`` is told in words of each step before it is taken.
+    """
     scripts = (*before, *folder.migrations)
     linted = Linted()
     static: dict[str, Callable[[], list[Finding]]] = {
@@ -38,15 +47,18 @@ def check(
         linters.SQUAWK: lambda: linters.squawk(folder.migrations, settings.root, databases.server.major),
     }
     for name, run in static.items():
+        progress(f"Running {name}")
         try:
             linted.findings += run()
         except NotInstalled as error:
             linted.unjudged[name] = f"it is not installed: {error}"
+    progress(f"Running {linters.PLPGSQL_CHECK}")
     try:
         linted.findings += linters.plpgsql_check(databases, template, scripts)
     except NotInstalled as error:
         linted.lacking[linters.PLPGSQL_CHECK] = str(error)
     linted.findings += lowering.check(folder.migrations)
+    progress("Watching which locks the migrations take")
     linted.findings += locks.check(databases, before, folder.migrations, settings.tenancy)
     linted.findings = sorted(map(_shortened, linted.findings), key=_place)
     return linted

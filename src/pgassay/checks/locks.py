@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import postgast
 import psycopg
 from psycopg.pq import TransactionStatus
 
@@ -66,7 +67,7 @@ def check(
                 filled = tenancy is not None and _fill(owner, tenancy)
                 watcher = _Watcher(owner, admin)
                 try:
-                    migrations.apply(owner, script, watch=watcher.look)
+                    migrations.apply(owner, script, watch=watcher)
                 except MigrationError as error:
                     if not filled:
                         raise
@@ -79,42 +80,85 @@ def check(
 
 
 class _Watcher:
-    """Looks after each statement of a migration at the locks that its transaction holds, from another session.
-
-    A file that runs statement by statement holds none for longer than a statement, and none is seen.
-    """
+    """Looks after each statement of a migration at the locks that its transaction holds, from another session."""
 
     def __init__(self, watched: Connection, admin: Connection) -> None:
         self._watched = watched
         self._admin = admin
         self._there: dict[int, str] = dict(admin.execute(_RELATIONS).fetchall())
-        self._held: dict[str, dict[str, Statement]] = {}
+        self.begin()
 
-    def look(self, statement: Statement) -> None:
+    def begin(self) -> None:
+        """Forget what was seen of an attempt that was rolled back."""
+        self._held: dict[tuple[str, Statement | None], dict[str, Statement]] = {}
+        self._unseen: list[Statement] = []
+
+    def look(self, statement: Statement, *, alone: bool) -> None:
         """Note the locks that came with ``statement``."""
         if self._watched.info.transaction_status != TransactionStatus.INTRANS:
+            if not _blocks_nobody(statement):
+                self._unseen.append(statement)
             return
         for relation, mode in self._admin.execute(_HELD, [self._watched.info.backend_pid]):
             if relation in self._there and mode in _BLOCKS:
-                self._held.setdefault(self._there[relation], {}).setdefault(mode, statement)
+                held = self._held.setdefault((self._there[relation], statement if alone else None), {})
+                held.setdefault(mode, statement)
 
     def findings(self, script: Script) -> list[Finding]:
-        """The strongest lock on each relation."""
+        """The strongest lock on each relation in each transaction, and the statements whose locks nobody saw."""
         found = []
-        for relation, held in sorted(self._held.items()):
+        for (relation, alone), held in self._held.items():
             mode = min(held, key=list(_BLOCKS).index)
+            until = "while its statement runs" if alone else "until its transaction has committed"
             found.append(
                 Finding(
                     LOCKS,
                     script.name,
-                    f"{relation} is locked against {_BLOCKS[mode]} until the migration has committed ({mode})",
+                    f"{relation} is locked against {_BLOCKS[mode]} {until} ({mode})",
                     "Keep what comes after it short, apply it when little is going on, and with a lock_timeout: "
                     "who waits for a lock makes others wait.",
                     severity="warning",
                     location=f"{script.path}:{held[mode].code_line}",
                 )
             )
+        found += [
+            Finding(
+                LOCKS,
+                script.name,
+                "what its statement locks was not observed: it cannot run in a transaction",
+                "Look up what it locks, and say it in a waiver: "
+                "https://www.postgresql.org/docs/current/explicit-locking.html",
+                severity="warning",
+                location=f"{script.path}:{statement.code_line}",
+            )
+            for statement in self._unseen
+        ]
         return found
+
+
+def _blocks_nobody(statement: Statement) -> bool:
+    """Whether that is one of the statements outside of transactions of which PostgreSQL's documentation says so.
+
+    They take SHARE UPDATE EXCLUSIVE, or lock nothing:
+    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES.
+    """
+    try:
+        (parsed,) = postgast.parse(statement.text).stmts
+    except (postgast.PgQueryError, ValueError):
+        return False
+    kind = parsed.stmt.WhichOneof("node")
+    node = getattr(parsed.stmt, kind)
+    match kind:
+        case "index_stmt" | "drop_stmt":
+            return bool(node.concurrent)
+        case "reindex_stmt":
+            return any(
+                str(option.def_elem.defname) == "concurrently" and not option.def_elem.HasField("arg")
+                for option in node.params
+            )
+        case "vacuum_stmt":
+            return all(option.def_elem.defname != "full" for option in node.options)
+    return str(kind) == "discard_stmt"
 
 
 def _failure(script: Script, error: MigrationError) -> Finding:

@@ -6,15 +6,17 @@ away that may have kept others out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import postgast
 
 from pgassay import migrations
+from pgassay.checks import blocks
 from pgassay.checks.finding import Finding
-from pgassay.migrations import Script
+from pgassay.migrations import Script, Statement
 
 RULE = "migration-lowers-security"
 
@@ -36,6 +38,17 @@ _ON = {
 }
 
 
+_WORDS = re.compile(
+    r"\b(?:drop\s+(?:policy|trigger)|disable\s+(?:row\s+level|trigger)|no\s+force\s+row|grant|security\s+definer)\b",
+    re.IGNORECASE,
+)
+_STATEMENT = re.compile(
+    r"(?:e?'|\$\w*\$)?\W*(?:alter|analyze|begin|call|comment|copy|create|declare|delete|do|drop|insert|revoke|select|set|"
+    r"update|with)\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class _Node:
     """A statement as the parser reads it, and the line of its first word."""
@@ -45,44 +58,90 @@ class _Node:
     line: int
 
 
+@dataclass(frozen=True)
+class _Unread:
+    """A statement that cannot be read, and what is known of its text."""
+
+    line: int
+    texts: Sequence[str]
+
+
 def check(scripts: Iterable[Script]) -> list[Finding]:
-    """What each script takes away without putting something in its place in the same file.
+    """What each script takes away without putting something in its place in the same file, in DO blocks too.
 
-    What a DO block or a function executes is not seen, nor a statement that the parser does not know.
+    Of a statement that cannot be read, it is said that it cannot, if anything that it may be made from would take
+    something away. What a function executes is not seen.
     """
-    return [
-        Finding(RULE, name, observed, mend, severity=severity, location=f"{script.path}:{line}")
-        for script in scripts
-        for severity, name, line, observed, mend in _lowered(list(_nodes(script)))
-    ]
+    findings = []
+    for script in scripts:
+        nodes = [node for statement in migrations.split(script.sql) for node in _nodes(statement)]
+        lowered = [*_lowered([node for node in nodes if isinstance(node, _Node)])]
+        lowered += [found for node in nodes if isinstance(node, _Unread) for found in _unread(script, node)]
+        findings += [
+            Finding(RULE, name, observed, mend, severity=severity, location=f"{script.path}:{line}")
+            for severity, name, line, observed, mend in lowered
+        ]
+    return findings
 
 
-def _nodes(script: Script) -> Iterator[_Node]:
-    for statement in migrations.split(script.sql):
-        try:
-            parsed = postgast.parse(statement.text).stmts
-        except postgast.PgQueryError:
-            continue
-        for part in parsed:
-            kind = part.stmt.WhichOneof("node")
+def _nodes(statement: Statement) -> Iterator[_Node | _Unread]:
+    """The statement; of a DO block, what it executes."""
+    try:
+        parsed = postgast.parse(statement.text).stmts
+    except postgast.PgQueryError:
+        yield _Unread(statement.code_line, [statement.text])
+        return
+    for part in parsed:
+        kind = part.stmt.WhichOneof("node")
+        if kind != "do_stmt":
             yield _Node(kind, getattr(part.stmt, kind), statement.code_line)
+            continue
+        for done in blocks.executed(statement):
+            if done.sql is None:
+                yield _Unread(done.line, done.literals)
+            else:
+                for inner in migrations.split(done.sql):
+                    yield from _nodes(Statement(inner.text, done.line + inner.line - 1))
+
+
+def _unread(script: Script, node: _Unread) -> Iterator[tuple[str, str, int, str, str]]:
+    """Say that it was not read, unless all that it may be made from tells that it takes nothing away."""
+    texts = [_without_comments(text) for text in node.texts]
+    words = next((found[0].lower() for found in map(_WORDS.search, texts) if found), None)
+    if words is None and any(map(_STATEMENT.match, texts)):
+        return
+    mend = (
+        "Write it so that only names are put in as it runs, by format() and %I, or say in a waiver what it takes away."
+    )
+    observed = "what is executed here cannot be read" + (f", and it may be {words!r}" if words else "")
+    yield "warning", script.name, node.line, observed, mend
+
+
+def _without_comments(text: str) -> str:
+    try:
+        tokens = postgast.scan(text).tokens
+    except postgast.PgQueryError:
+        return text
+    encoded = text.encode()
+    words = [encoded[token.start : token.end].decode() for token in tokens]
+    return " ".join(word for word in words if not word.startswith(("--", "/*")))
 
 
 def _lowered(nodes: list[_Node]) -> Iterator[tuple[str, str, int, str, str]]:
     """Severity, object, line, what was observed and how to mend it."""
-    dropped = {name for node in nodes for name in _dropped(node, _pb.OBJECT_TABLE)}
+    dropped = {table for node in nodes for table, _ in _dropped(node, _pb.OBJECT_TABLE)}
     policies = {_relation(node.tree.table) for node in nodes if node.kind == "create_policy_stmt"}
     triggers = {_relation(node.tree.relation) for node in nodes if node.kind == "create_trig_stmt"}
     for number, node in enumerate(nodes):
-        for name in _dropped(node, _pb.OBJECT_POLICY):
-            table, _, policy = name.rpartition(".")
+        for table, policy in _dropped(node, _pb.OBJECT_POLICY):
             if table not in policies | dropped:
                 mend = (
                     f"Create a policy of {table} in its place in this file, or say in a waiver what keeps others out."
                 )
-                yield "error", table, node.line, f"the policy {policy} is dropped, and none takes its place", mend
-        for name in _dropped(node, _pb.OBJECT_TRIGGER):
-            table, _, trigger = name.rpartition(".")
+                # a name that is made as the block runs may be that of a table which gets one
+                severity = "warning" if policies and blocks.is_unknown(table) else "error"
+                yield severity, table, node.line, f"the policy {policy} is dropped, and none takes its place", mend
+        for table, trigger in _dropped(node, _pb.OBJECT_TRIGGER):
             if table not in triggers | dropped:
                 mend = "Create a trigger in its place in this file, or say in a waiver why what it refused may happen."
                 yield "warning", table, node.line, f"the trigger {trigger} is dropped, and none takes its place", mend
@@ -216,14 +275,14 @@ def _path_setting(name: str, argument: Any) -> int | None:
     return int(setting.kind)
 
 
-def _dropped(node: _Node, kind: int) -> Iterator[str]:
-    """The names of what is dropped, of a policy or trigger behind that of its table."""
+def _dropped(node: _Node, kind: int) -> Iterator[tuple[str, str]]:
+    """What is dropped: table, and the name of its policy or trigger where that goes and not the table."""
     if node.kind != "drop_stmt" or node.tree.remove_type != kind:
         return
     own = kind in (_pb.OBJECT_POLICY, _pb.OBJECT_TRIGGER)
     for item in node.tree.objects:
         parts = [part.string.sval for part in item.list.items]
-        yield f"{_qualified(parts[:-1])}.{parts[-1]}" if own else _qualified(parts)
+        yield (_qualified(parts[:-1]), parts[-1]) if own else (_qualified(parts), "")
 
 
 def _relation(node: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.config import Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, PgassayError
-from pgassay.identity import Databases
+from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
 from pgassay.templates import Template
@@ -158,17 +159,22 @@ class Outcome:
     unjudged: dict[str, str] = field(default_factory=dict)
 
 
-def check(databases: Databases, template: Template, settings: Config) -> Outcome:
-    """Carry out all checks on clones of ``template``."""
+def check(
+    databases: Databases, template: Template, settings: Config, *, progress: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Carry out all checks on clones of ``template``; ``progress`` is told in words of each step before it is taken."""
+    progress("Reading the catalog")
     outcome, intended = _read(databases, template, settings.tenancy)
     outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
     outcome.findings += relations.check(settings.relations, outcome.relations)
     observed = None
     if intended.tenancy is not None:
-        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome, settings)
+        observed = outcome.matrix = _isolation(databases, template, intended.tenancy, outcome, settings, progress)
         outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
         outcome.unjudged = observed.unjudged | outcome.unjudged
+    progress("Applying the rules that the catalog tells of")
     outcome.findings += _rules(databases, template, outcome)
+    progress("Comparing with the snapshot")
     before = migrations.scripts(settings.before)
     outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
     return outcome
@@ -179,38 +185,58 @@ def _with_script(finding: Finding, observed: Matrix) -> Finding:
     return replace(finding, script=observed.script(finding)) if tried else finding
 
 
-def observe(databases: Databases, template: Template, settings: Config) -> Matrix | None:
+def observe(
+    databases: Databases, template: Template, settings: Config, *, progress: Callable[[str], None] = lambda _: None
+) -> Matrix | None:
     """Who reaches whose rows, where a tenancy is declared."""
     if settings.tenancy is None:
         return None
     outcome, _ = _read(databases, template, settings.tenancy)
-    return _isolation(databases, template, settings.tenancy, outcome, settings)
+    return _isolation(databases, template, settings.tenancy, outcome, settings, progress)
+
+
+def infer(databases: Databases, template: Template, tenant: str | None, member: str | None) -> Inference:
+    """The tenancy as ``template`` tells it; ``tenant`` and ``member`` are what a person has said of it, as declared."""
+    with _reading(databases, template) as session:
+        return intent.infer(session, catalog.read(session), tenant, member)
 
 
 def _read(databases: Databases, template: Template, declared: Tenancy | None) -> tuple[Outcome, Intent]:
-    clone = databases.clone(template)
-    with clone.connect_as_owner() as session:
+    with _reading(databases, template) as session:
         outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-        intended = intent.of(declared, session, outcome.relations)
-    clone.close()
-    databases.drop_later(clone)
-    return outcome, intended
+        return outcome, intent.of(declared, session, outcome.relations)
 
 
 def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[Finding]:
     established = {line.relation for line in outcome.matrix.lines} - {finding.object for finding in outcome.findings}
+    with _reading(databases, template) as session:
+        return rules.check(session, frozenset(established))
+
+
+@contextmanager
+def _reading(databases: Databases, template: Template) -> Iterator[Session]:
+    """A session of the owner in a clone of its own."""
     clone = databases.clone(template)
-    with clone.connect_as_owner() as session:
-        findings = rules.check(session, frozenset(established))
-    clone.close()
-    databases.drop_later(clone)
-    return findings
+    try:
+        yield clone.connect_as_owner()
+    finally:
+        clone.close()
+        databases.drop_later(clone)
 
 
-def _isolation(databases: Databases, template: Template, tenancy: Tenancy, found: Outcome, settings: Config) -> Matrix:
+def _isolation(
+    databases: Databases,
+    template: Template,
+    tenancy: Tenancy,
+    found: Outcome,
+    settings: Config,
+    progress: Callable[[str], None],
+) -> Matrix:
     _refuse_unknown_relations(tenancy, found.relations)
     arrangement = migrations.scripts(settings.rows)
-    return isolation.observe(databases, template, found.relations, found.functions, tenancy, arrangement=arrangement)
+    return isolation.observe(
+        databases, template, found.relations, found.functions, tenancy, arrangement=arrangement, progress=progress
+    )
 
 
 def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> None:

@@ -12,12 +12,19 @@ from pathlib import Path
 
 from pgassay.checks.run import Run
 from pgassay.errors import ConfigError
-from pgassay.report import github, html, json, junit, sarif
+from pgassay.report import github, json, junit, sarif
+
+
+def _page(run: Run) -> str:
+    from pgassay.report import html  # with Jinja, which most runs do not need
+
+    return html.render(run)
+
 
 FORMATS: Mapping[str, Callable[[Run], str]] = {
     "json": json.render,
     "sarif": sarif.render,
-    "html": html.render,
+    "html": _page,
     "junit": junit.render,
 }
 ANNOTATIONS = "github"

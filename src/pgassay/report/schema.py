@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pgassay.checks.snapshot import Difference, Grade
 from pgassay.checks.snapshot.state import entry_lines
+from pgassay.report.visible import visible
 
 _STYLES = {Grade.LOOSENS: "bold red", Grade.BREAKS: "bold magenta", Grade.CHANGES: "bold yellow", Grade.ADDS: "green"}
 _CONTEXT = 2
@@ -29,10 +30,12 @@ def differences(
     above = None
     for difference in found:
         if difference.object.key != above:
-            lines.append(Text(str(difference.object), "bold"))
+            lines.append(Text(visible(str(difference.object)), "bold"))
         above = difference.object.key
-        lines.append(Text.assemble("  ", (difference.grade.word, _STYLES[difference.grade]), f"  {difference.what}"))
-        lines += [Text(f"    {line}", _colour(line)) for line in _changed(difference)]
+        lines.append(
+            Text.assemble("  ", (difference.grade.word, _STYLES[difference.grade]), visible(f"  {difference.what}"))
+        )
+        lines += [Text(visible(f"    {line}"), _colour(line)) for line in _changed(difference)]
     counted = Counter(difference.grade for difference in found)
     words = ", ".join(f"{counted[grade]} {grade.word}" for grade in sorted(counted, reverse=True))
     return Group(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from pgassay.report.visible import in_a_line
@@ -41,10 +41,10 @@ def undecided(inference: Inference, command: str = "pgassay init") -> Renderable
         whose = "each user" if candidate.tenant == USERS else candidate.tenant
         lines.append(Text.assemble("  ", (in_a_line(whose), "bold"), in_a_line(f": {candidate.evidence}")))
         chosen = f"{command} --tenant {shlex.quote(candidate.tenant)} --member {shlex.quote(candidate.written)}"
-        lines.append(Padding(Text(in_a_line(chosen), "cyan"), (0, 0, 0, 4), expand=False))
+        lines.append(Text(f"    {in_a_line(chosen)}", "cyan"))
     if not inference.candidates:
         lines.append(Text("Write it by hand into pyproject.toml:"))
-        lines.append(Padding(Text(_BY_HAND, "cyan"), (0, 0, 0, 2), expand=False))
+        lines.append(Text(textwrap.indent(_BY_HAND, "  "), "cyan"))
     return Group(*lines)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +32,24 @@ _STYLES = {
 }
 _MOST_RELATIONS = 30
 """Of more, the matrix shows those with findings alone."""
+_NARROWEST = 20
+"""So many characters a line has room for, however far it is indented."""
+_UNBROKEN = 100_000
+"""Characters in a line of what is no terminal: as many as there are."""
+
+
+@dataclass(frozen=True)
+class _Hanging:
+    """Text after a label; its further lines begin below its first."""
+
+    label: Text
+    text: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        width = max(_NARROWEST, options.max_width - self.label.cell_len)
+        for number, line in enumerate(self.text.wrap(console, width, overflow="fold")):
+            line.rstrip()
+            yield Text.assemble(self.label if number == 0 else " " * self.label.cell_len, line)
 
 
 def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> RenderableType:
@@ -96,7 +116,7 @@ def report(run: Run) -> RenderableType:
         parts.append(matrix(run))
     parts += [_object(groups) for groups in by_object(run.findings).values()]
     if run.notes:
-        parts.append(Group(*(Text(in_a_line(f"note  {note}"), "dim") for note in run.notes)))
+        parts.append(Group(*(_Hanging(Text("note  ", "dim"), Text(in_a_line(note), "dim")) for note in run.notes)))
     if run.unjudged or run.waived:
         parts.append(_accepted(run))
     lines = [line for part in parts for line in (part, Text())]
@@ -115,29 +135,33 @@ def verification(run: Run) -> RenderableType:
 
 
 def matrix(run: Run) -> RenderableType:
-    """The access matrix: a line a relation, a column an identity, and in each cell select, insert, update, delete."""
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
-    table.add_column("relation", no_wrap=True)
-    table.add_column("operation", no_wrap=True)
-    for identity in run.identities:
-        table.add_column(identity, no_wrap=True)
+    """The access matrix: a block of lines a relation, a line an operation, a column an identity."""
     reach = {(line.relation, line.identity): line.reach for line in run.matrix}
     relations = list(dict.fromkeys(line.relation for line in run.matrix))
     shown = relations
-    title = "Whose rows each identity reaches, tried with rows of organisations A, B and one more"
+    title = "Whose rows each identity reaches, of organisations A, B and one more"
     if len(relations) > _MOST_RELATIONS:
         found = {finding.object for finding in run.findings}
         shown = [name for name in relations if name in found]
         title += f": {len(shown)} of {len(relations)} tables and views, the others as intended"
+    names = [in_a_line(identity) for identity in run.identities]
+    widths = [len("operation"), *map(cell_len, names)]
+    lines = [_columns([Text(name, "bold") for name in ("", *names)], widths)] if shown else []
     for relation in shown:
+        lines.append(Text(f"  {in_a_line(relation)}"))
         for operation in OPERATIONS:
             cells = [reach[relation, identity][operation] for identity in run.identities]
-            table.add_row(
-                in_a_line(relation) if operation == OPERATIONS[0] else "",
-                operation,
-                *(Text(cell.value, _STYLES[cell]) for cell in cells),
-            )
-    return Group(Text(title), *([Padding(table, (0, 0, 0, 2), expand=False)] if shown else []))
+            lines.append(_columns([Text(operation), *(Text(cell.value, _STYLES[cell]) for cell in cells)], widths))
+    return Group(Text(title), *lines)
+
+
+def _columns(cells: Iterable[Text], widths: Iterable[int]) -> Text:
+    line = Text("    ")
+    for cell, width in zip(cells, widths, strict=True):
+        line.append_text(cell)
+        line.append(" " * (width - cell.cell_len + 2))
+    line.rstrip()
+    return line
 
 
 def faults(noticed: Iterable[tuple[str, ...]]) -> RenderableType:
@@ -154,34 +178,40 @@ def _object(groups: Sequence[Found]) -> RenderableType:
     for group, following in zip_longest(groups, groups[1:]):
         finding = group.finding
         style = "bold red" if finding.severity == "error" else "bold yellow"
-        said = in_a_line(f"  {finding.object}: {finding.observed}  [{finding.rule}]")
-        lines.append(Text.assemble((finding.severity, style), said))
+        said = Text(in_a_line(f"{finding.object}: {finding.observed}  [{finding.rule}]"))
+        lines.append(_Hanging(Text.assemble((finding.severity, style), "  "), said))
         facts = {"also as": ", ".join(group.others), "try": finding.statement, "expected": finding.expected}
         if following is None or (finding.culprit, finding.mend) != (following.finding.culprit, following.finding.mend):
             facts |= {"through": finding.culprit, "mend": finding.mend}  # once for all that it mends
         lines += [_fact(name, text) for name, text in facts.items() if text]
     places = dict.fromkeys(group.finding.location for group in groups if group.finding.location)
-    lines += [_fact("made in", place) for place in places]
+    lines += [_whole(Text.assemble(_label("made in"), in_a_line(place))) for place in places]
     return Group(*lines)
 
 
 def _fact(name: str, text: str) -> RenderableType:
-    """A line whose further lines begin below its text."""
-    line = Table.grid(padding=(0, 2, 0, 0))
-    line.add_column(width=8, no_wrap=True, style="dim")
-    line.add_column(overflow="fold")
-    line.add_row(name, Text(visible(text), "cyan" if name == "try" else ""))
-    return Padding(line, (0, 0, 0, 7), expand=False)
+    return _Hanging(_label(name), Text(visible(text), "cyan" if name == "try" else ""))
+
+
+def _label(name: str) -> Text:
+    return Text(f"       {name:<8}  ", "dim")
+
+
+def _whole(line: Text) -> Text:
+    """The same for a terminal to break, if anybody: what is copied from it, or clicked, is in one piece."""
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
 
 
 def _accepted(run: Run) -> RenderableType:
     """What was not judged, and what was waived."""
     lines: list[RenderableType] = []
     for name, reason in run.unjudged.items():
-        lines.append(Text.assemble(("not judged", "bold yellow"), in_a_line(f"  {name}: {reason}")))
+        label = Text.assemble(("not judged", "bold yellow"), "  ")
+        lines.append(_Hanging(label, Text(in_a_line(f"{name}: {reason}"))))
     for waived in run.waived:
-        lines.append(Text.assemble(("waived", "dim"), in_a_line(f"  {waived.object}: {waived.what}")))
-        lines.append(Padding(Text(visible(waived.reason), "dim"), (0, 0, 0, 8), expand=False))
+        lines.append(_Hanging(Text("waived  ", "dim"), Text(in_a_line(f"{waived.object}: {waived.what}"))))
+        lines.append(_Hanging(Text(" " * 8), Text(visible(waived.reason), "dim")))
     return Group(*lines)
 
 
@@ -192,15 +222,16 @@ def lint(run: Run, lacking: Mapping[str, str]) -> RenderableType:
         style = "bold red" if finding.severity == "error" else "bold yellow"
         place = f"{finding.location}: " if finding.location else ""
         name = "" if f"{finding.object}:" in place else f"{finding.object}: "
-        said = f": {name}{finding.observed}  [{finding.rule}]"
-        lines.append(Text.assemble(place, (finding.severity, style), said))
-        lines.append(Padding(Text(finding.mend), (0, 0, 0, 4), expand=False))
+        said = visible(f": {name}{finding.observed}  [{finding.rule}]")
+        lines.append(Text.assemble(visible(place), (finding.severity, style), said))
+        lines.append(_Hanging(Text(" " * 4), Text(visible(finding.mend))))
     for name, reason in run.unjudged.items():
-        lines.append(Text.assemble(("not judged", "bold yellow"), f"  {name}: {reason}"))
+        lines.append(Text.assemble(("not judged", "bold yellow"), visible(f"  {name}: {reason}")))
     waived = Counter((waived.object, waived.finding and waived.finding.rule, waived.reason) for waived in run.waived)
     for (name, rule, reason), times in waived.items():
         how_often = f", {times} times" if times > 1 else ""
-        lines.append(Text(f"waived  {name}{f'  [{rule}]' if rule else ''}{how_often}: {reason}", "dim"))
+        what = f"{name}{f'  [{rule}]' if rule else ''}{how_often}: {reason}"
+        lines.append(_Hanging(Text("waived  ", "dim"), Text(visible(what), "dim")))
     lines += [
         Text(f"{name} was left out, since this server lacks it: {why}", "yellow") for name, why in lacking.items()
     ]
@@ -229,17 +260,14 @@ def _next(run: Run) -> list[RenderableType]:
     if not run.findings and not run.unjudged:
         return []
     folder = f" {shlex.quote(run.folder)}" if run.folder else ""
-    return [Text(f"All on one page, to copy from: pgassay check{in_a_line(folder)} --report html=report.html")]
+    return [_whole(Text(f"All on one page, to copy from: pgassay check{in_a_line(folder)} --report html=report.html"))]
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that colours only a terminal, and never breaks a line of what is piped."""
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    return (
-        made
-        if made.is_terminal
-        else Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=1000, no_color=True)
-    )
+    """A console that colours only a terminal, or what FORCE_COLOR says, and never breaks a line of what is piped."""
+    watched = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if watched else _UNBROKEN
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def _count(number: int, noun: str) -> str:

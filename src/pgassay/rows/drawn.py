@@ -1,25 +1,18 @@
-"""Drawn values: for each type a strategy of Hypothesis for all of them, and samples of a strategy.
-
-Apart from `values`, since Hypothesis takes as long to import as all the rest of pgassay, and most runs draw nothing.
-"""
+"""Drawn values: for each type a strategy of Hypothesis for all of them, in the form that `values` gives them."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
-import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException
 
 from pgassay.catalog import DataType
-from pgassay.rows.values import INTEGERS, ORDERED, REFERENCES, TEXTS, Parts, array, composite, declared_length, quoted
+from pgassay.rows.values import INTEGERS, ORDERED, REFERENCES, Parts, array, composite, is_text, length_of, quoted
 
-_PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 _CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 _COORDINATES = st.integers(-1000, 1000) | st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
 _POINTS = st.tuples(_COORDINATES, _COORDINATES).map(lambda p: f"({p[0]},{p[1]})")
@@ -106,7 +99,7 @@ _STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
 
 def strategy(data_type: DataType, parts: Parts) -> st.SearchStrategy[Any]:
     """All values of a type but NULL. Of domains, and of types that nothing is known of, those that ``parts`` gives."""
-    length = declared_length(data_type)
+    length = length_of(data_type)
     match data_type.kind:
         case "enum":
             return st.sampled_from(data_type.labels)
@@ -129,7 +122,7 @@ def strategy(data_type: DataType, parts: Parts) -> st.SearchStrategy[Any]:
             return st.text("01", max_size=length or 40)
         case "base" if data_type.name in _STRATEGIES:
             return _STRATEGIES[data_type.name]
-        case "base" if data_type.name in TEXTS:
+        case "base" if is_text(data_type):
             return st.text(_CHARACTERS, max_size=length)
     if data_type.name in REFERENCES:
         return st.just("0")
@@ -167,31 +160,3 @@ def _range_strategy(part: DataType, parts: Parts) -> st.SearchStrategy[str]:
     else:
         closed = bounds.map(lambda bound: f"[{quoted(bound)},{quoted(bound)}]")
     return closed | bounds.map(lambda bound: f"[{quoted(bound)},)") | st.sampled_from(["empty", "(,)"])
-
-
-def matching(pattern: str, count: int) -> list[str]:
-    """Printable texts that match a regular expression of Python's, the same ones every time; none where it is none."""
-    try:
-        return samples(st.from_regex(pattern, fullmatch=True, alphabet=_PRINTABLE), count)
-    except (re.error, HypothesisException, RecursionError, OverflowError):
-        return []
-
-
-def samples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
-    """Values of a strategy, the same ones every time."""
-    found: list[Any] = []
-
-    @settings(
-        max_examples=count,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(value: Any) -> None:
-        found.append(value)
-
-    collect()
-    return found

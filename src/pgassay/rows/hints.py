@@ -11,8 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import postgast
+
+if TYPE_CHECKING:  # it is a third of a start of the command, and only patterns need it
+    from hypothesis.strategies import SearchStrategy
 
 _LONGEST = 2000
 _MANY = 20
@@ -126,9 +130,38 @@ def _like(pattern: str, lengths: Iterable[int]) -> Iterator[str]:
 @lru_cache(maxsize=1000)
 def matching(pattern: str) -> tuple[str, ...]:
     """Texts that match a regular expression, as Python understands it; none where it does not."""
+    from hypothesis import strategies as st
+    from hypothesis.errors import HypothesisException
+
     translated = _CLASS.sub(lambda found: _CLASSES.get(found[1], ""), pattern)
     translated = re.sub(r"\\[mMyY]", r"\\b", translated).removeprefix("***:")
-    from pgassay.rows import drawn  # here, since it imports Hypothesis
-
-    found = drawn.matching(translated, 40)
+    try:
+        strategy = st.from_regex(
+            translated, fullmatch=True, alphabet=st.characters(min_codepoint=32, max_codepoint=126)
+        )
+        found = samples(strategy, 40)
+    except (re.error, HypothesisException, RecursionError, OverflowError):
+        return ()
     return tuple(sorted((text for text in found if len(text) <= _LONGEST), key=lambda text: (len(text) > 40, text)))
+
+
+def samples(strategy: SearchStrategy[Any], count: int) -> list[Any]:
+    """Values of a strategy, the same ones every time."""
+    from hypothesis import HealthCheck, Phase, given, settings
+
+    found: list[Any] = []
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(value: Any) -> None:
+        found.append(value)
+
+    collect()
+    return found

@@ -167,6 +167,10 @@ class Maker:
         there: Row = next((sent for (name, _), sent in self._sent.items() if name == relation.full_name), {})
         referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
         known = {**referred, member.tenant: tenant_id, member.user: user_id, **more}
+        if relation.primary_key == (member.user,):
+            profile = self._existing(relation, {member.user: user_id})
+            if profile is not None and profile[member.tenant] is None:  # made at sign-up, and of no tenant as yet
+                return self._updated(relation, profile, {member.tenant: tenant_id, **more})
         return self._insert(relation, _Known(known))
 
     def fill(self, labels: tuple[str, ...]) -> Tenants:

@@ -99,7 +99,7 @@ def _check_rule(relation: Relation, check: Check) -> Rule:
 
 def as_sql(expression: str) -> sql.SQL:
     """SQL that PostgreSQL has printed: an expression or a type."""
-    return sql.SQL(expression)  # type: ignore[arg-type,unused-ignore]
+    return sql.SQL(expression)
 
 
 class Pools:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
-from pgassay.rows import drawn, values
+from pgassay.rows import drawn, hints, values
 from pgassay.rows.search import (
     LEFT_OUT,
     Part,
@@ -166,11 +166,11 @@ class _Table:
 
     def _new_values_of(self, column: Column) -> list[Any]:
         suggested = self.pools.valid(column.data_type, hints_for(self.relation, column.name))
-        samples: list[Any] = []
+        sampled: list[Any] = []
         if not column.data_type.domains and (suggested or _is_free(column.data_type)):
-            samples = drawn.samples(drawn.strategy(column.data_type, self.pools.valid), _SAMPLES)
+            sampled = hints.samples(drawn.strategy(column.data_type, self.pools.valid), _SAMPLES)
         more = [values.fresh(column.data_type, column.name, number) for number in range(1, 9)]
-        return self.pools.let_in(column.data_type, [*suggested, *more, *samples])
+        return self.pools.let_in(column.data_type, [*suggested, *more, *sampled])
 
     def _references(self) -> list[Variable]:
         """The columns of foreign keys, with the keys that there are. Those of two foreign keys go one by one."""

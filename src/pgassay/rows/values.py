@@ -22,7 +22,8 @@ Parts = Callable[[DataType], Sequence[Any]]
 """Gives values for a type within another one."""
 
 INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-TEXTS = ("text", "character varying", "bpchar", "character", "name", "citext", "extensions.citext", "public.citext")
+"""Types of integers, and the first number that is too great for each."""
+_TEXTS = ("text", "character varying", "bpchar", "character", "name", "citext", "extensions.citext", "public.citext")
 ORDERED = (*INTEGERS, "numeric", "date", "timestamp without time zone", "timestamp with time zone")
 """Types whose values Python puts in the same order as PostgreSQL."""
 _DAY = datetime(2025, 11, 3)
@@ -112,11 +113,12 @@ REFERENCES = (
     "regclass", "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator", "regproc",
     "regprocedure", "regrole", "regtype",
 )  # fmt: skip
+"""Types that refer to something in the catalog, and read 0 as nothing."""
 
 
 def is_text(data_type: DataType) -> bool:
     """Whether its values are texts of any content."""
-    return data_type.name in TEXTS
+    return data_type.name in _TEXTS
 
 
 def sql_text(value: Any) -> str | None:
@@ -165,17 +167,17 @@ def fresh(data_type: DataType, name: str, number: int) -> Any:
         case "multirange":
             assert base.part is not None
             return f"{{{fresh(base.part, name, number)}}}"
-    if base.name in TEXTS:
+    if base.name in _TEXTS:
         text = next((form for word, form in _FORMS.items() if word in name), f"{name} {{}}").format(number)
-        return _fitted(text, number, 63 if base.name == "name" else declared_length(base))
+        return _fitted(text, number, 63 if base.name == "name" else length_of(base))
     if base.name in REFERENCES:
         return "0"
     made = _FRESH.get(base.name)
     return None if made is None else made(base, number)
 
 
-def declared_length(data_type: DataType) -> int | None:
-    """As 3 of ``char(3)``; None where none is declared."""
+def length_of(data_type: DataType) -> int | None:
+    """The length that a text or bits may have, None where there is no limit."""
     return data_type.modifier[0] if data_type.modifier else None
 
 
@@ -193,7 +195,7 @@ def _range(part: DataType, low: Any, high: Any) -> str:
 
 
 def quoted(value: Any) -> str:
-    """A value as it stands in the text of an array, a range or a composite."""
+    """A part of an array, a row or a range, as PostgreSQL reads it within."""
     text = sql_text(value)
     if text is None:
         return ""
@@ -257,7 +259,7 @@ def _ranges(part: DataType, parts: Parts) -> Iterator[str]:
 
 
 def _tried_of(base: DataType) -> Iterator[Any]:
-    if base.name in TEXTS:
+    if base.name in _TEXTS:
         yield from _TRIED_TEXTS
     elif base.name in INTEGERS or base.name in ("numeric", "real", "double precision", "oid"):
         yield from _TRIED_NUMBERS
@@ -312,7 +314,7 @@ def hinted(data_type: DataType, hints: Hints, parts: Callable[[DataType, Hints],
         for number in range(20):
             row = [parts(attribute, hints) for _, attribute in base.attributes]
             yield composite(values[(number * 7 + n) % len(values)] if values else None for n, values in enumerate(row))
-    elif base.name in TEXTS:
+    elif base.name in _TEXTS:
         yield from reading.texts(hints)
     elif base.name in INTEGERS or base.name == "oid":
         yield from (int(number) for number in reading.numbers(hints) if number == int(number))
@@ -355,8 +357,8 @@ def fits(data_type: DataType, value: Any) -> bool:
     base = data_type.base
     if value is None:
         return True
-    if base.name in TEXTS:
-        length = 63 if base.name == "name" else declared_length(base)
+    if base.name in _TEXTS:
+        length = 63 if base.name == "name" else length_of(base)
         return isinstance(value, str) and "\0" not in value and (length is None or len(value) <= length)
     if base.name in INTEGERS:
         limit = INTEGERS[base.name]
@@ -368,12 +370,12 @@ def fits(data_type: DataType, value: Any) -> bool:
 
 def is_known(data_type: DataType) -> bool:
     """Whether this type of the server's own has values that need no search."""
-    return data_type.name in TEXTS or data_type.name in REFERENCES or data_type.name in _FRESH
+    return data_type.name in _TEXTS or data_type.name in REFERENCES or data_type.name in _FRESH
 
 
 def is_sure(data_type: DataType) -> bool:
     """Whether candidates for the type that `fits` are values of it."""
-    sure = (*TEXTS, *INTEGERS, "numeric", "real", "double precision", "oid", "boolean", "json", "date")
+    sure = (*_TEXTS, *INTEGERS, "numeric", "real", "double precision", "oid", "boolean", "json", "date")
     moments = ("timestamp without time zone", "timestamp with time zone")
     return data_type.base.kind == "enum" or data_type.base.name in (*sure, *moments)
 
@@ -381,7 +383,7 @@ def is_sure(data_type: DataType) -> bool:
 def beyond(data_type: DataType) -> Iterator[Any]:
     """What is too long or too great for a type."""
     base = data_type.base
-    length = declared_length(base)
+    length = length_of(base)
     if base.name in INTEGERS:
         yield from (INTEGERS[base.name], -INTEGERS[base.name] - 1)
     elif base.name == "numeric" and base.modifier:

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from pgassay.config import Config
 from pgassay.errors import Unavailable
@@ -146,7 +147,7 @@ def _await_ready(container: PostgresContainer, image: str, run: str) -> Server:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            with psycopg.connect(**params, dbname="postgres") as connection:  # type: ignore[arg-type]
+            with psycopg.connect(make_conninfo(**params, dbname="postgres")) as connection:
                 version = connection.info.server_version
             break
         except psycopg.OperationalError as error:

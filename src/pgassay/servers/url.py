@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgassay.config import OLDEST_MAJOR, Config
 from pgassay.errors import ConfigError, Unavailable
@@ -66,7 +66,7 @@ def start(config: Config) -> Iterator[Server]:
     params.setdefault("connect_timeout", "10")
     shown = f"{params.get('host', 'the local socket')}:{params.get('port', '5432')}"
     try:
-        connection = psycopg.connect(**params, dbname=database, autocommit=True)  # type: ignore[arg-type]
+        connection = psycopg.connect(make_conninfo(**params, dbname=database), autocommit=True)
     except psycopg.OperationalError as error:
         raise Unavailable(
             f"The server at {shown} cannot be reached: {str(error).strip()}",

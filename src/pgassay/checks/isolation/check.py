@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -51,14 +52,15 @@ def observe(
     tenancy: Tenancy,
     *,
     arrangement: Iterable[Script] = (),
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Matrix:
     """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
 
-    ``arrangement`` is SQL that the owner applies to the rows once they are made. ``progress`` is told of each door
-    before it is tried. Raises `PgassayError` where the tenants themselves cannot be made, or the arrangement fails.
+    ``arrangement`` is SQL that the owner applies to the rows once they are made. ``progress`` is told in words of each
+    step before it is taken. Raises `PgassayError` where the tenants cannot be made, or the arrangement fails.
     """
     with ExitStack() as stack:
+        progress("Making rows")
         filled = stack.enter_context(_used(databases, template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
@@ -76,14 +78,20 @@ def observe(
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
         if alone is None:
             stale[OTHERS] = "there is no copy without their rows to compare with: whoever logged in is no superuser"
+        count, numbers = sum(map(len, (relations, files, parts, functions))), itertools.count(1)
+
+        def at_door(name: str) -> None:
+            progress(f"Trying door {next(numbers)} of {count}: {name}")
+
         with clone.connect_as_authenticator() as api:
-            check = _Check(world, api, alone, actors, stale, progress or (lambda _: None))
+            check = _Check(world, api, alone, actors, stale, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.functions(functions)
             matrix = check.matrix()
         if not matrix.findings:
             return matrix
+        progress("Looking for culprits")
         world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
         with clone.connect_as_admin() as admin:
             named = culprit.name(admin, matrix.demonstrations, world.condition)
@@ -179,13 +187,13 @@ class _Check:
     def relations(self, relations: Iterable[Relation], kind: type[Target] = Target) -> None:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
+            self._progress(relation.full_name)
             if not self._is_reachable(relation):
                 self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
             if relation.full_name in self._unjudged:
                 continue
-            self._progress(relation.full_name)
             try:
                 target = _KINDS.get(relation.full_name, kind)(self._world, relation)
             except Unfilled as error:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,7 @@ _KEYS = 12
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
 _KEY_TYPES = ("uuid", "bigint", "integer")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::\d\d)?|Z)?")
 _PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 """What is another one in every answer, as the id and the time of a row that a function makes."""
@@ -81,6 +82,7 @@ class Calls:
             )
         }
         """The schemas of which the API is taken to offer tables and functions."""
+        ((self._began,),) = world.ask("select pg_catalog.clock_timestamp()")
         self.probes = 0
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
@@ -91,10 +93,10 @@ class Calls:
     ) -> Iterator[Found]:
         """Call every function with the ids of B, as those who are not of B, until one is answered."""
         for function in functions:
+            progress(function.signature)
             if not function.roles & {"anon", "authenticated"} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
-            progress(function.signature)
             try:
                 found = self._try(function, actors)
             except Stopped as error:
@@ -184,14 +186,12 @@ class Calls:
         severity = "error"
         if seen := self._foreign(actor, call, answer):
             verdict, what = Verdict.LEAKS, f"is given values of another tenant: {shortened(str(seen[0]))}"
-        elif self._tells(call, answer):
+        elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
+            verdict, what = Verdict.WRITES_ACROSS, changed
+        elif self._tells(call, answer) and not self._makes(call):
             verdict = Verdict.REVEALS_EXISTENCE
             what = f"is told whether there is a row of another tenant: {shortened(str(answer))}"
             severity = "error" if isinstance(answer, list) else "warning"
-            if self._makes(call):
-                return None  # the caller has chosen a key that is taken
-        elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
-            verdict, what = Verdict.WRITES_ACROSS, f"changes rows of another tenant in {changed}"
         else:
             return None
         if function.schema not in self._offered:
@@ -227,14 +227,27 @@ class Calls:
         if self._alone is None:
             return False
         self.probes += 1
-        other = repr(call.answer(self._alone))
-        if other == repr(answer):
+        here, there = self._timeless(answer), self._timeless(call.answer(self._alone))
+        if here == there:
             return False
         self.probes += 2
-        return repr(call.answer(self._api)) == repr(answer) and repr(call.answer(self._alone)) == other
+        return self._timeless(call.answer(self._api)) == here and self._timeless(call.answer(self._alone)) == there
+
+    def _timeless(self, answer: Answer) -> str:
+        """The answer without times since the probes began: they are those of its transaction, in either world."""
+
+        def shown(found: re.Match[str]) -> str:
+            try:
+                moment = datetime.fromisoformat(found[0])
+            except ValueError:
+                return found[0]
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return "now" if moment >= self._began else found[0]
+
+        return _MOMENT.sub(shown, str(answer) if isinstance(answer, str) else repr(_plain_values(answer)))
 
     def _makes(self, call: Call) -> bool:
-        """Whether the call makes a row under a key of B's, where there is none of B's."""
+        """Whether the call makes a row under a key of B's, where there is none of B's: the caller has chosen it."""
         assert self._alone is not None
         try:
             with self._alone.transaction(force_rollback=True):
@@ -252,19 +265,25 @@ class Calls:
         )
 
     def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
-        """The first table in which rows of tenants that are not the actor's own are others after the call."""
+        """What the call does to rows of tenants that are not the actor's own, or with their values."""
         self.probes += 1
+        known = _known(call)
         try:
             with session.transaction(force_rollback=True):
                 before = self._world.base(session)
                 session.execute(call.statement, call.values)
                 session.execute("set constraints all immediate")
-                touched = list(self._world.touched(before, self._world.state(session), _known(call)))
+                touched = list(self._world.touched(before, self._world.state(session), known))
         except psycopg.Error:
             if session.closed:
                 raise
             return None
-        return next((name for name, _, whose, _ in touched if whose and not whose & actor.own), None)
+        for name, row, whose, there in touched:
+            if whose and not whose & actor.own:
+                return f"changes rows of another tenant in {name}"
+            if there and whose and whose <= actor.own and self._world.labels([*row.values()], known) - actor.own:
+                return f"gets values of another tenant into rows of its own in {name}"
+        return None
 
 
 def _tells_something(answer: Answer) -> bool:
@@ -279,6 +298,8 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     combined = itertools.islice(itertools.product(*(range(len(pool)) for pool in pools)), _COMBINATIONS)
     for chosen in sorted(combined, key=sum)[:CALLS]:  # the likeliest first
         yield _call(function, wanted, [pool[n] for pool, n in zip(pools, chosen, strict=True)])
+    for place in range(1, max(map(len, pools), default=0)):
+        yield _call(function, wanted, _at(wanted, pools, world, label, place))
     likeliest = [pool[0] for pool in pools]
     for first, second in itertools.permutations([n for n, argument in enumerate(wanted) if _is_key(argument)], 2):
         if wanted[first].type == wanted[second].type:
@@ -290,6 +311,14 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
         if argument not in wanted:
             for value in candidates(argument, world, label)[:_KEYS]:
                 yield _call(function, [*wanted, argument], [*likeliest, value])
+
+
+def _at(wanted: list[Argument], pools: list[list[Any]], world: World, label: str, place: int) -> list[Any]:
+    """The likeliest value of an argument whose name says what it is, and that at ``place`` of the others."""
+    return [
+        pool[0] if _named(argument, world, label) else pool[min(place, len(pool) - 1)]
+        for argument, pool in zip(wanted, pools, strict=True)
+    ]
 
 
 def _is_key(argument: Argument) -> bool:
@@ -313,9 +342,8 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
     keys = [argument.type for argument in wanted if _is_key(argument)]
     pairs = len(set(keys)) < len(keys)
     for place in range(_KEYS if pairs else 1):
-        pools = [
-            [pool[min(place, len(pool) - 1)] for pool in (several["A"][n], several["B"][n])] for n in range(len(wanted))
-        ]
+        chosen_of = [_at(wanted, several[label], world, label, place) for label in "AB"]
+        pools = [list(pair) for pair in zip(*chosen_of, strict=True)]
         for chosen in itertools.islice(itertools.product(*pools), CALLS):
             yield _call(function, wanted, list(chosen))
         if place >= max(len(pool) for pool in several["B"]) - 1:
@@ -378,24 +406,9 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         return [[value] for value in candidates(element, world, label)[:_PARTS]]
     if argument.type == "boolean":
         return [True, False]
-    name = _plain(argument)
     tenants = world.tenants
     rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
-    named: list[Any] = []
-    for relation, row in rows:
-        table = relation.partition(".")[2]
-        for noun in (table, table.removesuffix("s"), table.removesuffix("es")):
-            if name in (noun, f"{noun}id"):
-                named += _key_of(world, relation, row)
-            elif name.startswith(f"{noun}_"):
-                named.append(row.get(name.removeprefix(f"{noun}_")))
-    if name in (world.tenancy.column, "tenant_id", "org_id", "organization_id"):
-        named.append(tenants.ids[label])
-    if name in ("user_id", "uid", "owner_id", "member_id", "profile_id"):
-        named.append(tenants.users[label])
-    if "mail" in name:
-        named.append(world.emails.get(tenants.users[label]))
-    named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
+    named = _named(argument, world, label)
     if _is_key(argument):
         kind: type = UUID if argument.type == "uuid" else int
         keys = [key for relation, row in rows for key in _key_of(world, relation, row)]
@@ -441,6 +454,36 @@ def _distinct(calls: Iterable[Call]) -> Iterator[Call]:
         if key not in known:
             known.add(key)
             yield call
+
+
+def _named(argument: Argument, world: World, label: str) -> list[Any]:
+    """Values of the tenant's rows that the name of the argument speaks of."""
+    name = _plain(argument)
+    tenants = world.tenants
+    rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
+    named: list[Any] = []
+    for relation, row in rows:
+        table = relation.partition(".")[2]
+        for noun in (table, table.removesuffix("s"), table.removesuffix("es")):
+            if name in (noun, f"{noun}id"):
+                named += _key_of(world, relation, row)
+            elif name.startswith(f"{noun}_"):
+                named.append(row.get(name.removeprefix(f"{noun}_")))
+    if name in (world.tenancy.column, "tenant_id", "org_id", "organization_id"):
+        named.append(tenants.ids[label])
+    if name in ("user_id", "uid", "owner_id", "member_id", "profile_id"):
+        named.append(tenants.users[label])
+    if "mail" in name:
+        named.append(world.emails.get(tenants.users[label]))
+    named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
+    return [value for value in named if value is not None]
+
+
+def _plain_values(value: Any) -> Any:
+    """The same with times as they are written in JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return [_plain_values(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _sent(value: Any) -> Any:

@@ -280,6 +280,17 @@ class Target:
                 values = {name: value for name, value in values.items() if self.relation.column(name) is not None}
                 values.pop("id", None)
             yield values
+        if (
+            self.is_table
+            and label not in actor.own
+            and len(actor.own) == 1
+            and relation.column(self.column) is not None
+        ):
+            (own,) = actor.own  # a row of that tenant, beside what is one's own
+            yield {
+                **self.world.maker.values(relation, self.world.tenants, own, actor.user),
+                self.column: self.world.tenants.ids[label],
+            }
 
     def _is_of_users(self, relation: Relation, user: UUID) -> bool:
         """Whether nothing but its user ties a row to a tenant, so that one in the name of ``user`` is theirs."""

@@ -1,0 +1,52 @@
+"""The command ``pgassay``: a module a command, and what they share."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "apply": "Apply the migrations in DIR that the database at URL has not had.",
+    "check": "Apply the migrations in DIR and try who can reach whose rows.",
+    "diff": "Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.",
+    "init": "Write down who owns which rows, as far as the migrations in DIR tell.",
+    "lint": "Look at the migrations in DIR: style, safety, what lowers security, and which locks they take.",
+    "report-schema": "Print the JSON Schema of what 'pgassay check --report json=FILE' writes.",
+    "snapshot": "Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.",
+    "up": "Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.",
+}
+"""Each command, and the first line of its help."""
+
+
+class _Commands(click.Group):
+    """Loads a command when it is wanted: to list them, or to say the version, needs none of what they do."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Run 'pgassay COMMAND --help' for the options and examples of a command.",
+)
+@click.version_option(package_name="pgassay", prog_name="pgassay", message="%(prog)s %(version)s")
+def main() -> None:
+    """Find out by experiment whether a PostgreSQL or Supabase schema keeps its tenants apart.
+
+    It builds the schema from its migrations in a PostgreSQL that is thrown away afterwards. Every option can also be
+    given as a variable (PGASSAY_PG, PGASSAY_PG_VERSION, PGASSAY_PG_IMAGE, PGASSAY_TIMEOUT) or in pyproject.toml under
+    [tool.pgassay]; the command line comes first, then the environment, then the file.
+    """

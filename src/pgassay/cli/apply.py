@@ -1,0 +1,50 @@
+"""``pgassay apply``."""
+
+from __future__ import annotations
+
+import click
+
+from pgassay import config, ledger, migrations
+from pgassay.cli.ending import errors_as_sentences
+from pgassay.cli.schema import folder_of
+from pgassay.report import terminal
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pgassay apply --dry-run postgresql://postgres@db.example.org:5432/postgres
+  pgassay apply postgresql://postgres@db.example.org:5432/postgres supabase/migrations
+
+\b
+Exit code: 0 applied, or nothing to apply; 2 something is in the way.
+""",
+)
+@click.argument("url", metavar="URL")
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.option("--dry-run", is_flag=True, help="List what would be applied, and change nothing.")
+@click.option("--include-all", is_flag=True, help="Apply migrations, too, that come before one that was applied.")
+def apply(url: str, directory: str | None, *, dry_run: bool, include_all: bool) -> None:
+    """Apply the migrations in DIR that the database at URL has not had.
+
+    This is the one command that changes a database which pgassay did not make. What was applied is read from and
+    written to the ledger of the Supabase CLI, supabase_migrations.schema_migrations. The password can be given as
+    PGPASSWORD. See docs/applying.md.
+    """
+    out = terminal.console()
+    with errors_as_sentences():
+        settings = config.load(directory)
+        folder = migrations.discover(folder_of(settings))
+        with ledger.connect(url, read_only=dry_run) as connection:
+            out.print(ledger.place(connection), soft_wrap=True)
+            if dry_run:
+                plan = ledger.plan(connection, folder, include_all=include_all)
+            else:
+                plan = ledger.apply(
+                    connection,
+                    folder,
+                    include_all=include_all,
+                    on_wait=lambda: out.print("Another pgassay apply is at work there. Waiting for its end."),
+                    on_applied=lambda done: out.print(terminal.migration(done)),
+                )
+            out.print(terminal.plan(plan, folder, dry_run=dry_run))

@@ -1,0 +1,81 @@
+"""``pgassay diff``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from functools import partial
+from typing import Any
+
+import click
+
+from pgassay import config, environment
+from pgassay.checks import run
+from pgassay.checks.isolation import Matrix
+from pgassay.checks.snapshot import grading, sources
+from pgassay.cli.ending import errors_as_sentences, exit_code
+from pgassay.cli.options import backend_options
+from pgassay.cli.steps import Steps
+from pgassay.config import Config
+from pgassay.errors import PgassayError
+from pgassay.identity import Databases, Session
+from pgassay.report import schema as schema_report
+from pgassay.report import terminal
+from pgassay.servers import running
+from pgassay.templates import Template
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pgassay diff main..HEAD                                what the branch changes
+  pgassay diff old/migrations new/migrations
+  pgassay diff sql/migrations postgresql://user@host/db  drift of a live database: its catalog alone is read
+  pgassay diff before.snapshot pgassay.snapshot
+
+\b
+Exit code: 0 no difference, 1 differences of the grade fail_on or worse, 2 they could not be compared.
+""",
+)
+@click.argument("sides", metavar="A B", nargs=-1)
+@backend_options
+def diff(sides: tuple[str, ...], **options: Any) -> None:
+    """Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.
+
+    A database is read in a transaction that may not write. Of a revision, the folder is the one that the configuration
+    names; the work tree is not touched.
+    """
+    out = terminal.console()
+    with errors_as_sentences():
+        settings = config.load(None, **options)
+        first, second = sources.sources(sides, settings.root)
+        with contextlib.ExitStack() as stack:
+            steps = stack.enter_context(Steps(out))
+            databases = None
+            if {first.kind, second.kind} != {"snapshot"}:
+                steps("Starting a server")
+                bare = stack.enter_context(running(settings))
+                steps.print(str(bare))
+                steps.print()
+                databases = stack.enter_context(Databases(environment.prepare(bare, timeout=settings.timeout), Session))
+            tried = first.kind != "database" and second.kind != "database"
+            observe = partial(_try, settings, steps) if tried else _no_access
+            states = []
+            for source in (first, second):
+                steps(f"Reading {source}")
+                states.append(sources.take(source, settings, databases, observe))
+        differences = grading.compare(*states)
+        out.print(schema_report.differences(differences, str(first), str(second)))
+    sys.exit(exit_code(differences, settings.fail_on))
+
+
+def _try(settings: Config, steps: Steps, databases: Databases, template: Template) -> Matrix | None:
+    """Who reaches whose rows, for any folder or revision: one that has no such tenants is compared without."""
+    try:
+        return run.observe(databases, template, settings, progress=steps)
+    except PgassayError:
+        return None
+
+
+def _no_access(_databases: Databases, _template: Template) -> None:
+    """A live database is not tried, so neither is what it is compared with."""

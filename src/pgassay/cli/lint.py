@@ -1,0 +1,68 @@
+"""``pgassay lint``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+import psycopg
+
+from pgassay.checks import lint as linting
+from pgassay.checks.run import FOUND, Outcome, Record
+from pgassay.cli.ending import errors_as_sentences
+from pgassay.cli.options import report_option, server_options
+from pgassay.cli.schema import schema
+from pgassay.cli.steps import Steps
+from pgassay.errors import PgassayError
+from pgassay.report import destinations, terminal
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  pgassay lint
+  pgassay lint supabase/migrations --fail-on warning --report github
+
+\b
+Exit code: 0 nothing found, 1 findings of the severity of --fail-on, 2 something could not be judged.
+""",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    help="The severity from which on findings are exit code 1: error (default) or warning.",
+)
+@report_option
+@server_options
+def lint(directory: str | None, wanted: tuple[str, ...], fail_on: str, **options: Any) -> None:
+    """Look at the migrations in DIR: style, safety, what lowers security, and which locks they take.
+
+    sqlfluff and squawk say what they find (pip install 'pgassay[lint]'), plpgsql_check where the server has it.
+    """
+    out = terminal.console()
+    record = Record()
+    with errors_as_sentences():
+        reports = destinations.parse(wanted)
+        try:
+            with (
+                reports.quoted(),
+                Steps(out) as steps,
+                schema(directory, options, steps, record) as (settings, databases, template),
+            ):
+                assert record.folder is not None
+                found = linting.check(databases, template, settings, record.before, record.folder, progress=steps)
+                waivers = linting.waivers_of_lint(settings.waivers, found)
+                record.settings = replace(settings, relations=(), waivers=waivers)
+        except (PgassayError, psycopg.Error) as error:
+            reports.write(record.stopped(error))
+            raise
+        done = record.finished(Outcome(findings=found.findings, unjudged=found.unjudged))
+        if fail_on == "warning" and done.findings:
+            done = replace(done, exit_code=FOUND)
+        with reports.quoted():
+            out.print(terminal.lint(done, found.lacking), soft_wrap=True)
+        reports.write(done)
+    sys.exit(done.exit_code)
