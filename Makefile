@@ -9,6 +9,9 @@ bin := .venv/bin
 python := $(bin)/python
 .DEFAULT_GOAL := help
 
+# Containers set it. The tests start hundreds of processes, each of which would compile pgassay anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## list what can be made
 	@echo "make check    apply sql/migrations to a real PostgreSQL and show who reaches whose rows"

@@ -21,27 +21,51 @@ from pgassay.patience import PatientConnection
 
 _CLAIMS = "request.jwt.claims"
 
-# What ALTER ROLE … SET says for the role that logs in and the one that it becomes. Settings of libraries to be loaded
-# are left out: they can only be given at a session's start.
-_ROLE_SETTINGS = """
-select
-    pg_catalog.split_part(entry, '=', 1) as name,
-    pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') + 1) as value
-from pg_catalog.pg_db_role_setting as s
-join pg_catalog.pg_roles as r on s.setrole operator(pg_catalog.=) r.oid
-left join pg_catalog.pg_database as d on s.setdatabase operator(pg_catalog.=) d.oid
-cross join lateral pg_catalog.unnest(s.setconfig) as entry
-where
-    r.rolname operator(pg_catalog.=) any(array[%(login)s, %(role)s]::pg_catalog.name[])
-    and (d.oid is null or d.datname operator(pg_catalog.=) pg_catalog.current_database())
-    and entry operator(pg_catalog.!~~) '%%_preload_libraries=%%'
-order by r.rolname operator(pg_catalog.=) %(role)s::pg_catalog.name, d.oid is not null
-"""
-
 # Operators are qualified, too: the schemas of a project that nobody has read may have others of these names.
 _IS_SUPERUSER = "select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) %s::pg_catalog.name"
+
+# What ALTER ROLE … SET says for the role that logs in and the one that it becomes, then what is given. Settings of
+# libraries to be loaded are left out: they can only be given at a session's start. What was is read before any is set,
+# since a new session user resets the role; and all is one statement, since tests become somebody all the time.
+_BECOME = """
+with wanted as materialized (
+    select
+        e.name, e.value, coalesce(pg_catalog.current_setting(e.name, true), '') as before,
+        e.is_given, e.is_of_role, e.is_of_database, e.position
+    from (
+        select
+            pg_catalog.split_part(entry, '=', 1) as name,
+            pg_catalog.substr(entry, pg_catalog.strpos(entry, '=') operator(pg_catalog.+) 1) as value,
+            false as is_given,
+            r.rolname operator(pg_catalog.=) %(role)s::pg_catalog.name as is_of_role,
+            d.oid is not null as is_of_database,
+            0 as position
+        from pg_catalog.pg_db_role_setting as s
+        join pg_catalog.pg_roles as r on s.setrole operator(pg_catalog.=) r.oid
+        left join pg_catalog.pg_database as d on s.setdatabase operator(pg_catalog.=) d.oid
+        cross join lateral pg_catalog.unnest(s.setconfig) as entry
+        where
+            r.rolname operator(pg_catalog.=) any(array[%(login)s, %(role)s]::pg_catalog.name[])
+            and (d.oid is null or d.datname operator(pg_catalog.=) pg_catalog.current_database())
+            and entry operator(pg_catalog.!~~) '%%_preload_libraries=%%'
+        union all
+        select g.name, g.value, true, false, false, g.position
+        from
+            rows from (
+                pg_catalog.unnest(%(names)s::pg_catalog.text[]), pg_catalog.unnest(%(values)s::pg_catalog.text[])
+            ) with ordinality as g (name, value, position)
+    ) as e
+)
+select s.name, s.before, pg_catalog.set_config(s.name, s.value, %(local)s)
+from (
+    select w.name, w.value, w.before
+    from wanted as w
+    order by w.is_given, w.is_of_role, w.is_of_database, w.position
+) as s
+"""
+
 _SET = """
-select pg_catalog.set_config(s.name, s.value, %s)
+select pg_catalog.set_config(s.name, s.value, true)
 from (
     select w.name, w.value
     from
@@ -128,17 +152,15 @@ class Session(PatientConnection[TupleRow]):
         back to the owner's rights with ``set role``. The settings of both roles apply, as ``statement_timeout``.
         """
         with self.transaction() as transaction:
-            wanted = self._settings_of(identity)
-            before = self._settings(list(wanted))
-            self._set(wanted)
+            before = self._become(identity, local=True)
             yield self
             if self.info.transaction_status == TransactionStatus.INERROR:
                 raise psycopg.Rollback(transaction)
-            self._set(before)
+            self._cursor().execute(_SET, [list(before), list(before.values())])
 
     def become(self, identity: Identity) -> None:
         """Be ``identity`` from now on, for as many transactions as there are. There is no way back."""
-        self._set(self._settings_of(identity), local=False)
+        self._become(identity, local=False)
 
     @contextmanager
     def example(self) -> Iterator[Self]:
@@ -180,31 +202,29 @@ class Session(PatientConnection[TupleRow]):
             self._cursor().execute(last_statement)
             self.ended_transaction = False
 
-    def _settings_of(self, identity: Identity) -> dict[str, str]:
-        rows = self._cursor().execute(_ROLE_SETTINGS, {"login": AUTHENTICATOR, "role": identity.role}).fetchall()
-        settings = dict(rows) | {_CLAIMS: identity.claims}
+    def _become(self, identity: Identity, *, local: bool) -> dict[str, str]:
+        """Take the settings of an identity, until the transaction's end or for good. Gives what they were before."""
+        given = {_CLAIMS: identity.claims}
         if self._may_change_user:
-            settings["session_authorization"] = AUTHENTICATOR
-        return settings | {"role": identity.role}
+            given["session_authorization"] = AUTHENTICATOR
+        given["role"] = identity.role  # last: who it may be depends on the session's user
+        rows = self._cursor().execute(
+            _BECOME,
+            {
+                "login": AUTHENTICATOR,
+                "role": identity.role,
+                "names": list(given),
+                "values": list(given.values()),
+                "local": local,
+            },
+        )
+        return {name: before for name, before, _ in rows}
 
     @cached_property
     def _may_change_user(self) -> bool:
         """Whether whoever logged in is a superuser; ``session_user`` may be somebody else by now."""
         row = self._cursor().execute(_IS_SUPERUSER, [self.info.user]).fetchone()
         return row is not None and bool(row[0])
-
-    def _settings(self, names: list[str]) -> dict[str, str]:
-        rows = self._cursor().execute(
-            "select n, coalesce(pg_catalog.current_setting(n, true), '') "
-            "from pg_catalog.unnest(%s::pg_catalog.text[]) as n",
-            [names],
-        )
-        values: dict[str, str] = dict(rows.fetchall())
-        return {name: values[name] for name in names}
-
-    def _set(self, settings: dict[str, str], *, local: bool = True) -> None:
-        """Set all, by default until the transaction's end, in their order: the role depends on the session's user."""
-        self._cursor().execute(_SET, [local, list(settings), list(settings.values())])
 
     def _cursor(self) -> psycopg.Cursor[TupleRow]:
         """A cursor that gives tuples, whatever row factory the user has chosen for the connection."""

@@ -21,7 +21,6 @@ from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.fixtures import Example, Interleave, OwnDatabase, stage
 from pgassay.identity import Clone, Databases, EndedTransaction, Session
-from pgassay.report import terminal
 from pgassay.servers import Server, running
 from pgassay.templates import Template
 
@@ -157,6 +156,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ]
     faults = sorted({tuple(value) for name, value in said if name == "pgassay_fault"})
     if faults and config.getoption("--pg-faults"):
+        from pgassay.report import terminal  # here, since it brings all checks with it, which no test needs
+
         terminalreporter.section("planted faults")
         terminal.console().print(terminal.faults(faults))
     kept = {str(value) for name, value in said if name == "pgassay_kept"}

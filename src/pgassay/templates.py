@@ -141,18 +141,25 @@ class Databases(Generic[S]):
         Processes that want the same one at once wait for the one that builds it. ``on_progress`` is told of every
         script that went in. Raises `MigrationError`; nothing of a template that could not be finished stays.
         """
-        name = self._template_name(before, scripts)
         self._maintenance.execute("select pg_catalog.pg_advisory_lock(%s)", [_BUILD_LOCK])
         try:
-            if self._is_template(name):
-                return Template(name)
-            self._maintenance.execute(  # what a worker left that was killed while it built it
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
-            return Template(name, self._build(name, (*before, *scripts), on_progress))
+            return self._found_or_built((*before, *scripts), on_progress)
         finally:
             if not self._maintenance.broken:
                 self._maintenance.execute("select pg_catalog.pg_advisory_unlock(%s)", [_BUILD_LOCK])
+
+    def _found_or_built(
+        self, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None = None
+    ) -> Template:
+        name = self._template_name(scripts)
+        if self._is_template(name):
+            return Template(name)
+        # A copy of the environment costs a fraction of making it anew.
+        ground = self._found_or_built(()) if scripts else None
+        self._maintenance.execute(  # what a worker left that was killed while it built it
+            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        )
+        return Template(name, self._build(name, ground, scripts, on_progress))
 
     def clone(self, template: Template, name: str | None = None) -> Clone[S]:
         """A copy of ``template`` that may be written to."""
@@ -160,6 +167,10 @@ class Databases(Generic[S]):
             process = self._maintenance.info.backend_pid  # other processes of the run number theirs too
             name = f"{DATABASE_PREFIX}{self.server.run}_{process}_{next(self._numbers)}"
         self._create(name, template.name)
+        self._give_properties(name, template)
+        return Clone(self.server, name, self._kind)
+
+    def _give_properties(self, name: str, template: Template) -> None:
         if template.name not in self._properties:
             self._properties[template.name] = (
                 self._maintenance.execute(_SETTINGS, [template.name]).fetchall(),
@@ -168,7 +179,6 @@ class Databases(Generic[S]):
         statements = _property_statements(name, *self._properties[template.name])
         if statements:
             self._maintenance.execute(sql.SQL("; ").join(statements))
-        return Clone(self.server, name, self._kind)
 
     def drop_later(self, database: Clone[S] | Template) -> None:
         """Drop it in the background: while its last session is still ending, that takes 0.1 s."""
@@ -179,11 +189,11 @@ class Databases(Generic[S]):
             connection.execute(sql.SQL("alter database {} is_template false").format(sql.Identifier(name)))
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
-    def _template_name(self, before: tuple[Script, ...], scripts: tuple[Script, ...]) -> str:
+    def _template_name(self, scripts: tuple[Script, ...]) -> str:
         digest = hashlib.sha256()
         parts = [str(self.server.version), self.server.owner]
         parts += [file.read_text(encoding="utf-8") for file in environment.database_files()]
-        for script in (*before, *scripts):
+        for script in scripts:
             parts += [script.name, script.sql]
         for part in parts:
             digest.update(len(part).to_bytes(8) + part.encode())
@@ -203,13 +213,22 @@ class Databases(Generic[S]):
         )
 
     def _build(
-        self, name: str, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None
+        self,
+        name: str,
+        ground: Template | None,
+        scripts: tuple[Script, ...],
+        on_progress: Callable[[Applied], None] | None,
     ) -> tuple[Applied, ...]:
         # A migration that names its database names it as on Supabase. On a server that is not ours that name is taken.
         working_name = name if not self.server.ours or self._is_template(_PLATFORM_NAME) is not None else _PLATFORM_NAME
-        self._create(working_name, "template0")
+        self._create(working_name, "template0" if ground is None else ground.name)
         before, made = environment.role_ids(self._maintenance), environment.made(self._maintenance)
         try:
+            if ground is None:
+                with self.server.connect(working_name, kind=psycopg.Connection[Any]) as admin:
+                    environment.apply(admin, self.server.owner)
+            else:
+                self._give_properties(working_name, ground)
             applied = self._fill(working_name, scripts, on_progress)
             self._refuse_lost_roles(before)
             environment.mark_made(self._maintenance, self.server, frozenset(before.values()))
@@ -240,8 +259,6 @@ class Databases(Generic[S]):
         self, database: str, scripts: tuple[Script, ...], on_progress: Callable[[Applied], None] | None
     ) -> tuple[Applied, ...]:
         applied = []
-        with self.server.connect(database, kind=psycopg.Connection[Any]) as admin:
-            environment.apply(admin, self.server.owner)
         with self.server.connect(database, user=self.server.owner, kind=PatientConnection[Any]) as owner:
             for script in scripts:
                 try:

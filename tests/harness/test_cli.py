@@ -17,6 +17,7 @@ import pytest
 
 from pgassay import cli
 from pgassay.servers import embedded
+from tests.harness import command
 
 ROOT = Path(__file__).parents[2]
 PGASSAY = [sys.executable, "-m", "pgassay"]
@@ -48,7 +49,7 @@ revoke insert, update, delete on public.members from authenticated;
 
 
 def run(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*PGASSAY, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    done = command.run(*arguments, cwd=cwd)
     assert "Traceback" not in done.stderr, done.stderr
     assert "\x1b" not in done.stdout + done.stderr, "no colours where there is no terminal"
     return done
@@ -221,9 +222,9 @@ def test_a_server_that_cannot_be_reached_is_2() -> None:
 
 
 @pytest.mark.parametrize("escaped", ["s3cret%zz", "s3cret%de", "s3cret@", "s3cret/"])
-@pytest.mark.parametrize("command", [["check", "--pg"], ["diff", "sql/migrations"], ["apply"]], ids=lambda c: c[0])
-def test_a_url_that_is_not_valid_is_2_and_its_password_is_not_shown(command: list[str], escaped: str) -> None:
-    done = run(*command, f"postgresql://me:{escaped}x@127.0.0.1:1/postgres")
+@pytest.mark.parametrize("words", [["check", "--pg"], ["diff", "sql/migrations"], ["apply"]], ids=lambda c: c[0])
+def test_a_url_that_is_not_valid_is_2_and_its_password_is_not_shown(words: list[str], escaped: str) -> None:
+    done = run(*words, f"postgresql://me:{escaped}x@127.0.0.1:1/postgres")
     assert done.returncode == 2
     assert "URL of the database is not valid" in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
@@ -275,8 +276,9 @@ def heed_ctrl_c() -> None:
     ("how", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=lambda how: str(how)
 )
 def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code: int) -> None:
-    command = [*PGASSAY, "up", "--pg", "embedded"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c) as up:
+    with subprocess.Popen(
+        [*PGASSAY, "up", "--pg", "embedded"], cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as up:
         assert up.stdout is not None
         lines: list[str] = []
         while not lines or "until Ctrl-C" not in lines[-1]:

@@ -6,13 +6,13 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from pgassay import config
 from pgassay.servers import Server, running
+from tests.harness import command
 from tests.harness.test_cli import PGASSAY, SCHEMA, TENANCY
 
 Check = Callable[..., subprocess.CompletedProcess[str]]
@@ -58,17 +58,20 @@ def check(server: Server, tmp_path: Path) -> Iterator[Check]:
         tenancy: str = TENANCY,
         timeout: float = 20,
         pg: str = server.url(server.maintenance),
-        **how: Any,
+        limit: Callable[[], None] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         folder = tmp_path / "migrations"
         folder.mkdir(exist_ok=True)
         for number, text in enumerate(migrations, 1):
             (folder / f"{number}_m.sql").write_text(text)
         (tmp_path / "pyproject.toml").write_text(tenancy)
-        command = [*PGASSAY, "check", "--pg", pg, "--timeout", str(timeout)]
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False, **how
-        )
+        arguments = ["check", "--pg", pg, "--timeout", str(timeout)]
+        if limit is None:
+            done = command.run(*arguments, cwd=tmp_path)
+        else:
+            done = subprocess.run(
+                [*PGASSAY, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, preexec_fn=limit
+            )
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -138,7 +141,7 @@ def test_a_disk_that_is_full_is_an_error_that_says_so(check: Check, server: Serv
         resource.setrlimit(resource.RLIMIT_FSIZE, (48 * 2**20, 48 * 2**20))
 
     grow = "create table public.t as select g, repeat('x', 900) as x from generate_series(1, 1000000) as g;"
-    done = check(f"select 1;\n{grow}", pg=server.backend, preexec_fn=limit)
+    done = check(f"select 1;\n{grow}", pg=server.backend, limit=limit)
     assert done.returncode == 2
     assert "1_m.sql:2" in done.stderr
     assert "could not extend file" in done.stderr or "No space left" in done.stderr or "too large" in done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pgassay import Clone, MigrationError, ledger, migrations
 from pgassay.errors import ConfigError, Unavailable
 from pgassay.identity import Databases
 from pgassay.migrations import Folder
+from tests.harness import command
 from tests.jobs.cast import one
 
 ROOT = Path(__file__).parents[2]
@@ -304,8 +304,7 @@ def test_no_error_shows_the_password(url: str, words: str) -> None:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pgassay", "apply", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = command.run("apply", *arguments, cwd=ROOT)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

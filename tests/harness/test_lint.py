@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pgassay.identity import Databases
 from pgassay.migrations import Script
 from pgassay.servers import local
 from tests import needs
+from tests.harness import command
 from tests.harness.test_cli import SCHEMA, TENANCY
 
 ROOT = needs.ROOT
@@ -415,8 +415,7 @@ def test_waivers_for_the_linter_and_for_checks_are_told_apart() -> None:
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pgassay", "lint", "--pg", "embedded", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    done = command.run("lint", "--pg", "embedded", *arguments, cwd=cwd)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -35,7 +35,7 @@ from pgassay.errors import ConfigError
 from pgassay.migrations import Script
 from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, schema, terminal
 from pgassay.report import json as json_report
-from tests.harness import runs
+from tests.harness import command, runs
 
 ROOT = Path(__file__).parents[2]
 LEAKY = ROOT / "examples" / "leaky"
@@ -68,9 +68,7 @@ drop function public.total_of;
 
 def pgassay(*arguments: str | Path, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PGASSAY_")} | variables
-    done = subprocess.run(
-        [*PGASSAY, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    done = command.run(*arguments, cwd=cwd, environment=environment)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -542,8 +540,7 @@ def test_colours_are_for_a_terminal_that_wants_them(tmp_path: Path, no_color: bo
         "from tests.harness import runs; from pgassay.report import terminal\n"
         "terminal.console().print(terminal.report(runs.full()))"
     )
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs) as process:
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=theirs) as process:
         os.close(theirs)
         said = b""
         try:

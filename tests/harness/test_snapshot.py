@@ -6,7 +6,7 @@ import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,16 @@ class Bench:
 
     session: Session
     ground: State
+    _found: dict[tuple[Script, ...], State] = field(default_factory=dict)
 
     def after(self, *applied: Script) -> State:
-        with self.session.transaction(force_rollback=True):
-            for script in applied:
-                migrations.apply(self.session, script)
-            return state.since(reading.read(self.session), self.ground)
+        """The state once ``applied`` are; looked at once, since a hundred tests compare with the same one."""
+        if applied not in self._found:
+            with self.session.transaction(force_rollback=True):
+                for script in applied:
+                    migrations.apply(self.session, script)
+                self._found[applied] = state.since(reading.read(self.session), self.ground)
+        return self._found[applied]
 
 
 @pytest.fixture(scope="module")

@@ -152,6 +152,8 @@ def name(
 def _culprit(session: Session, finding: Finding, probe: Probe, likely: _Candidate | None) -> _Candidate | None:
     if not probe.shows(session):
         return None
+    if likely is not None and _closes(session, likely.statement, probe):
+        return likely
     with session.transaction(force_rollback=True):
         session.execute("set local search_path = pg_catalog")
         candidates = session.execute(
@@ -163,7 +165,7 @@ def _culprit(session: Session, finding: Finding, probe: Probe, likely: _Candidat
                 "commands": ["*", _COMMANDS.get(finding.door, "r")],
             },
         ).fetchall()
-    tried = [*([likely] if likely else []), *(_Candidate(*candidate) for candidate in candidates[:_LIMIT])]
+    tried = (_Candidate(*candidate) for candidate in candidates[:_LIMIT])
     return next((candidate for candidate in tried if _closes(session, candidate.statement, probe)), None)
 
 

@@ -132,6 +132,7 @@ class _Table:
         ]
         self.rules += [_not_null_rule(column) for column in self.columns if column.not_null and column.has_default]
         self.references = self._references()
+        self._values: dict[str, list[Any]] = {}
 
     def divided(self) -> tuple[list[Column], list[Column]]:
         """The columns that no rule speaks of, and those that have to be searched."""
@@ -158,7 +159,12 @@ class _Table:
         return Variable((column.name,), options)
 
     def values_of(self, column: Column) -> list[Any]:
-        """Values to be searched through."""
+        """Values to be searched through; found once, since each rule that is to be broken asks for them."""
+        if column.name not in self._values:
+            self._values[column.name] = self._new_values_of(column)
+        return self._values[column.name]
+
+    def _new_values_of(self, column: Column) -> list[Any]:
         suggested = self.pools.valid(column.data_type, hints_for(self.relation, column.name))
         sampled: list[Any] = []
         if not column.data_type.domains and (suggested or _is_free(column.data_type)):
