@@ -77,21 +77,26 @@ class _Known:
 
 
 class Maker:
-    """Makes rows through ``connection``, the owner's, for tenants as ``tenancy`` declares them."""
+    """Makes rows through ``connection``, the owner's, for tenants as ``tenancy`` declares them.
 
-    def __init__(self, connection: psycopg.Connection[Any], relations: tuple[Relation, ...], tenancy: Tenancy) -> None:
+    Another ``seed`` makes other ones.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], relations: tuple[Relation, ...], tenancy: Tenancy, seed: int = 0
+    ) -> None:
         self._connection = connection
         self._relations = {relation.full_name: relation for relation in relations}
         self._tenancy = tenancy
         self._pools = Pools(connection)
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(1 + seed)
         self._turns: dict[str, Iterator[int]] = {}
         self._plans: dict[tuple[Any, ...], list[Part]] = {}
         self._refused: set[tuple[str, bool]] = set()
         self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
         self._nobody: UUID | None = None
-        self._random = random.Random(0)  # noqa: S311 - the same values in every run
+        self._random = random.Random(seed)  # noqa: S311 - the same values in every run
 
     def listed_of(self, relation: str) -> dict[str, list[str]]:
         """The values to which CHECK constraints or enums hold the columns of one relation."""
@@ -617,7 +622,10 @@ class Maker:
         return Search(self._pools, relation, known.values, check_rules(relation))
 
     def _variables(self, relation: Relation, known: _Known, turn: int | None, *, wide: bool = False) -> list[Variable]:
-        """The columns to be searched: those under constraints, or all that can be given values."""
+        """The columns to be searched: those under constraints, or all that can be given values.
+
+        Of those that views ask for, which come first, the likeliest value goes before that of others.
+        """
         listed = self.listed_of(relation.full_name)
         rules = check_rules(relation)
         checked = {name for rule in rules for name in rule.columns}
@@ -633,7 +641,7 @@ class Maker:
                 keys = tuple(choice[name] for name in names)
                 found.append(Variable(names, [keys, tuple(LEFT_OUT for _ in names)], heavy=True))
         more = [trigger.source for trigger in relation.triggers] if wide else []
-        for column in relation.columns:
+        for column in sorted(relation.columns, key=lambda column: not _is_asked_for(column, listed)):
             if column.name in taken or column.generated or column.identity:
                 continue
             if not column.not_null and column.name in referring:

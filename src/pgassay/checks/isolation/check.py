@@ -53,20 +53,22 @@ def observe(
     *,
     arrangement: Iterable[Script] = (),
     keep: bool = False,
+    seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Matrix:
     """Fill a clone of ``template`` with rows, and try every door of the API in copies of it.
 
     ``arrangement`` is SQL that the owner applies to the rows once they are made; ``keep`` leaves the database with the
-    rows to the end of the run. ``progress`` is told in words of each step before it is taken. Raises `PgassayError`
-    where the tenants cannot be made, or the arrangement fails.
+    rows to the end of the run. Another ``seed`` makes other rows, by which nothing else is to be found. ``progress`` is
+    told in words of each step before it is taken. Raises `PgassayError` where the tenants cannot be made, or the
+    arrangement fails.
     """
     with ExitStack() as stack:
         progress("Making rows")
         filled = stack.enter_context(_used(databases, template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
-        world = World(owner, relations, tenancy, files)
+        world = World(owner, relations, tenancy, files, seed)
         storage.fill(world)
         parts = partitions.fill(world, catalog.read_partitions(owner))
         world.arrange(arrangement)

@@ -102,11 +102,12 @@ class World:
         relations: tuple[Relation, ...],
         tenancy: Tenancy,
         storage: Iterable[Relation] = (),
+        seed: int = 0,
     ) -> None:
         self.connection = connection
         self.tenancy = tenancy
         self.relations = {relation.full_name: relation for relation in (*relations, *storage)}
-        self.maker = Maker(connection, relations, tenancy)
+        self.maker = Maker(connection, relations, tenancy, seed)
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
