@@ -41,7 +41,7 @@ lint: .venv/dev
 	$(python) -m ruff format --check
 	$(python) -m mypy
 	$(bin)/lint-imports
-	$(bin)/sqlfluff lint --disable-progress-bar sql/supabase
+	$(bin)/sqlfluff lint --disable-progress-bar sql/supabase sql/rows.sql
 	@$(bin)/pgassay lint --fail-on warning $(ARGS)
 
 .PHONY: format

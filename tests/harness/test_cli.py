@@ -93,8 +93,6 @@ def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path]) -> No
 def test_row_level_security_off_on_jobs_is_found(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sql", tmp_path / "sql")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "rows.sql", tmp_path / "tests")
     fault = tmp_path / "sql" / "migrations" / "20251104000000_fault.sql"
     fault.write_text("alter table public.jobs disable row level security;")
     done = run("check", "--pg", "embedded", cwd=tmp_path)

@@ -72,8 +72,11 @@ def written_by(command: list[str]) -> set[str]:
     """The files of reports that pgassay or pytest writes, when it is called so; and it takes all of its options."""
     match command:
         case [".venv/bin/pgassay", name, *arguments]:
-            options = cli.main.commands[name].make_context(name, arguments).params
-            options.pop("fail_on", None)
+            chosen = cli.main.get_command(click.Context(cli.main), name)
+            assert chosen is not None
+            options = chosen.make_context(name, arguments).params
+            for own in ("fail_on", "keep"):
+                options.pop(own, None)
             reports = destinations.parse(options.pop("wanted"))
             settings = config.load(options.pop("directory"), **options)
             assert settings.migrations == ROOT / "sql" / "migrations"

@@ -88,7 +88,8 @@ class Calls:
             )
         }
         """The schemas of which the API is taken to offer tables and functions."""
-        ((self._began,),) = world.ask("select pg_catalog.clock_timestamp()")
+        ((began,),) = world.ask("select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())")
+        self._began = datetime.fromtimestamp(began, UTC)
         self.probes = 0
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []

@@ -16,6 +16,6 @@ update public.job_tasks as t
 set status = 'error'
 where exists (select from public.job_tasks as o where o.job_id = t.job_id and o.id < t.id);
 insert into public.job_tasks (job_id, batch, step, kind)
-select j.id, 1, 1, 'draft_email'
+select j.id, 1 as batch, 1 as step, 'draft_email' as kind
 from public.jobs as j
 where j.status = 'running';
