@@ -1,0 +1,269 @@
+"""What a function is called with: values of the rows of a tenant, of two, or none."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.types.range import Range
+
+from pgassay.catalog import Argument, Function
+from pgassay.checks.isolation.world import World
+from pgassay.identity import Session
+from pgassay.rows import Row
+
+_CALLS = 24
+"""How many combinations of arguments a function is tried with."""
+_COMBINATIONS = 4096
+_KEYS = 12
+"""How many keys an argument is tried with."""
+_PARTS = 6
+"""How many elements of one tenant an array is tried with, one by one."""
+_KEY_TYPES = ("uuid", "bigint", "integer")
+_PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
+_BOUNDS: Mapping[str, type] = {"date": date, "timestamp with time zone": datetime, "numeric": Decimal}
+"""Types of arguments that may say where in a range, by what the bounds of a range are read as."""
+_TEXTS = ("text", "character varying", "citext", "name")
+
+
+MARK, _BACK = "savepoint pgassay_call", "rollback to savepoint pgassay_call"
+"""One savepoint for many calls, a round trip less for each; it is gone with the savepoint around it."""
+
+Answer = list[Any] | str
+"""The rows that a call gives, or the words of its error."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function with values for its arguments."""
+
+    statement: sql.Composed
+    values: list[Any]
+
+    def answer(self, api: Session) -> Answer:
+        """What whoever ``api`` is, is answered. It is undone, to the savepoint of `MARK`."""
+        answer: Answer
+        try:
+            cursor = api.execute(self.statement, self.values)
+            answer = cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            if api.closed:
+                raise
+            answer = f"{error.sqlstate} {error.diag.message_primary}"
+        api.execute(_BACK)
+        return answer
+
+    @property
+    def known(self) -> frozenset[str]:
+        """What the caller has named, so that it is no news in an answer and no sign of whose a new row is."""
+        given = (value if isinstance(value, list) else [value] for value in self.values)
+        return frozenset(str(part) for parts in given for part in parts)
+
+
+def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
+    """Calls with values of one tenant: an argument gets the key that its name says, or each of those of its type."""
+    wanted = _wanted(function)
+    pools = [candidates(argument, world, label)[:_KEYS] for argument in wanted]
+    combined = itertools.islice(itertools.product(*(range(len(pool)) for pool in pools)), _COMBINATIONS)
+    for chosen in sorted(combined, key=sum)[:_CALLS]:  # the likeliest first
+        yield _call(function, wanted, [pool[n] for pool, n in zip(pools, chosen, strict=True)])
+    for place in range(1, max(map(len, pools), default=0)):
+        yield _call(function, wanted, _at(wanted, pools, world, label, place))
+    likeliest = [pool[0] for pool in pools]
+    for first, second in itertools.permutations([n for n, argument in enumerate(wanted) if _is_key(argument)], 2):
+        if wanted[first].type == wanted[second].type:
+            for one, other in _siblings(world, label, wanted[first].type):
+                values = [*likeliest]
+                values[first], values[second] = one, other
+                yield _call(function, wanted, values)
+    for argument in function.arguments:
+        if argument not in wanted:
+            for value in candidates(argument, world, label)[:_KEYS]:
+                yield _call(function, [*wanted, argument], [*likeliest, value])
+
+
+def _at(wanted: list[Argument], pools: list[list[Any]], world: World, label: str, place: int) -> list[Any]:
+    """The likeliest value of an argument whose name says what it is, and that at ``place`` of the others."""
+    return [
+        pool[0] if _named(argument, world, label) else pool[min(place, len(pool) - 1)]
+        for argument, pool in zip(wanted, pools, strict=True)
+    ]
+
+
+def _is_key(argument: Argument) -> bool:
+    return argument.type in _KEY_TYPES
+
+
+def _siblings(world: World, label: str, kind: str) -> Iterator[tuple[Any, Any]]:
+    """The keys of two rows of one table, for each of which the tenant has two."""
+    for name, rows in world.tenants.others.items():
+        column = world.relations[name].column("id")
+        if column is not None and column.type == kind:
+            yield world.tenants.rows[name][label]["id"], rows[label]["id"]
+
+
+def mixed(function: Function, world: World) -> Iterator[Call]:
+    """Calls that only a stranger tries: values of A and B together, NULL for all, texts that stand in rows of B."""
+    wanted = _wanted(function)
+    if not wanted:
+        return
+    several = {label: [candidates(argument, world, label) for argument in wanted] for label in "AB"}
+    keys = [argument.type for argument in wanted if _is_key(argument)]
+    pairs = len(set(keys)) < len(keys)
+    for place in range(_KEYS if pairs else 1):
+        chosen_of = [_at(wanted, several[label], world, label, place) for label in "AB"]
+        pools = [list(pair) for pair in zip(*chosen_of, strict=True)]
+        for chosen in itertools.islice(itertools.product(*pools), _CALLS):
+            yield _call(function, wanted, list(chosen))
+        if place >= max(len(pool) for pool in several["B"]) - 1:
+            break
+    yield _call(function, wanted, [None] * len(wanted))
+    for label in "AB":
+        yield from with_texts(function, world, label)
+    for number, argument in enumerate(wanted):
+        if argument.type.endswith("[]"):
+            for mine, theirs in zip(several["A"][number], several["B"][number], strict=False):
+                if isinstance(mine, list) and isinstance(theirs, list):
+                    for label in "AB":
+                        likeliest = [pool[0] for pool in several[label]]
+                        yield _call(function, wanted, _with(likeliest, number, [*mine, *theirs]))
+
+
+def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
+    """Calls with values of one tenant, in which each argument in turn is one of the texts that stand in rows of B."""
+    wanted = _wanted(function)
+    likeliest = [candidates(argument, world, label)[0] for argument in wanted]
+    texts: dict[tuple[str, str], str] = {}
+    for made in (world.tenants.rows, world.tenants.others):
+        for name, rows in made.items():
+            for column, value in rows["B"].items():
+                if isinstance(value, str):
+                    texts.setdefault((name, column), value)
+    tried = dict.fromkeys(["", "%", *texts.values(), world.emails.get(world.tenants.users["B"], "")])
+    for number, argument in enumerate(wanted):
+        if argument.type in _TEXTS and not _listed(argument, world):
+            for value in tried:
+                yield _call(function, wanted, _with(likeliest, number, value))
+
+
+def _with(values: list[Any], place: int, value: Any) -> list[Any]:
+    return [*values[:place], value, *values[place + 1 :]]
+
+
+def _wanted(function: Function) -> list[Argument]:
+    return [argument for argument in function.arguments if not argument.has_default or argument.type == "uuid"]
+
+
+def _call(function: Function, wanted: list[Argument], values: list[Any]) -> Call:
+    arguments = [
+        sql.SQL("{}{}%s{}").format(
+            sql.SQL("variadic " if function.variadic and argument == function.arguments[-1] else ""),
+            sql.SQL("{} => ").format(sql.Identifier(argument.name)) if argument.name else sql.SQL(""),
+            sql.SQL("::{}").format(sql.SQL(argument.type)) if argument.type.endswith("[]") else sql.SQL(""),
+        )
+        for argument in wanted
+    ]
+    verb = sql.SQL("call {}({})" if function.procedure else "select * from {}({})")
+    statement = verb.format(sql.Identifier(function.schema, function.name), sql.SQL(", ").join(arguments))
+    return Call(statement, values)
+
+
+def candidates(argument: Argument, world: World, label: str) -> list[Any]:
+    """Values of the tenant's rows that the argument may stand for, the likeliest first; at least one."""
+    if argument.type.endswith("[]"):
+        element = Argument(argument.name.removesuffix("s"), argument.type[:-2], argument.has_default)
+        return [[value] for value in candidates(element, world, label)[:_PARTS]]
+    if argument.type == "boolean":
+        return [True, False]
+    tenants = world.tenants
+    rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
+    named = _named(argument, world, label)
+    if _is_key(argument):
+        kind: type = UUID if argument.type == "uuid" else int
+        keys = [key for relation, row in rows for key in key_of(world, relation, row)]
+        keys += [tenants.ids[label], tenants.users[label]]
+        found = [value for value in [*named, *keys] if isinstance(value, kind)]
+        return list(dict.fromkeys(found)) or [1]
+    named += [
+        row[column.name]
+        for relation, row in rows
+        for column in world.relations[relation].columns
+        if column.type == argument.type and argument.type not in _TEXTS and row.get(column.name) is not None
+    ]
+    if argument.type in _BOUNDS:
+        bounds = [value.lower for _, row in rows for value in row.values() if isinstance(value, Range)]
+        named += [bound for bound in bounds if type(bound) is _BOUNDS[argument.type]]
+    listed = _listed(argument, world)
+    found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
+    return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+
+
+def _plain(argument: Argument) -> str:
+    """The name of an argument without what marks it as one."""
+    return _PREFIX.sub("", argument.name.lower()).strip("_")
+
+
+def key_of(world: World, relation: str, row: Row) -> list[Any]:
+    """The key of a row, where it is one column."""
+    key = world.relations[relation].primary_key if relation in world.relations else ()
+    return [row[column] for column in key] if len(key) == 1 else []
+
+
+def _listed(argument: Argument, world: World) -> list[str]:
+    """The values to which a column is held after which the argument is named."""
+    name = _plain(argument)
+    return [value for column, values in world.maker.listed.items() if name.endswith(column) for value in values]
+
+
+def distinct(calls: Iterable[Call]) -> Iterator[Call]:
+    """Each call once."""
+    known: set[tuple[str, str]] = set()
+    for call in calls:
+        key = (call.statement.as_string(None), repr(call.values))
+        if key not in known:
+            known.add(key)
+            yield call
+
+
+def _named(argument: Argument, world: World, label: str) -> list[Any]:
+    """Values of the tenant's rows that the name of the argument speaks of."""
+    name = _plain(argument)
+    tenants = world.tenants
+    rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
+    named: list[Any] = []
+    for relation, row in rows:
+        table = relation.partition(".")[2]
+        for noun in (table, table.removesuffix("s"), table.removesuffix("es")):
+            if name in (noun, f"{noun}id"):
+                named += key_of(world, relation, row)
+            elif name.startswith(f"{noun}_"):
+                named.append(row.get(name.removeprefix(f"{noun}_")))
+    if name in (world.tenancy.column, "tenant_id", "org_id", "organization_id"):
+        named.append(tenants.ids[label])
+    if name in ("user_id", "uid", "owner_id", "member_id", "profile_id"):
+        named.append(tenants.users[label])
+    if "mail" in name:
+        named.append(world.emails.get(tenants.users[label]))
+    named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
+    return [value for value in named if value is not None]
+
+
+def _sent(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+_SAMPLES: Mapping[str, Any] = {
+    "text": "sample", "character varying": "sample", "jsonb": "{}", "json": "{}", "numeric": 1,
+    "double precision": 1, "real": 1, "smallint": 1, "date": "2025-11-03", "timestamp with time zone": "2025-11-03",
+    "timestamp without time zone": "2025-11-03", "interval": "1 day", "int4range": "[1,2)", "int8range": "[1,2)",
+    "numrange": "[1,2)", "daterange": "[2025-11-03,2025-11-04)",
+}  # fmt: skip
