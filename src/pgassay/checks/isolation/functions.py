@@ -31,7 +31,7 @@ class Calls:
         self._world = world
         self._api = api
         self._alone = alone
-        self._offered = {
+        self._offered = {"public"} | {
             relation.schema
             for relation in world.relations.values()
             if any(
