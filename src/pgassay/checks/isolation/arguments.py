@@ -32,6 +32,9 @@ _KEY_TYPES = ("uuid", "bigint", "integer")
 _PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
 _BOUNDS: Mapping[str, type] = {"date": date, "timestamp with time zone": datetime, "numeric": Decimal}
 """Types of arguments that may say where in a range, by what the bounds of a range are read as."""
+_PAYLOADS = ("json", "jsonb")
+_STATES = 3
+"""With texts of so many rows of each table: what is found by one may hang on the state of its row."""
 _TEXTS = ("text", "character varying", "citext", "name")
 
 
@@ -85,10 +88,26 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
                 values = [*likeliest]
                 values[first], values[second] = one, other
                 yield _call(function, wanted, values)
+    for values, _ in _by_row(wanted, likeliest, world, label):
+        yield _call(function, wanted, values)
     for argument in function.arguments:
         if argument not in wanted:
             for value in candidates(argument, world, label)[:_KEYS]:
                 yield _call(function, [*wanted, argument], [*likeliest, value])
+
+
+def _by_row(
+    wanted: list[Argument], likeliest: list[Any], world: World, label: str
+) -> Iterator[tuple[list[Any], list[int]]]:
+    """Values of one row for all arguments that are named after its columns, two at least; and which ones are not."""
+    names = [_plain(argument) for argument in wanted]
+    for _, whose, row in world.made():
+        if whose == label and sum(row.get(name) is not None for name in names) > 1:
+            values = [
+                value if row.get(name) is None else _sent(row[name])
+                for name, value in zip(names, likeliest, strict=True)
+            ]
+            yield values, [number for number, name in enumerate(names) if row.get(name) is None]
 
 
 def _at(wanted: list[Argument], pools: list[list[Any]], world: World, label: str, place: int) -> list[Any]:
@@ -126,6 +145,15 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
             yield _call(function, wanted, list(chosen))
         if place >= max(len(pool) for pool in several["B"]) - 1:
             break
+    own = [pool[0] for pool in several["A"]]
+    for values, rest in _by_row(wanted, own, world, "A"):
+        for number in rest:
+            for value in several["B"][number][:_KEYS]:
+                yield _call(function, wanted, _with(values, number, value))
+    for number, argument in enumerate(wanted):
+        if argument.type in _PAYLOADS and not _named(argument, world, "A"):
+            for payload in _crossed(world):
+                yield _call(function, wanted, _with(own, number, payload))
     yield _call(function, wanted, [None] * len(wanted))
     for label in "AB":
         yield from with_texts(function, world, label)
@@ -142,13 +170,13 @@ def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
     """Calls with values of one tenant, in which each argument in turn is one of the texts that stand in rows of B."""
     wanted = _wanted(function)
     likeliest = [candidates(argument, world, label)[0] for argument in wanted]
-    texts: dict[tuple[str, str], str] = {}
-    for made in (world.tenants.rows, world.tenants.others):
-        for name, rows in made.items():
-            for column, value in rows["B"].items():
-                if isinstance(value, str):
-                    texts.setdefault((name, column), value)
-    tried = dict.fromkeys(["", "%", *texts.values(), world.emails.get(world.tenants.users["B"], "")])
+    texts: dict[tuple[str, str], list[str]] = {}
+    for name, whose, row in world.made():
+        for column, value in row.items() if whose == "B" else ():
+            if isinstance(value, str):
+                texts.setdefault((name, column), []).append(value)
+    of_each = itertools.chain.from_iterable(values[:_STATES] for values in texts.values())
+    tried = dict.fromkeys(["", "%", *of_each, world.emails.get(world.tenants.users["B"], "")])
     for number, argument in enumerate(wanted):
         if argument.type in _TEXTS and not _listed(argument, world):
             for value in tried:
@@ -187,6 +215,9 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     tenants = world.tenants
     rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
     named = _named(argument, world, label)
+    if argument.type in _PAYLOADS:
+        named = named or [payload for _, row in rows for payload in (row, [row])]
+        return list(dict.fromkeys(map(_sent, named)))[: 2 * _KEYS] or ["{}"]
     if _is_key(argument):
         kind: type = UUID if argument.type == "uuid" else int
         keys = [key for relation, row in rows for key in key_of(world, relation, row)]
@@ -205,6 +236,21 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     listed = _listed(argument, world)
     found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
     return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+
+
+def _crossed(world: World) -> Iterator[str]:
+    """Rows of A in JSON, alone and in a list, in which what ties them to their tenant, or to another row, is B's."""
+    for name, rows in world.tenants.rows.items():
+        relation = world.relations[name]
+        column = world.tenancy.column_of(name)
+        changes: list[Row] = [{column: world.tenants.ids["B"]}] if column in rows["A"] else []
+        for key in relation.foreign_keys:
+            there = world.tenants.rows.get(key.target, {}).get("B")
+            if there is not None:
+                changes += [{here: there[target]} for here, target in key.columns]
+        for change in changes:
+            row = {**rows["A"], **change}
+            yield from (_sent(row), _sent([row]))
 
 
 def _plain(argument: Argument) -> str:
@@ -258,7 +304,7 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
 
 
 def _sent(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, dict | list) else value
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else value
 
 
 _SAMPLES: Mapping[str, Any] = {

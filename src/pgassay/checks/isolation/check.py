@@ -16,6 +16,7 @@ from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import partitions, storage
 from pgassay.checks.isolation.effects import Effects
+from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
@@ -29,6 +30,25 @@ from pgassay.patience import Stopped
 from pgassay.rows import Unfilled
 from pgassay.templates import Template
 
+_SOURCES = """
+select distinct pg_catalog.concat(vn.nspname, '.', v.relname), pg_catalog.concat(sn.nspname, '.', s.relname)
+from pg_catalog.pg_rewrite as w
+join pg_catalog.pg_class as v on w.ev_class = v.oid and v.relkind in ('v', 'm') and v.oid >= 16384
+join pg_catalog.pg_namespace as vn on v.relnamespace = vn.oid
+join pg_catalog.pg_depend as d
+    on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+    and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> v.oid
+join pg_catalog.pg_class as s on d.refobjid = s.oid
+join pg_catalog.pg_namespace as sn on s.relnamespace = sn.oid
+union all
+select pg_catalog.concat(n.nspname, '.', v.relname), 'a function'
+from pg_catalog.pg_rewrite as w
+join pg_catalog.pg_class as v on w.ev_class = v.oid and v.relkind in ('v', 'm') and v.oid >= 16384
+join pg_catalog.pg_namespace as n on v.relnamespace = n.oid
+join pg_catalog.pg_depend as d
+    on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+    and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid >= 16384
+"""
 _BEYOND_THE_API = """
 select
     pg_catalog.count(*) filter (where c.relkind in ('r', 'p') and pg_catalog.has_table_privilege(r, c.oid, 'truncate')),
@@ -68,6 +88,7 @@ def observe(
         filled = stack.enter_context(_used(databases, template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
+        tenancy = replace(tenancy, public=tenancy.public | _views_of(owner, tenancy.public))
         world = World(owner, relations, tenancy, files, seed)
         storage.fill(world)
         parts = partitions.fill(world, catalog.read_partitions(owner))
@@ -91,6 +112,7 @@ def observe(
             check = _Check(world, api, alone, actors, stale, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
+            check.escalation()
             check.functions(functions)
             matrix = replace(check.matrix(), kept=clone.name if keep else "")
         if not matrix.findings:
@@ -111,6 +133,19 @@ def _used(databases: Databases, template: Template, *, keep: bool = False) -> It
         clone.close()
         if not keep:
             databases.drop_later(clone)
+
+
+def _views_of(owner: Session, public: frozenset[str]) -> set[str]:
+    """The views that show nothing but what everybody may read."""
+    found = set(public)
+    sources: dict[str, set[str]] = {}
+    with owner.transaction(force_rollback=True):
+        owner.execute("set local search_path = pg_catalog")
+        for view, source in owner.execute(_SOURCES).fetchall():
+            sources.setdefault(view, set()).add(source)
+    while more := {view for view, of in sources.items() if of <= found} - found:
+        found |= more
+    return found - public
 
 
 def _without_others(
@@ -165,6 +200,8 @@ class _Check:
         self._progress = progress
         self._effects = Effects(world, api, alone)
         self._flags = Flags(world)
+        self._escalation = Escalation(world, api)
+        self._whole: list[Target] = []
         self._calls = Calls(world, api, alone)
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
@@ -182,7 +219,11 @@ class _Check:
             lines=tuple(line for line in self._lines if line.relation not in unjudged),
             findings=tuple(found),
             unjudged=unjudged,
-            probes=self._probes + self._effects.probes + self._flags.probes + self._calls.probes,
+            probes=self._probes
+            + self._effects.probes
+            + self._flags.probes
+            + self._escalation.probes
+            + self._calls.probes,
             vacuous=(*self._vacuous, *self._calls.vacuous),
             skipped=(*self._skipped, *self._calls.skipped),
             demonstrations=found,
@@ -236,12 +277,18 @@ class _Check:
                 self._add(self._effects.compare(target, actor, reached))
             if is_member:
                 self._add(self._effects.try_all(target, actor, reached))
-        if name not in _KINDS:
+        if name not in _KINDS and name not in self._world.tenancy.public:
             self._add(self._flags.try_all(target, self._actors))
+            if not any(finding.object == name and finding.door == "select" for finding in self._findings):
+                self._whole.append(target)
         for label in LABELS:  # the negative control of select: a member finds the rows
             member = self._world.member(label)
             with self._api.example(), member.enter(self._api):
                 target.try_select(self._api, member)
+
+    def escalation(self) -> None:
+        """Look again at what was isolated, after changing what one may change of one's own."""
+        self._add(self._escalation.try_all(self._whole, self._actors))
 
     def functions(self, functions: Iterable[Function]) -> None:
         """Call every function."""

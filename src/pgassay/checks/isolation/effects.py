@@ -143,7 +143,7 @@ class Effects:
     # what is caused
 
     def _inserts(self, target: Target, actor: Actor) -> Iterator[Found]:
-        """Insert a row of one's own that has the natural keys of B."""
+        """Insert a row of one's own that has the natural keys of B, and one that leaves its numbers to triggers."""
         for values in self._like_those_of_b(target, actor):
             statement, sent = insert_statement(target.relation, values), list(values.values())
             here = self._run(self._api, actor, statement, sent)
@@ -189,6 +189,9 @@ class Effects:
                     and row.get(column.name) is not None
                 }
                 yield {**values, **natural}
+            if relation.triggers:  # they may give the numbers that are left out
+                numbers = {column.name for column in relation.columns if column.category == "N"} - {target.column}
+                yield {name: value for name, value in values.items() if name not in numbers - linked}
 
     def _run(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
         self.probes += 1

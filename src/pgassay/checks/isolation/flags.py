@@ -32,7 +32,7 @@ order by 1, 2
 
 
 class Flags:
-    """Columns that policies ask for: flags, and those that are held to a list of values."""
+    """Columns that policies ask for: flags, times, and those that are held to a list of values."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -48,8 +48,12 @@ class Flags:
             column = relation.column(name)
             if column is None:
                 continue
-            listed = self._world.maker.listed_of(relation.full_name).get(name, [])
-            for value in [True, False] if column.category == "B" else listed:
+            values: list[Any] = self._world.maker.listed_of(relation.full_name).get(name, [])
+            if column.category == "B":
+                values = [True, False]
+            elif column.category == "D":
+                values = ["tomorrow", "yesterday"]  # PostgreSQL's own words
+            for value in values:
                 found = self._try(target, name, value, others)
                 if found is not None:
                     yield self._finding(target, name, value, found, policies)

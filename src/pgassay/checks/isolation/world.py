@@ -274,17 +274,17 @@ class World:
         for key in dict.fromkeys(_USER_METADATA.findall(sources)):
             for relation, label, row in self.made():
                 if label == "B" and relation not in self.tenancy.public:
-                    found = [value for name, value in row.items() if name.endswith(key) and value is not None]
+                    ends = (key, key.removesuffix("s"))
+                    found = [value for name, value in row.items() if name.endswith(ends) and value is not None]
                     read.setdefault(key, []).extend(map(str, found))
         several = {key: list(dict.fromkeys(values)) for key, values in read.items() if values}
-        metadata = claims["user_metadata"]
-        return [
-            {
-                **claims,
-                "user_metadata": {**{key: values[n % len(values)] for key, values in several.items()}, **metadata},
-            }
-            for n in range(min(_FORGED, max(map(len, several.values()), default=1)))
+        count = min(_FORGED, max(map(len, several.values()), default=1))
+        forged: list[dict[str, Any]] = [
+            {key: values[n % len(values)] for key, values in several.items()} for n in range(count)
         ]
+        if several:
+            forged.append(several)  # each as a list, too
+        return [{**claims, "user_metadata": {**metadata, **claims["user_metadata"]}} for metadata in forged]
 
     def _by_role(self, label: str) -> list[Actor]:
         """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
