@@ -169,7 +169,7 @@ with check (
 create policy members_work_with_their_organisations_tasks on public.job_tasks
 for all to authenticated
 using (
-    job_id in (
+    job_id = any(array(
         select j.id
         from public.jobs as j
         where
@@ -178,8 +178,9 @@ using (
                 from public.organization_members as m
                 where m.user_id = (select auth.uid())
             ))
-    )
+    ))
 )
+-- in, which is hashed: what is written is there already, and no index finds it
 with check (
     job_id in (
         select j.id
