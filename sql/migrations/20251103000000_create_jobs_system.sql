@@ -65,7 +65,7 @@ create table public.jobs (
     constraint jobs_name_has_1_to_200_characters check (char_length(name) between 1 and 200),
     -- blank by Unicode, spelled out: what \s means beyond ASCII depends on the locale
     constraint jobs_name_not_blank check (
-        name ~ '[^\s\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]'
+        name ~ E'[^\\s\\u0085\\u00a0\\u1680\\u2000-\\u200b\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]'
     ),
     constraint jobs_params_is_an_object check (jsonb_typeof(params) = 'object'),
     constraint jobs_status_known check (

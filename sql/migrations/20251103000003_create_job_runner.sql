@@ -429,8 +429,10 @@ immutable
 set search_path = ''
 as $$
 declare
-    -- what stands between the braces, without blanks around it
-    c_variable constant pg_catalog.text := '\{\{\s*([^{}]*?)\s*\}\}';
+    -- No literal here means anything else where standard_conforming_strings is off. Blanks around a name are cut off
+    -- afterwards: a pattern that leaves them out is tried at each of them.
+    c_variable constant pg_catalog.text := '[{][{]([^{}]*)[}][}]';
+    c_name constant pg_catalog.text := '[^[:space:]](?:.*[^[:space:]])?';
     v_field pg_catalog.text;
     v_text pg_catalog.text;
     v_name pg_catalog.text;
@@ -453,7 +455,9 @@ begin
         end if;
         v_text := p_template ->> v_field;
 
-        for v_name in select m[1] from regexp_matches(v_text, c_variable, 'g') as m loop
+        for v_name in
+            select coalesce(substring(m[1], c_name), '') from regexp_matches(v_text, c_variable, 'g') as m
+        loop
             if not p_variables ? v_name then
                 raise exception 'p_template.% has an unknown variable: %', v_field, v_name using errcode = 'PT400';
             end if;
@@ -473,13 +477,12 @@ begin
                 replace(replace(replace(replace(replace(
                     case
                         when v_field = 'subject'
-                            then regexp_replace(
-                                p_variables ->> m.name[1], '[\u000a-\u000d\u0085\u2028\u2029]+', ' ', 'g'
-                            )
-                        else p_variables ->> m.name[1]
+                            then regexp_replace(n.value, E'[\\u000a-\\u000d\\u0085\\u2028\\u2029]+', ' ', 'g')
+                        else n.value
                     end,
                     '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') as escaped
             from regexp_matches(v_text, c_variable, 'g') with ordinality as m (name, position)
+            cross join lateral (select p_variables ->> coalesce(substring(m.name[1], c_name), '') as value) as n
         ) as v on p.position = v.position;
         v_result := v_result || jsonb_build_object(v_field, v_text);
     end loop;
