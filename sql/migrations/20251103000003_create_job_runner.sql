@@ -127,6 +127,28 @@ comment on function private.get_job_days(jsonb) is
 
 -- Creating and planning
 
+create function private.get_next_batch(p_job_id uuid)
+returns integer
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_last constant public.job_tasks.batch%type := (
+        select max(t.batch) from public.job_tasks as t where t.job_id = p_job_id
+    );
+begin
+    if v_last = 2147483647 then
+        raise exception 'job % has a task in batch %, after which there is none', p_job_id, v_last
+        using errcode = 'PT409', hint = 'Give that task a lower batch, or delete it.';
+    end if;
+    return coalesce(v_last, 0) + 1;
+end;
+$$;
+
+comment on function private.get_next_batch(uuid) is
+'The number of a job''s next batch: 1 + the highest. PT409 when that is the highest that there can be.';
+
 create function private.plan_batch(p_job_id uuid)
 returns integer
 language plpgsql
@@ -144,7 +166,7 @@ begin
         insert into public.job_tasks (job_id, batch, step, kind, input)
         select
             v_job.id,
-            (select coalesce(max(t.batch), 0) + 1 from public.job_tasks as t where t.job_id = v_job.id),
+            (select private.get_next_batch(v_job.id)),
             row_number() over (order by n.id),
             'draft_email',
             jsonb_build_object('day', v_day, 'contact_id', n.id, 'template', v_template)
@@ -243,7 +265,8 @@ $$;
 comment on function public.plan_next_batch(uuid) is
 'Makes the next batch of tasks and returns how many: the next contacts that have none yet for the first cadence day '
 'that is not through; 0 when all are. For members of the job''s organisation and service_role. '
-'PT404: no such job of theirs. PT409: the job is neither pending nor running. PT400: bad argument, or bad params.';
+'PT404: no such job of theirs. PT409: the job is neither pending nor running, or has a task in the last batch that '
+'there can be. PT400: bad argument, or bad params.';
 
 -- Working
 
