@@ -270,6 +270,29 @@ when (
 )
 execute function private.begin_job();
 
+create function private.forget_unknown_owner()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if not exists (select from auth.users as u where u.id = new.owner_id) then
+        new.owner_id := null;
+    end if;
+    return new;
+end;
+$$;
+
+comment on function private.forget_unknown_owner() is
+'Trigger: a new job of the role service_role has no owner when the claim names no user, as when the user is deleted.';
+
+create trigger jobs_forget_unknown_owner
+before insert on public.jobs
+for each row
+when (new.owner_id is not null and current_setting('role') = 'service_role')
+execute function private.forget_unknown_owner();
+
 create function private.change_job_status()
 returns trigger
 language plpgsql
