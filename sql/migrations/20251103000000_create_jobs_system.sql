@@ -372,21 +372,23 @@ set search_path = ''
 as $$
 declare
     v_status public.jobs.status%type;
+    v_org_id public.jobs.org_id%type;
 begin
     if p_job_id is null then
         raise exception 'p_job_id must not be null' using errcode = 'PT400';
     end if;
 
     -- Membership is part of this condition, so that nobody waits for, or locks, a row of another organisation.
-    select j.status
-    into v_status
+    select j.status, j.org_id
+    into v_status, v_org_id
     from public.jobs as j
     where
         j.id = p_job_id
         and private.caller_may_act_for(j.org_id)
     for no key update;
 
-    if not found then
+    -- And asked again, as it is now: it may have ended while this waited.
+    if not found or not private.caller_may_act_for(v_org_id) then
         raise exception 'job % not found', p_job_id using errcode = 'PT404';
     end if;
     return v_status;

@@ -270,6 +270,26 @@ comment on function public.plan_next_batch(uuid) is
 
 -- Working
 
+create function private.refuse_claim_unless_running(p_job_id uuid, p_status text)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+    if p_status is null then
+        raise exception 'job % not found', p_job_id using errcode = 'PT404';
+    end if;
+    if p_status <> 'running' then
+        raise exception 'a job that is % hands out no tasks', p_status
+        using errcode = 'PT409', hint = 'Let the job go to running first: transition_job_status.';
+    end if;
+end;
+$$;
+
+comment on function private.refuse_claim_unless_running(uuid, text) is
+'Raises PT404 for the status NULL, of a job that the caller does not have, and PT409 for any other than running.';
+
 create function public.claim_tasks(p_job_id uuid, p_limit integer)
 returns setof public.job_tasks
 language plpgsql
@@ -296,13 +316,7 @@ begin
         and private.caller_may_act_for(j.org_id)
     for key share;
 
-    if not found then
-        raise exception 'job % not found', p_job_id using errcode = 'PT404';
-    end if;
-    if v_status <> 'running' then
-        raise exception 'a job that is % hands out no tasks', v_status
-        using errcode = 'PT409', hint = 'Let the job go to running first: transition_job_status.';
-    end if;
+    perform private.refuse_claim_unless_running(p_job_id, v_status);
 
     return query
     with
@@ -326,6 +340,14 @@ begin
     select h.*
     from handed_out as h
     order by h.batch, h.step;
+
+    -- Key share lets a pause pass, and membership end: what has committed by now undoes the claim.
+    select j.status
+    into v_status
+    from public.jobs as j
+    where j.id = p_job_id and private.caller_may_act_for(j.org_id);
+
+    perform private.refuse_claim_unless_running(p_job_id, v_status);
 end;
 $$;
 
@@ -365,7 +387,8 @@ begin
     for no key update;
 
     -- Also when it was deleted, or moved to another job, while this waited: then it is not the task that was meant.
-    if not found then
+    -- And membership is asked for again, as it is now.
+    if not found or not private.caller_may_act_for(v_job.org_id) then
         raise exception 'task % not found', p_task_id using errcode = 'PT404';
     end if;
     if v_status <> p_from then
