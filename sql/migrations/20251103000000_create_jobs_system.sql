@@ -65,7 +65,7 @@ create table public.jobs (
     constraint jobs_name_has_1_to_200_characters check (char_length(name) between 1 and 200),
     -- blank by Unicode, spelled out: what \s means beyond ASCII depends on the locale
     constraint jobs_name_not_blank check (
-        name ~ '[^\s\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]'
+        name ~ E'[^\\s\\u0085\\u00a0\\u1680\\u2000-\\u200b\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]'
     ),
     constraint jobs_params_is_an_object check (jsonb_typeof(params) = 'object'),
     constraint jobs_status_known check (
@@ -169,7 +169,7 @@ with check (
 create policy members_work_with_their_organisations_tasks on public.job_tasks
 for all to authenticated
 using (
-    job_id in (
+    job_id = any(array(
         select j.id
         from public.jobs as j
         where
@@ -178,8 +178,9 @@ using (
                 from public.organization_members as m
                 where m.user_id = (select auth.uid())
             ))
-    )
+    ))
 )
+-- in, which is hashed: what is written is there already, and no index finds it
 with check (
     job_id in (
         select j.id
@@ -269,6 +270,29 @@ when (
 )
 execute function private.begin_job();
 
+create function private.forget_unknown_owner()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if not exists (select from auth.users as u where u.id = new.owner_id) then
+        new.owner_id := null;
+    end if;
+    return new;
+end;
+$$;
+
+comment on function private.forget_unknown_owner() is
+'Trigger: a new job of the role service_role has no owner when the claim names no user, as when the user is deleted.';
+
+create trigger jobs_forget_unknown_owner
+before insert on public.jobs
+for each row
+when (new.owner_id is not null and current_setting('role') = 'service_role')
+execute function private.forget_unknown_owner();
+
 create function private.change_job_status()
 returns trigger
 language plpgsql
@@ -348,21 +372,23 @@ set search_path = ''
 as $$
 declare
     v_status public.jobs.status%type;
+    v_org_id public.jobs.org_id%type;
 begin
     if p_job_id is null then
         raise exception 'p_job_id must not be null' using errcode = 'PT400';
     end if;
 
     -- Membership is part of this condition, so that nobody waits for, or locks, a row of another organisation.
-    select j.status
-    into v_status
+    select j.status, j.org_id
+    into v_status, v_org_id
     from public.jobs as j
     where
         j.id = p_job_id
         and private.caller_may_act_for(j.org_id)
     for no key update;
 
-    if not found then
+    -- And asked again, as it is now: it may have ended while this waited.
+    if not found or not private.caller_may_act_for(v_org_id) then
         raise exception 'job % not found', p_job_id using errcode = 'PT404';
     end if;
     return v_status;

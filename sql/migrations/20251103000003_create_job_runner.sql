@@ -127,6 +127,28 @@ comment on function private.get_job_days(jsonb) is
 
 -- Creating and planning
 
+create function private.get_next_batch(p_job_id uuid)
+returns integer
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_last constant public.job_tasks.batch%type := (
+        select max(t.batch) from public.job_tasks as t where t.job_id = p_job_id
+    );
+begin
+    if v_last = 2147483647 then
+        raise exception 'job % has a task in batch %, after which there is none', p_job_id, v_last
+        using errcode = 'PT409', hint = 'Give that task a lower batch, or delete it.';
+    end if;
+    return coalesce(v_last, 0) + 1;
+end;
+$$;
+
+comment on function private.get_next_batch(uuid) is
+'The number of a job''s next batch: 1 + the highest. PT409 when that is the highest that there can be.';
+
 create function private.plan_batch(p_job_id uuid)
 returns integer
 language plpgsql
@@ -144,7 +166,7 @@ begin
         insert into public.job_tasks (job_id, batch, step, kind, input)
         select
             v_job.id,
-            (select coalesce(max(t.batch), 0) + 1 from public.job_tasks as t where t.job_id = v_job.id),
+            (select private.get_next_batch(v_job.id)),
             row_number() over (order by n.id),
             'draft_email',
             jsonb_build_object('day', v_day, 'contact_id', n.id, 'template', v_template)
@@ -243,9 +265,30 @@ $$;
 comment on function public.plan_next_batch(uuid) is
 'Makes the next batch of tasks and returns how many: the next contacts that have none yet for the first cadence day '
 'that is not through; 0 when all are. For members of the job''s organisation and service_role. '
-'PT404: no such job of theirs. PT409: the job is neither pending nor running. PT400: bad argument, or bad params.';
+'PT404: no such job of theirs. PT409: the job is neither pending nor running, or has a task in the last batch that '
+'there can be. PT400: bad argument, or bad params.';
 
 -- Working
+
+create function private.refuse_claim_unless_running(p_job_id uuid, p_status text)
+returns void
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+    if p_status is null then
+        raise exception 'job % not found', p_job_id using errcode = 'PT404';
+    end if;
+    if p_status <> 'running' then
+        raise exception 'a job that is % hands out no tasks', p_status
+        using errcode = 'PT409', hint = 'Let the job go to running first: transition_job_status.';
+    end if;
+end;
+$$;
+
+comment on function private.refuse_claim_unless_running(uuid, text) is
+'Raises PT404 for the status NULL, of a job that the caller does not have, and PT409 for any other than running.';
 
 create function public.claim_tasks(p_job_id uuid, p_limit integer)
 returns setof public.job_tasks
@@ -273,13 +316,7 @@ begin
         and private.caller_may_act_for(j.org_id)
     for key share;
 
-    if not found then
-        raise exception 'job % not found', p_job_id using errcode = 'PT404';
-    end if;
-    if v_status <> 'running' then
-        raise exception 'a job that is % hands out no tasks', v_status
-        using errcode = 'PT409', hint = 'Let the job go to running first: transition_job_status.';
-    end if;
+    perform private.refuse_claim_unless_running(p_job_id, v_status);
 
     return query
     with
@@ -303,6 +340,14 @@ begin
     select h.*
     from handed_out as h
     order by h.batch, h.step;
+
+    -- Key share lets a pause pass, and membership end: what has committed by now undoes the claim.
+    select j.status
+    into v_status
+    from public.jobs as j
+    where j.id = p_job_id and private.caller_may_act_for(j.org_id);
+
+    perform private.refuse_claim_unless_running(p_job_id, v_status);
 end;
 $$;
 
@@ -342,7 +387,8 @@ begin
     for no key update;
 
     -- Also when it was deleted, or moved to another job, while this waited: then it is not the task that was meant.
-    if not found then
+    -- And membership is asked for again, as it is now.
+    if not found or not private.caller_may_act_for(v_job.org_id) then
         raise exception 'task % not found', p_task_id using errcode = 'PT404';
     end if;
     if v_status <> p_from then
@@ -429,8 +475,10 @@ immutable
 set search_path = ''
 as $$
 declare
-    -- what stands between the braces, without blanks around it
-    c_variable constant pg_catalog.text := '\{\{\s*([^{}]*?)\s*\}\}';
+    -- No literal here means anything else where standard_conforming_strings is off. Blanks around a name are cut off
+    -- afterwards: a pattern that leaves them out is tried at each of them.
+    c_variable constant pg_catalog.text := '[{][{]([^{}]*)[}][}]';
+    c_name constant pg_catalog.text := '[^[:space:]](?:.*[^[:space:]])?';
     v_field pg_catalog.text;
     v_text pg_catalog.text;
     v_name pg_catalog.text;
@@ -453,7 +501,9 @@ begin
         end if;
         v_text := p_template ->> v_field;
 
-        for v_name in select m[1] from regexp_matches(v_text, c_variable, 'g') as m loop
+        for v_name in
+            select coalesce(substring(m[1], c_name), '') from regexp_matches(v_text, c_variable, 'g') as m
+        loop
             if not p_variables ? v_name then
                 raise exception 'p_template.% has an unknown variable: %', v_field, v_name using errcode = 'PT400';
             end if;
@@ -473,13 +523,12 @@ begin
                 replace(replace(replace(replace(replace(
                     case
                         when v_field = 'subject'
-                            then regexp_replace(
-                                p_variables ->> m.name[1], '[\u000a-\u000d\u0085\u2028\u2029]+', ' ', 'g'
-                            )
-                        else p_variables ->> m.name[1]
+                            then regexp_replace(n.value, E'[\\u000a-\\u000d\\u0085\\u2028\\u2029]+', ' ', 'g')
+                        else n.value
                     end,
                     '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;') as escaped
             from regexp_matches(v_text, c_variable, 'g') with ordinality as m (name, position)
+            cross join lateral (select p_variables ->> coalesce(substring(m.name[1], c_name), '') as value) as n
         ) as v on p.position = v.position;
         v_result := v_result || jsonb_build_object(v_field, v_text);
     end loop;

@@ -49,6 +49,8 @@ searching = rights.test_every_function_has_a_fixed_search_path_and_says_what_it_
 claiming = concurrency.test_claims_on_one_job_share_its_tasks_and_do_not_wait_for_each_other
 counting = partial(concurrency.test_counters_are_exact_after_any_two_statements_at_once, first="insert tasks")
 planning = concurrency.test_two_plans_make_two_batches_and_plan_no_contact_twice
+leaving = concurrency.test_who_is_no_member_any_more_when_the_waiting_ends_has_changed_nothing
+finding = rights.test_policies_find_rows_by_an_index_among_those_of_other_organisations
 
 MY_ORGS = "select m.organization_id from public.organization_members as m where m.user_id = (select auth.uid())"
 POLICIES = {
@@ -89,6 +91,14 @@ def isolation_faults() -> Iterator[Fault]:
             f"alter policy {policy} on public.{table} with check (true)",
             partial(inserting, table=table),
         )
+        mine = f"in ({MY_ORGS})"
+        if table == "job_tasks":
+            mine = f"in (select j.id from public.jobs as j where j.org_id {mine})"
+        yield Fault(
+            f"{table}: policy that no index serves",
+            f"alter policy {policy} on public.{table} using ({'job' if table == 'job_tasks' else 'org'}_id {mine})",
+            partial(finding, table=table, verb="select"),
+        )
     for table in ("kanban_cards", "agent_runs", "contacts"):
         yield Fault(
             f"{table}: a row can move to another organisation",
@@ -125,13 +135,20 @@ def isolation_faults() -> Iterator[Fault]:
             f"alter function public.{function}(uuid) security definer",
             partial(calling, call=function),
         )
-    for function, call in (
-        ("private.lock_job", "cancel_job"),
-        ("private.lock_task", "finish_task"),
-        ("public.claim_tasks", "claim_tasks"),
+    for function, call, asked_again, way in (
+        ("private.lock_job", "cancel_job", "or not private.caller_may_act_for(v_org_id)", "the job's row"),
+        ("private.lock_task", "finish_task", "or not private.caller_may_act_for(v_job.org_id)", "tasks' rows"),
+        ("public.claim_tasks", "claim_tasks", "where j.id = p_job_id and private.caller_may_act_for(j.org_id)", ""),
     ):
-        change = Edit(function, "and private.caller_may_act_for(j.org_id)", "")
-        yield Fault(f"{function} asks nobody", change, partial(calling, call=call))
+        lock = Edit(function, "and private.caller_may_act_for(j.org_id)\n    for", "for")
+        after = Edit(function, asked_again, "where j.id = p_job_id" if function == "public.claim_tasks" else "")
+        yield Fault(f"{function} asks nobody", (lock, after), partial(calling, call=call))
+        yield Fault(
+            f"{function} locks before it asks",
+            lock,
+            partial(concurrency.test_nobody_waits_for_a_row_of_another_organisation, call=call),
+        )
+        yield Fault(f"{function} does not ask again", after, partial(leaving, call=call, way=way or "the tasks"))
     yield Fault(
         "create_job asks nobody", Edit("public.create_job", "and private.caller_may_act_for(o.id)", ""), creating
     )
@@ -170,9 +187,9 @@ def isolation_faults() -> Iterator[Fault]:
         "a foreign job is told from none",
         Edit(
             "private.lock_job",
-            "if not found then",
+            "if not found or",
             "if not found and exists (select from public.jobs as j where j.id = p_job_id) then "
-            "raise exception 'job % not yours', p_job_id using errcode = 'PT404'; elsif not found then",
+            "raise exception 'job % not yours', p_job_id using errcode = 'PT404'; elsif not found or",
         ),
         telling,
     )
@@ -380,8 +397,27 @@ def runner_faults() -> Iterator[Fault]:
     yield Fault("claims lock the job", Edit("public.claim_tasks", "for key share", "for no key update"), claiming)
     yield Fault(
         "tasks are claimed from any job",
-        Edit("public.claim_tasks", "if v_status <> 'running' then", "if false then"),
+        Edit("private.refuse_claim_unless_running", "if p_status <> 'running' then", "if false then"),
         runner.test_tasks_are_claimed_finished_failed_and_retried_as_the_model_says,
+    )
+    yield Fault(
+        "a pause during the claim is not noticed",
+        Edit(
+            "public.claim_tasks",
+            "(j.org_id);\n\n    perform private.refuse_claim_unless_running(p_job_id, v_status);",
+            "(j.org_id);",
+        ),
+        concurrency.test_a_claim_that_waited_hands_out_nothing_of_a_job_that_was_paused_meanwhile,
+    )
+    yield Fault(
+        "the last batch has a next one",
+        Edit("private.get_next_batch", "if v_last = 2147483647 then", "if false then"),
+        runner.test_a_job_with_a_task_in_the_last_batch_of_all_is_told_so,
+    )
+    yield Fault(
+        "an owner who is no user",
+        "drop trigger jobs_forget_unknown_owner on public.jobs",
+        partial(links.test_a_job_of_service_role_has_the_owner_of_the_claim_if_that_is_a_user, way="insert"),
     )
     yield Fault(
         "batches are planned without a lock",
@@ -447,6 +483,16 @@ def runner_faults() -> Iterator[Fault]:
         "line breaks get into the subject",
         Edit("public.render_template", "v_field = 'subject'", "false"),
         rendering.test_a_subject_gets_no_line_break_from_a_value,
+    )
+    yield Fault(
+        "a placeholder whose blanks are tried one by one",
+        Edit("public.render_template", "([^{}]*)", "[[:space:]]*([^{}]*?)[[:space:]]*"),
+        partial(rendering.test_blanks_in_a_placeholder_cost_no_more_than_other_text, inside=" a" * 40_000),
+    )
+    yield Fault(
+        "a literal that hangs on standard_conforming_strings",
+        Edit("public.render_template", "[^[:space:]](?:.*[^[:space:]])?", r"\S(?:.*\S)?"),
+        rendering.test_a_session_that_reads_literals_in_the_old_way_gets_the_same_and_leaves_nothing_wrong_behind,
     )
 
 

@@ -90,3 +90,20 @@ def test_supabases_default_privileges_are_in_force(clone: Clone) -> None:
         with db.as_anon():
             assert outcome(db, "insert into public.careless values (1)") == "ok"
             assert outcome(db, "select public.careless()") == "ok"
+
+
+def test_a_session_that_reads_literals_in_the_old_way_makes_the_same_schema(pg_databases: Databases) -> None:
+    before = migrations.scripts([SQL / "host"])
+    clone = pg_databases.clone(pg_databases.template(before, ()))
+    checks = "select conname, pg_get_constraintdef(oid) from pg_constraint where contype = 'c' order by conname"
+    with clone.connect() as db:
+        with db.example():
+            for script in FOLDER.migrations:
+                db.execute(script.sql.encode())
+            expected = db.execute(checks).fetchall()
+        with db.example():
+            db.execute("set local standard_conforming_strings = off")
+            for script in FOLDER.migrations:
+                db.execute(script.sql.encode())
+            db.execute("set local standard_conforming_strings = on")
+            assert db.execute(checks).fetchall() == expected

@@ -197,6 +197,26 @@ def test_claims_on_one_job_share_its_tasks_and_do_not_wait_for_each_other(interl
             assert len(claimed) == len(set(claimed)) == 5
 
 
+def test_a_claim_that_waited_hands_out_nothing_of_a_job_that_was_paused_meanwhile(interleave: Interleave) -> None:
+    """The table's lock makes it wait between its look at the job and the tasks; a pause does not touch the tasks."""
+    parts = {
+        "holder": ["lock table public.job_tasks in exclusive mode", "commit"],
+        "claim": [FUNCTIONS["claim"], "commit"],
+        "pause": [FUNCTIONS["pause"], "commit"],
+    }
+    with interleave() as stage:
+        table = Table(stage)
+        for ending, outcome in (("commit", "PT409"), ("rollback", "ok")):
+            parts["pause"][1] = ending
+            values = new_campaign(table.owner, table.cast.org_a)
+            schedule = ["holder", "claim", "pause", "pause", "holder", "claim"]
+            history = table.play(values, parts, schedule, owners=["holder"])
+            assert history.of("claim")[0].waited_for == ("holder",)
+            assert history.outcomes("claim")[0] == outcome
+            left = one(table.owner, "select status from public.job_tasks where id = %(pending)s", values)
+            assert left == ("pending" if outcome == "PT409" else "running")
+
+
 def test_two_plans_make_two_batches_and_plan_no_contact_twice(interleave: Interleave) -> None:
     with interleave() as stage:
         table = Table(stage)
@@ -465,6 +485,46 @@ def test_nobody_waits_for_a_row_of_another_organisation(interleave: Interleave, 
         history = stage.play(parts, ["owner", "stranger", "stranger", "owner"], identities={"stranger": table.member})
         assert history.of("stranger")[0].sqlstate == "PT404"
         assert not any(result.waited_for for result in history.results)
+
+
+WAYS_TO_WAIT = {
+    "the job's row": "select from public.jobs where id = %(job)s for update",
+    "tasks' rows": "select from public.job_tasks where job_id = %(job)s for update",
+    "the tasks": "lock table public.job_tasks in exclusive mode",
+}
+WAITING = [
+    *[(call, "the job's row") for call in CALLS if not call.startswith("get_")],
+    *[(call, "tasks' rows") for call in CALLS if call.endswith("_task")],
+    ("claim_tasks", "the tasks"),
+]
+
+
+@pytest.mark.parametrize(("call", "way"), WAITING)
+def test_who_is_no_member_any_more_when_the_waiting_ends_has_changed_nothing(
+    interleave: Interleave, call: str, way: str
+) -> None:
+    leave = "delete from public.organization_members where user_id = %(member)s"
+    with interleave() as stage:
+        table = Table(stage)
+        for ending, outcome in (("commit", "PT404"), ("rollback", "ok")):
+            values = {**new_campaign(table.owner, table.cast.org_a), "member": table.cast.member_both}
+            before = table.state(values)
+            parts: dict[str, list[Step]] = {
+                "holder": [(WAYS_TO_WAIT[way], values), "commit"],
+                "member": [(CALLS[call], values), "commit"],
+                "owner": [(leave, values), ending],
+            }
+            schedule = ["holder", "member", "owner", "owner", "holder", "member"]
+            identities = {"member": Identity.user(table.cast.member_both)}
+            history = stage.play(parts, schedule, identities=identities)
+            assert history.of("member")[0].waited_for == ("holder",)
+            assert history.outcomes("member")[0] == outcome
+            assert (table.state(values) == before) == (outcome == "PT404")
+            table.owner.execute(
+                "insert into public.organization_members (organization_id, user_id) "
+                "values (%(org)s, %(member)s) on conflict do nothing",
+                values,
+            )
 
 
 def work(clone: Clone, member: UUID, job: UUID, errors: list[BaseException]) -> None:

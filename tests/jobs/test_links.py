@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+import pytest
+from psycopg.types.json import Jsonb
+
 from pgassay import Session
-from tests.jobs.cast import new_card, new_job, new_tasks, one, outcome, settle
+from tests.jobs.cast import PARAMS, new_card, new_job, new_tasks, one, outcome, settle
 
 
 def test_deleting_a_job_deletes_its_tasks_and_keeps_cards_and_runs_without_their_links(db: Session) -> None:
@@ -101,3 +106,17 @@ def test_params_are_an_object(db: Session) -> None:
     assert outcome(db, insert, [cast.org_a, "{}"]) == "ok"
     for params in ("[]", "null", "1", '"x"'):
         assert outcome(db, insert, [cast.org_a, params]) == "23514"
+
+
+@pytest.mark.parametrize("way", ["insert", "create_job"])
+def test_a_job_of_service_role_has_the_owner_of_the_claim_if_that_is_a_user(db: Session, way: str) -> None:
+    """A user who is deleted owns no job any more; nor does one whose token outlives them."""
+    cast = settle(db)
+    statement = {
+        "insert": "insert into public.jobs (org_id, name) values (%s, 'x') returning owner_id",
+        "create_job": "select (public.create_job(%s, 'x', null, %s)).owner_id",
+    }[way]
+    values = [cast.org_a, Jsonb(PARAMS)][: statement.count("%s")]
+    for subject, owner in ((uuid4(), None), (cast.stranger, cast.stranger)):
+        with db.as_role("service_role", {"sub": str(subject), "role": "service_role"}):
+            assert one(db, statement, values) == owner

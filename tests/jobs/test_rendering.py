@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from pgassay import Session
+from pgassay import Clone, Session
 from pgassay.fixtures import Example
 from tests.jobs.cast import one
 
@@ -275,3 +275,24 @@ def test_null_is_no_template_and_no_variables(db: Session, call: str, named: str
     with pytest.raises(psycopg.Error, match=named) as caught:
         db.execute(f"select public.render_template({call})".encode())
     assert caught.value.sqlstate == "PT400"
+
+
+@pytest.mark.parametrize("inside", [" " * 40_000, " a" * 40_000, " " * 40_000 + "a", "a" + " " * 40_000 + "a"])
+def test_blanks_in_a_placeholder_cost_no_more_than_other_text(db: Session, inside: str) -> None:
+    """The timeout is generous for a cost that is linear, and far from one that is quadratic."""
+    db.execute("set local statement_timeout = '2s'")
+    template = {"subject": "", "body": f"[{{{{{inside}}}}}]"}
+    assert render(db, template, {inside.strip(): "x"})["body"] == "[x]"
+
+
+def test_a_session_that_reads_literals_in_the_old_way_gets_the_same_and_leaves_nothing_wrong_behind(
+    clone: Clone,
+) -> None:
+    """What a session of a pool has compiled, the next user of it gets."""
+    template = {"subject": "s {{ s }} u000a", "body": "{{\ts \n}}"}
+    expected = {"subject": "s a b&lt; u000a", "body": "a\r\nb&lt;"}
+    with clone.connect() as session:
+        for setting in ("off", "on"):
+            with session.transaction():
+                session.execute(f"set local standard_conforming_strings = {setting}".encode())
+                assert render(session, template, {"s": "a\r\nb<"}) == expected

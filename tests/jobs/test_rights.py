@@ -6,6 +6,7 @@ import pytest
 
 from pgassay import Session
 from tests.jobs.cast import one, outcome, settle
+from tests.jobs.test_isolation import HARMLESS
 
 API_ROLES = ("anon", "authenticated", "service_role")
 RELATIONS = ("public.jobs", "public.job_tasks", "public.job_metrics")
@@ -139,6 +140,37 @@ def test_policies_call_auth_uid_once_a_statement(db: Session) -> None:
                 if "request.jwt" in line or "auth.uid" in line:
                     assert "Filter" not in line, plan
                     assert "Index Cond" not in line, plan
+
+
+STATEMENTS = {
+    "select": "select * from public.{table}",
+    "update": "update public.{table} set {harmless}",
+    "delete": "delete from public.{table}",
+}
+
+
+@pytest.mark.parametrize("verb", STATEMENTS)
+@pytest.mark.parametrize("table", HARMLESS)
+def test_policies_find_rows_by_an_index_among_those_of_other_organisations(db: Session, table: str, verb: str) -> None:
+    """Section 5: a statement without a condition costs what the caller's own rows cost."""
+    cast = settle(db)
+    db.execute("insert into public.organizations (name) select 'other' from generate_series(1, 300)")
+    for statement in (
+        "insert into public.contacts (org_id, email) select o.id, 'a@b.c' {}",
+        "insert into public.jobs (org_id, name) select o.id, 'x' {}",
+        "insert into public.kanban_cards (org_id, type, title) select o.id, 'research', 'x' {}",
+        "insert into public.agent_runs (org_id, mode) select o.id, 'x' {}",
+        "insert into public.job_tasks (job_id, batch, step, kind) select j.id, 0, 0, 'research' from public.jobs as j",
+    ):
+        db.execute(statement.format("from public.organizations as o, generate_series(1, 10)").encode())
+    db.execute(f"analyze {', '.join(f'public.{name}' for name in HARMLESS)}".encode())
+    column = "job_id" if table == "job_tasks" else "org_id"
+    statement = STATEMENTS[verb].format(table=table, harmless=HARMLESS[table])
+    for user in (cast.member_a, cast.stranger):
+        with db.as_user(user):
+            plan = "\n".join(row[0] for row in db.execute(f"explain (costs off) {statement}".encode()))
+        assert f"Index Cond: ({column} = ANY" in plan, plan
+        assert f"Seq Scan on {table}" not in plan, plan
 
 
 def test_every_foreign_key_is_served_by_an_index(db: Session) -> None:

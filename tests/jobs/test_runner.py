@@ -663,6 +663,24 @@ def bring_to(db: Session, job: UUID, status: str) -> None:
     db.execute("update public.jobs set status = %s where id = %s", [status, job])
 
 
+def test_a_job_with_a_task_in_the_last_batch_of_all_is_told_so(db: Session) -> None:
+    cast = settle(db)
+    new_contacts(db, cast.org_a, 7)
+    with db.as_user(cast.member_a):
+        job = create(db, cast.org_a, PARAMS)
+        db.execute("update public.job_tasks set batch = 2147483646 where step = 1")
+        db.execute("update public.job_tasks set batch = 2147483647 where step = 2")
+        before = rows(db, "select * from public.jobs")
+        state, message = refusal(db, PLAN, [job])
+        assert state == "PT409"
+        assert "batch 2147483647" in message
+        assert rows(db, "select * from public.jobs") == before
+        db.execute("delete from public.job_tasks where batch = 2147483647")
+        assert one(db, PLAN, [job]) == 3
+        assert one(db, "select max(batch) from public.job_tasks") == 2147483647
+        assert one(db, PLAN, [job]) == 0, "when nothing is left, no batch is needed"
+
+
 @pytest.mark.parametrize("params", INVALID)
 def test_a_job_whose_parameters_have_become_invalid_is_not_planned(db: Session, params: dict[str, Any]) -> None:
     cast = settle(db)
