@@ -99,8 +99,10 @@ class Maker:
         self._random = random.Random(seed)  # noqa: S311 - the same values in every run
 
     def listed_of(self, relation: str) -> dict[str, list[str]]:
-        """The values to which CHECK constraints or enums hold the columns of one relation."""
-        known = self._relations[relation]
+        """The values to which CHECK constraints or enums hold the columns of one relation that rows are made of."""
+        known = self._relations.get(relation)
+        if known is None:
+            return {}
         return _listed_values(known) | {column.name: list(column.labels) for column in known.columns if column.labels}
 
     @property

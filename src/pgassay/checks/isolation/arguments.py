@@ -259,9 +259,11 @@ def _plain(argument: Argument) -> str:
 
 
 def key_of(world: World, relation: str, row: Row) -> list[Any]:
-    """The key of a row, where it is one column."""
-    key = world.relations[relation].primary_key if relation in world.relations else ()
-    return [row[column] for column in key] if len(key) == 1 else []
+    """The key of a row, where it is one column, but for that of the tenant."""
+    key = set(world.relations[relation].primary_key) if relation in world.relations else set()
+    if len(key) > 1:
+        key -= {world.tenancy.column_of(relation)}
+    return [row[column] for column in key if column in row] if len(key) == 1 else []
 
 
 def _listed(argument: Argument, world: World) -> list[str]:
@@ -300,7 +302,8 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
     if "mail" in name:
         named.append(world.emails.get(tenants.users[label]))
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
-    return [value for value in named if value is not None]
+    # nothing comes of a number that is 0
+    return sorted((value for value in named if value is not None), key=lambda value: type(value) is int and not value)
 
 
 def _sent(value: Any) -> Any:

@@ -111,6 +111,16 @@ class Calls:
             return False
 
     def _first(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Found | None:
+        """The first finding that is an error, else the first of all."""
+        first: Found | None = None
+        for found in self._findings(function, calls, actors):
+            if found[0].severity == "error":
+                return found
+            first = first or found
+        return first
+
+    def _findings(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Iterator[Found]:
+        """What is found by each call; only once for actors of the same tenants who are answered alike."""
         known: set[tuple[frozenset[str], str]] = set()
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
@@ -119,17 +129,18 @@ class Calls:
             with self._as(actor):
                 answers = []
                 for call in distinct([*calls, *own]):
-                    answers.append(answer := call.answer(self._api))
-                    if (found := self._judge(function, actor, call, answer)) is not None:
-                        return found
-                alike = (actor.own, _GENERATED.sub("", repr(answers)))
-                if alike in known:
+                    answer = call.answer(self._api)
+                    answers.append(alike := repr(call.values) + _GENERATED.sub("", repr(answer)))
+                    if (actor.own, alike) not in known:
+                        known.add((actor.own, alike))
+                        if (found := self._judge(function, actor, call, answer)) is not None:
+                            yield found
+                if (actor.own, "".join(answers)) in known:
                     continue  # to the function this is somebody who was here before
-                known.add(alike)
+                known.add((actor.own, "".join(answers)))
                 for call in distinct(mixed(function, self._world)):
                     if (found := self._judge(function, actor, call, call.answer(self._api))) is not None:
-                        return found
-        return None
+                        yield found
 
     @contextmanager
     def _as(self, actor: Actor) -> Iterator[None]:

@@ -464,8 +464,10 @@ class Target:
             changes = {column: there[target] for column, target in key.columns}
             if self._changes(api, changes):
                 what = f"points {', '.join(columns)} of a row of its own to a row of another tenant"
-                owning = tenancy.tables.get(name, "").split(".")[0] == columns[0]
-                yield self._crossed(actor, api, changes, what, severity="error" if owning else "warning")
+                worse = tenancy.tables.get(name, "").split(".")[0] == columns[0] or self._writes_across(
+                    api, actor, *self._move(changes)
+                )
+                yield self._crossed(actor, api, changes, what, severity="error" if worse else "warning")
                 self._pointed.add(tuple(columns))
         yield from self._point(api, actor, own)
 
@@ -511,19 +513,33 @@ class Target:
 
     def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row) -> Found:
         statement, values = insert_statement(self.relation, row), list(row.values())
+        severity = "error" if self._writes_across(api, actor, statement, values) else "warning"
         finding = Finding(
             Verdict.MOVES_ACROSS.rule,
             self.relation.full_name,
             f"{actor.name} inserts a row of its own of which {', '.join(columns)} points to a row of another tenant",
             f"Hold the new row's links to rows of the same tenant in WITH CHECK of the policy for insert on "
             f"{self.relation.full_name}, or by a composite foreign key.",
-            "warning",
+            severity,
             actor.name,
             shown(api, statement, values),
             door="insert",
             expected="an error: new row violates row-level security policy",
         )
         return finding, Probe(actor, lambda session: bool(self._counted(session, statement, values)))
+
+    def _writes_across(self, api: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> bool:
+        """Whether triggers change rows of other tenants on that occasion."""
+        try:
+            with api.transaction(force_rollback=True):
+                before = self.world.base(api)
+                api.execute(statement, values)
+                touched = list(self.world.touched(before, self.world.state(api)))
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return False
+        return any(whose and not whose & actor.own for _, _, whose, _ in touched)
 
     def _takes(self, api: Session, actor: Actor, changes: Row) -> bool:
         if not self.is_table:
