@@ -101,10 +101,7 @@ class Calls:
     def _does_something(self, call: Call) -> bool:
         """Whether any row is another one after the call; for whoever the session is."""
         try:
-            with self._api.transaction(force_rollback=True):
-                before = self._world.base(self._api)
-                self._api.execute(call.statement, call.values)
-                return any(True for _ in self._world.touched(before, self._world.state(self._api)))
+            return bool(self._world.touched_by(self._api, call.statement, call.values))
         except psycopg.Error:
             if self._api.closed:
                 raise
@@ -225,10 +222,7 @@ class Calls:
         """Whether the call makes a row under a key of B's, where there is none of B's: the caller has chosen it."""
         assert self._alone is not None
         try:
-            with self._alone.transaction(force_rollback=True):
-                before = self._world.base(self._alone)
-                self._alone.execute(call.statement, call.values)
-                touched = list(self._world.touched(before, self._world.state(self._alone)))
+            touched = self._world.touched_by(self._alone, call.statement, call.values)
         except psycopg.errors.UniqueViolation:
             return True  # it would make one, if it were not for another row of its own
         except psycopg.Error:
@@ -244,11 +238,7 @@ class Calls:
         self.probes += 1
         known = call.known
         try:
-            with session.transaction(force_rollback=True):
-                before = self._world.base(session)
-                session.execute(call.statement, call.values)
-                session.execute("set constraints all immediate")
-                touched = list(self._world.touched(before, self._world.state(session), known))
+            touched = self._world.touched_by(session, call.statement, call.values, known)
         except psycopg.Error:
             if session.closed:
                 raise

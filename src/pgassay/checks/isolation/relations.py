@@ -310,10 +310,7 @@ class Target:
     def _lands(self, api: Session, label: str, statement: sql.Composed, values: Sequence[Any]) -> bool:
         """Whether the statement changes rows of that tenant, and does not only seem to: a trigger may set the owner."""
         try:
-            with api.transaction(force_rollback=True):
-                before = self.world.base(api)
-                api.execute(statement, values)
-                touched = list(self.world.touched(before, self.world.state(api)))
+            touched = self.world.touched_by(api, statement, values)
         except psycopg.errors.UniqueViolation:
             return self.is_table  # a view's check option is asked after unique indexes
         except psycopg.Error:
@@ -531,10 +528,7 @@ class Target:
     def _writes_across(self, api: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> bool:
         """Whether triggers change rows of other tenants on that occasion."""
         try:
-            with api.transaction(force_rollback=True):
-                before = self.world.base(api)
-                api.execute(statement, values)
-                touched = list(self.world.touched(before, self.world.state(api)))
+            touched = self.world.touched_by(api, statement, values)
         except psycopg.Error:
             if api.closed:
                 raise

@@ -91,6 +91,8 @@ grant execute on function pgassay_probe.lines() to {authenticator}
 
 State = Mapping[str, Counter[str]]
 """All rows of all tables as JSON, by table."""
+Touched = tuple[str, dict[str, Any], set[str], bool]
+"""A row that is another one afterwards: its table, the row, whose it is, and whether it is there afterwards."""
 
 
 class World:
@@ -500,9 +502,17 @@ class World:
             self._bases[session] = self.state(session)
         return self._bases[session]
 
-    def touched(
-        self, before: State, after: State, known: frozenset[str] = frozenset()
-    ) -> Iterator[tuple[str, dict[str, Any], set[str], bool]]:
+    def touched_by(
+        self, session: Session, statement: sql.Composed, values: Sequence[Any], known: frozenset[str] = frozenset()
+    ) -> list[Touched]:
+        """The rows that are other ones after a statement, which is undone. Raises `psycopg.Error` where it fails."""
+        with session.transaction(force_rollback=True):
+            before = self.base(session)
+            session.execute(statement, values)
+            session.execute("set constraints all immediate")
+            return list(self.touched(before, self.state(session), known))
+
+    def touched(self, before: State, after: State, known: frozenset[str] = frozenset()) -> Iterator[Touched]:
         """The rows that are other ones afterwards: table, row, whose, and whether it is there afterwards."""
         for name in sorted({*before, *after}):
             old, new = before.get(name, Counter()), after.get(name, Counter())
