@@ -118,7 +118,8 @@ class Calls:
 
     def _findings(self, function: Function, calls: list[Call], actors: Sequence[Actor]) -> Iterator[Found]:
         """What is found by each call; only once for actors of the same tenants who are answered alike."""
-        known: set[tuple[frozenset[str], str]] = set()
+        judged: set[tuple[frozenset[str], str]] = set()
+        known: set[tuple[frozenset[str], tuple[str, ...]]] = set()
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
                 continue
@@ -128,13 +129,13 @@ class Calls:
                 for call in distinct([*calls, *own]):
                     answer = call.answer(self._api)
                     answers.append(alike := repr(call.values) + _GENERATED.sub("", repr(answer)))
-                    if (actor.own, alike) not in known:
-                        known.add((actor.own, alike))
+                    if (actor.own, alike) not in judged:
+                        judged.add((actor.own, alike))
                         if (found := self._judge(function, actor, call, answer)) is not None:
                             yield found
-                if (actor.own, "".join(answers)) in known:
+                if (actor.own, tuple(answers)) in known:
                     continue  # to the function this is somebody who was here before
-                known.add((actor.own, "".join(answers)))
+                known.add((actor.own, tuple(answers)))
                 for call in distinct(mixed(function, self._world)):
                     if (found := self._judge(function, actor, call, call.answer(self._api))) is not None:
                         yield found
