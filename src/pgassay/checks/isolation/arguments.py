@@ -79,8 +79,9 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     combined = itertools.islice(itertools.product(*(range(len(pool)) for pool in pools)), _COMBINATIONS)
     for chosen in sorted(combined, key=sum)[:_CALLS]:  # the likeliest first
         yield _call(function, wanted, [pool[n] for pool, n in zip(pools, chosen, strict=True)])
+    fixed = _fixed(wanted, world, label)
     for place in range(1, max(map(len, pools), default=0)):
-        yield _call(function, wanted, _at(wanted, pools, world, label, place))
+        yield _call(function, wanted, _at(pools, fixed, place))
     likeliest = [pool[0] for pool in pools]
     for first, second in itertools.permutations([n for n, argument in enumerate(wanted) if _is_key(argument)], 2):
         if wanted[first].type == wanted[second].type:
@@ -110,12 +111,16 @@ def _by_row(
             yield values, [number for number, name in enumerate(names) if row.get(name) is None]
 
 
-def _at(wanted: list[Argument], pools: list[list[Any]], world: World, label: str, place: int) -> list[Any]:
-    """The likeliest value of an argument whose name says what it is, and that at ``place`` of the others."""
+def _at(pools: list[list[Any]], fixed: list[bool], place: int) -> list[Any]:
+    """The likeliest value of an argument that is ``fixed``, and that at ``place`` of the others."""
     return [
-        pool[0] if _named(argument, world, label) else pool[min(place, len(pool) - 1)]
-        for argument, pool in zip(wanted, pools, strict=True)
+        pool[0] if is_fixed else pool[min(place, len(pool) - 1)] for pool, is_fixed in zip(pools, fixed, strict=True)
     ]
+
+
+def _fixed(wanted: list[Argument], world: World, label: str) -> list[bool]:
+    """Of each argument whether its name says what it is."""
+    return [bool(_named(argument, world, label)) for argument in wanted]
 
 
 def _is_key(argument: Argument) -> bool:
@@ -136,10 +141,11 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
     if not wanted:
         return
     several = {label: [candidates(argument, world, label) for argument in wanted] for label in "AB"}
+    fixed = {label: _fixed(wanted, world, label) for label in "AB"}
     keys = [argument.type for argument in wanted if _is_key(argument)]
     pairs = len(set(keys)) < len(keys)
     for place in range(_KEYS if pairs else 1):
-        chosen_of = [_at(wanted, several[label], world, label, place) for label in "AB"]
+        chosen_of = [_at(several[label], fixed[label], place) for label in "AB"]
         pools = [list(pair) for pair in zip(*chosen_of, strict=True)]
         for chosen in itertools.islice(itertools.product(*pools), _CALLS):
             yield _call(function, wanted, list(chosen))

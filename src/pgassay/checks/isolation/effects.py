@@ -198,10 +198,7 @@ class Effects:
         outcome = _Outcome()
         try:
             with session.example(), actor.enter(session):
-                before = self._world.base(session)
-                session.execute(statement, values)
-                session.execute("set constraints all immediate")
-                for name, row, whose, there in self._world.touched(before, self._world.state(session)):
+                for name, row, whose, there in self._world.touched_by(session, statement, values):
                     if whose and not whose & actor.own:
                         outcome.across.append(name)
                     elif there:
