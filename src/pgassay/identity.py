@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +13,17 @@ from uuid import UUID
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
+from psycopg.sql import Composable
 
 from pgassay import templates
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import PgassayError
 from pgassay.patience import PatientConnection
+from pgassay.placeholders import escaped
 
 _CLAIMS = "request.jwt.claims"
+_BLOCK = "begin", "rollback"
+_SAVEPOINT = "savepoint pgassay_attempt", "rollback to pgassay_attempt; release pgassay_attempt"
 
 # Operators are qualified, too: the schemas of a project that nobody has read may have others of these names.
 _IS_SUPERUSER = "select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) %s::pg_catalog.name"
@@ -104,6 +108,14 @@ class Identity:
         return cls(role, json.dumps({"role": role, **claims}))
 
 
+@dataclass(frozen=True)
+class Result:
+    """What one statement gave: its rows, none where it gives none, and how many there were or were changed."""
+
+    rows: list[TupleRow]
+    count: int
+
+
 class EndedTransaction(PgassayError):
     """A test ended the transaction that isolates it from the next one."""
 
@@ -157,6 +169,52 @@ class Session(PatientConnection[TupleRow]):
             if self.info.transaction_status == TransactionStatus.INERROR:
                 raise psycopg.Rollback(transaction)
             self._cursor().execute(_SET, [list(before), list(before.values())])
+
+    @contextmanager
+    def posing_as(self, identity: Identity) -> Iterator[Self]:
+        """Be ``identity`` within the block, all of which is undone; deferred constraints are not checked."""
+        with self.transaction(force_rollback=True):
+            self._become(identity, local=True)
+            yield self
+
+    def attempt(self, statement: Composable, values: Sequence[Any] = (), *then: LiteralString) -> list[Result]:
+        """What a statement gives, and then each of some more. All of it is undone, and nothing else.
+
+        In one round trip where none fails, and in two where one does, which raises its `psycopg.Error`.
+        """
+        self.statement = self.bound(statement, values)
+        mark, undo = _BLOCK if self.info.transaction_status == TransactionStatus.IDLE else _SAVEPOINT
+        try:
+            return self._sent(mark, self.statement, *then, undo)[1 : len(then) + 2]
+        except (psycopg.Error, PgassayError):
+            if not self.closed:
+                self._sent(undo)
+            raise
+
+    def attempts(self, statements: Iterable[tuple[Composable, Sequence[Any]]]) -> list[Result | psycopg.Error]:
+        """What each of some statements gives, or its error. Each is undone with the next, in one round trip."""
+        results: list[Result | psycopg.Error] = []
+        with self.transaction(force_rollback=True):
+            before = "savepoint pgassay_attempt"
+            for statement, values in statements:
+                self.statement = self.bound(statement, values)
+                try:
+                    results.append(self._sent(before, self.statement)[-1])
+                except psycopg.Error as error:
+                    if self.closed:
+                        raise
+                    results.append(error)
+                before = "rollback to pgassay_attempt"
+        return results
+
+    def bound(self, statement: Composable, values: Sequence[Any] = ()) -> str:
+        """The statement with its values in it, as psql takes it."""
+        text = statement.as_string(self)
+        if not values:
+            return text
+        if text.count("%") != len(values):  # there are some in names
+            text = escaped(statement).as_string(self)
+        return self._binding.mogrify(text.encode(self.info.encoding), values)
 
     def become(self, identity: Identity) -> None:
         """Be ``identity`` from now on, for as many transactions as there are. There is no way back."""
@@ -225,6 +283,21 @@ class Session(PatientConnection[TupleRow]):
         """Whether whoever logged in is a superuser; ``session_user`` may be somebody else by now."""
         row = self._cursor().execute(_IS_SUPERUSER, [self.info.user]).fetchone()
         return row is not None and bool(row[0])
+
+    def _sent(self, *statements: str) -> list[Result]:
+        """What each of several statements gives that are sent at once."""
+        cursor = self._binding  # of the cursors, the one that never prepares a statement
+        cursor.execute("; ".join(statements).encode(self.info.encoding))
+        results = []
+        more: bool | None = True
+        while more:
+            results.append(Result(cursor.fetchall() if cursor.description else [], cursor.rowcount))
+            more = cursor.nextset()
+        return results
+
+    @cached_property
+    def _binding(self) -> psycopg.ClientCursor[TupleRow]:
+        return psycopg.ClientCursor(self, row_factory=tuple_row)
 
     def _cursor(self) -> psycopg.Cursor[TupleRow]:
         """A cursor that gives tuples, whatever row factory the user has chosen for the connection."""

@@ -127,14 +127,32 @@ def _like(pattern: str, lengths: Iterable[int]) -> Iterator[str]:
                 yield filled((filling * (length // 10 + 1))[:length])
 
 
+@lru_cache(maxsize=1)
+def _plain_texts() -> tuple[str, ...]:
+    """Texts of several lengths in letters or digits, enough for the usual patterns."""
+    alphabets = ("abcdefghijklmnopqrstuvwxyz", "1234567890", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return tuple(
+        (alphabet * 2)[start : start + length]
+        for length in (1, 3, 6, 10)
+        for alphabet in alphabets
+        for start in range(len(alphabet))
+    )
+
+
 @lru_cache(maxsize=1000)
 def matching(pattern: str) -> tuple[str, ...]:
     """Texts that match a regular expression, as Python understands it; none where it does not."""
+    translated = _CLASS.sub(lambda found: _CLASSES.get(found[1], ""), pattern)
+    translated = re.sub(r"\\[mMyY]", r"\\b", translated).removeprefix("***:")
+    try:
+        plain = [text for text in _plain_texts() if re.fullmatch(translated, text)]
+    except (re.error, RecursionError, OverflowError):
+        return ()
+    if len(plain) >= _MANY:
+        return tuple(plain)
     from hypothesis import strategies as st
     from hypothesis.errors import HypothesisException
 
-    translated = _CLASS.sub(lambda found: _CLASSES.get(found[1], ""), pattern)
-    translated = re.sub(r"\\[mMyY]", r"\\b", translated).removeprefix("***:")
     try:
         strategy = st.from_regex(
             translated, fullmatch=True, alphabet=st.characters(min_codepoint=32, max_codepoint=126)

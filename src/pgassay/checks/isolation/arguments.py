@@ -38,8 +38,8 @@ _STATES = 3
 _TEXTS = ("text", "character varying", "citext", "name")
 
 
-MARK, _BACK = "savepoint pgassay_call", "rollback to savepoint pgassay_call"
-"""One savepoint for many calls, a round trip less for each; it is gone with the savepoint around it."""
+_CAST = ("[]", "smallint")
+"""The ends of types that a literal is not taken for by itself."""
 
 Answer = list[Any] | str
 """The rows that a call gives, or the words of its error."""
@@ -53,23 +53,31 @@ class Call:
     values: list[Any]
 
     def answer(self, api: Session) -> Answer:
-        """What whoever ``api`` is, is answered. It is undone, to the savepoint of `MARK`."""
-        answer: Answer
+        """What whoever ``api`` is, is answered. It is undone."""
         try:
-            cursor = api.execute(self.statement, self.values)
-            answer = cursor.fetchall() if cursor.description else []
+            return api.attempt(self.statement, self.values)[0].rows
         except psycopg.Error as error:
             if api.closed:
                 raise
-            answer = f"{error.sqlstate} {error.diag.message_primary}"
-        api.execute(_BACK)
-        return answer
+            return _words(error)
 
     @property
     def known(self) -> frozenset[str]:
         """What the caller has named, so that it is no news in an answer and no sign of whose a new row is."""
         given = (value if isinstance(value, list) else [value] for value in self.values)
         return frozenset(str(part) for parts in given for part in parts)
+
+
+def answers(api: Session, calls: Iterable[Call]) -> list[Answer]:
+    """What whoever ``api`` is, is answered to each call. Each is undone."""
+    return [
+        _words(result) if isinstance(result, psycopg.Error) else result.rows
+        for result in api.attempts((call.statement, call.values) for call in calls)
+    ]
+
+
+def _words(error: psycopg.Error) -> str:
+    return f"{error.sqlstate} {error.diag.message_primary}"
 
 
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
@@ -142,13 +150,13 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
         return
     several = {label: [candidates(argument, world, label) for argument in wanted] for label in "AB"}
     fixed = {label: _fixed(wanted, world, label) for label in "AB"}
-    keys = [argument.type for argument in wanted if _is_key(argument)]
-    pairs = len(set(keys)) < len(keys)
+    keys = [number for number, argument in enumerate(wanted) if _is_key(argument)]
+    pairs = len({wanted[number].type for number in keys}) < len(keys)
     for place in range(_KEYS if pairs else 1):
-        chosen_of = [_at(several[label], fixed[label], place) for label in "AB"]
-        pools = [list(pair) for pair in zip(*chosen_of, strict=True)]
-        for chosen in itertools.islice(itertools.product(*pools), _CALLS):
-            yield _call(function, wanted, list(chosen))
+        mine, theirs = (_at(several[label], fixed[label], place) for label in "AB")
+        for rest, *of_keys in itertools.islice(itertools.product((mine, theirs), repeat=len(keys) + 1), _CALLS):
+            chosen = dict(zip(keys, of_keys, strict=True))
+            yield _call(function, wanted, [chosen.get(number, rest)[number] for number in range(len(wanted))])
         if place >= max(len(pool) for pool in several["B"]) - 1:
             break
     own = [pool[0] for pool in several["A"]]
@@ -202,7 +210,7 @@ def _call(function: Function, wanted: list[Argument], values: list[Any]) -> Call
         sql.SQL("{}{}%s{}").format(
             sql.SQL("variadic " if function.variadic and argument == function.arguments[-1] else ""),
             sql.SQL("{} => ").format(sql.Identifier(argument.name)) if argument.name else sql.SQL(""),
-            sql.SQL("::{}").format(sql.SQL(argument.type)) if argument.type.endswith("[]") else sql.SQL(""),
+            sql.SQL("::{}").format(sql.SQL(argument.type)) if argument.type.endswith(_CAST) else sql.SQL(""),
         )
         for argument in wanted
     ]
@@ -228,7 +236,9 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         kind: type = UUID if argument.type == "uuid" else int
         keys = [key for relation, row in rows for key in key_of(world, relation, row)]
         keys += [tenants.ids[label], tenants.users[label]]
-        found = [value for value in [*named, *keys] if isinstance(value, kind)]
+        found = [value for value in named if isinstance(value, kind)] or [
+            value for value in keys if isinstance(value, kind)
+        ]
         return list(dict.fromkeys(found)) or [1]
     named += [
         row[column.name]
@@ -308,6 +318,14 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
     if "mail" in name:
         named.append(world.emails.get(tenants.users[label]))
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
+    referred = {
+        (key.target, there): None
+        for relation in world.relations.values()
+        for key in relation.foreign_keys
+        for here, there in key.columns
+        if here == name
+    }
+    named += [row.get(column) for relation, row in rows for target, column in referred if target == relation]
     # nothing comes of a number that is 0
     return sorted((value for value in named if value is not None), key=lambda value: type(value) is int and not value)
 

@@ -264,7 +264,7 @@ class _Check:
     def _try(self, target: Target) -> None:
         name = target.relation.full_name
         for actor in self._actors:
-            with self._api.example(), actor.enter(self._api):
+            with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
@@ -283,7 +283,7 @@ class _Check:
                 self._whole.append(target)
         for label in LABELS:  # the negative control of select: a member finds the rows
             member = self._world.member(label)
-            with self._api.example(), member.enter(self._api):
+            with member.enter(self._api):
                 target.try_select(self._api, member)
 
     def escalation(self) -> None:

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
-from pgassay.checks.isolation.relations import Found, Target, shown
+from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.rows import Row, Unfilled, insert_statement
@@ -123,7 +123,7 @@ class Effects:
                 f"Hold what {relation.full_name} counts to the rows of the caller's tenants, with security_invoker or "
                 "a condition on the caller; or declare it public.",
                 identity=actor.name,
-                statement=shown(self._api, statement, []),
+                statement=self._api.bound(statement, []),
                 door="select",
                 expected="the same as if the other tenants were not there",
             ),
@@ -133,7 +133,7 @@ class Effects:
     def _rows(self, session: Session, actor: Actor, statement: sql.Composed) -> Counter[str] | None:
         self.probes += 1
         try:
-            with session.example(), actor.enter(session):
+            with actor.enter(session):
                 return Counter(map(repr, session.execute(statement).fetchall()))
         except psycopg.Error:
             if session.closed:
@@ -197,7 +197,7 @@ class Effects:
         self.probes += 1
         outcome = _Outcome()
         try:
-            with session.example(), actor.enter(session):
+            with actor.enter(session):
                 for name, row, whose, there in self._world.touched_by(session, statement, values):
                     if whose and not whose & actor.own:
                         outcome.across.append(name)
@@ -230,7 +230,7 @@ class Effects:
                 f"{actor.name} changes rows of another tenant in {tables} by {operation} of a row of its own",
                 f"Hold what the triggers on {target.relation.full_name} write to the tenant of the row.",
                 identity=actor.name,
-                statement=shown(self._api, statement, values),
+                statement=self._api.bound(statement, values),
                 door=operation,
                 expected="no row of another tenant is changed",
             ),
@@ -259,7 +259,7 @@ class Effects:
                 "for all.",
                 "error" if numbers and relation.full_name != self._world.tenancy.tenant else "warning",
                 actor.name,
-                shown(self._api, statement, values),
+                self._api.bound(statement, values),
                 door="insert",
                 culprit=f"constraint {outcome.constraint}",
                 expected="the row goes in, as it would if the other tenant were not there",
@@ -289,7 +289,7 @@ class Effects:
                 f"Compute {column} from the rows of the same tenant alone, in the triggers on "
                 f"{target.relation.full_name}.",
                 identity=actor.name,
-                statement=shown(self._api, statement, values),
+                statement=self._api.bound(statement, values),
                 door="insert",
                 expected="the same as if the other tenants were not there",
             ),

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
-from pgassay.checks.isolation.relations import Found, Target, shown
+from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 
@@ -80,7 +80,7 @@ class Escalation:
         self, targets: Sequence[Target], actor: Actor, statement: sql.Composed, values: list[Any]
     ) -> Iterator[Target]:
         """The relations in which the change has opened rows of other tenants. Nothing of it stays."""
-        with self._api.example(), actor.enter(self._api):
+        with actor.enter(self._api):
             if not self._changed(statement, values):
                 return
             for target in targets:
@@ -100,8 +100,7 @@ class Escalation:
     def _seen(self, target: Target) -> set[str]:
         self.probes += 1
         try:
-            with self._api.transaction(force_rollback=True):
-                return target.read(self._api)
+            return target.read(self._api)
         except psycopg.Error:
             if self._api.closed:
                 raise
@@ -110,7 +109,7 @@ class Escalation:
     def _finding(self, target: Target, actor: Actor, statement: sql.Composed, values: list[Any]) -> Found:
         relation = target.relation
         table = sql.Identifier(relation.schema, relation.name)
-        change = shown(self._api, statement, values)
+        change = self._api.bound(statement, values)
         read = sql.SQL("select * from {}").format(table).as_string(None)
 
         def holds(session: Session) -> bool:

@@ -12,9 +12,9 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation.arguments import MARK, Answer, Call, calls_of, distinct, key_of, mixed, with_texts
+from pgassay.checks.isolation.arguments import Answer, Call, answers, calls_of, distinct, key_of, mixed, with_texts
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
-from pgassay.checks.isolation.relations import Found, shortened, shown
+from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.patience import Stopped
@@ -73,13 +73,13 @@ class Calls:
         told = False
         for entitled in (self._world.member("B"), *self._world.entitled):
             with self._as(entitled):
-                answered = [(call, call.answer(self._api)) for call in calls_of(function, self._world, "B")]
+                answered = self._answered(calls_of(function, self._world, "B"))
                 calls = [call for call, answer in answered if not isinstance(answer, str)]
                 told = any(_tells_something(answer) for _, answer in answered) or (
                     function.volatile and any(self._does_something(call) for call in calls)
                 )
                 if not told:
-                    more = [(call, call.answer(self._api)) for call in with_texts(function, self._world, "B")]
+                    more = self._answered(with_texts(function, self._world, "B"))
                     calls += [call for call, answer in more if _tells_something(answer)]
                     told = any(_tells_something(answer) for _, answer in more)
                     answered += more
@@ -125,40 +125,53 @@ class Calls:
                 continue
             own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} else []
             with self._as(actor):
-                answers = []
-                for call in distinct([*calls, *own]):
-                    answer = call.answer(self._api)
-                    answers.append(alike := repr(call.values) + _GENERATED.sub("", repr(answer)))
-                    if (actor.own, alike) not in judged:
-                        judged.add((actor.own, alike))
-                        if (found := self._judge(function, actor, call, answer)) is not None:
-                            yield found
-                if (actor.own, tuple(answers)) in known:
+                answered = {
+                    repr(call.values) + _GENERATED.sub("", repr(answer)): (call, answer)
+                    for call, answer in self._answered(distinct([*calls, *own]))
+                }
+                new = [found for alike, found in answered.items() if (actor.own, alike) not in judged]
+                judged |= {(actor.own, alike) for alike in answered}
+                yield from self._judged(function, actor, new)
+                if (actor.own, tuple(answered)) in known:
                     continue  # to the function this is somebody who was here before
-                known.add((actor.own, tuple(answers)))
-                for call in distinct(mixed(function, self._world)):
-                    if (found := self._judge(function, actor, call, call.answer(self._api))) is not None:
-                        yield found
+                known.add((actor.own, tuple(answered)))
+                yield from self._judged(function, actor, self._answered(distinct(mixed(function, self._world))))
+
+    def _answered(self, calls: Iterable[Call]) -> list[tuple[Call, Answer]]:
+        tried = list(calls)
+        return list(zip(tried, answers(self._api, tried), strict=True))
+
+    def _judged(self, function: Function, actor: Actor, answered: list[tuple[Call, Answer]]) -> Iterator[Found]:
+        others: list[Answer | None] = [None] * len(answered)
+        if self._alone is not None:
+            others = [*answers(self._alone, [call for call, _ in answered])]
+            self.probes += len(others)
+        for (call, answer), other in zip(answered, others, strict=True):
+            if (found := self._judge(function, actor, call, answer, other)) is not None:
+                yield found
 
     @contextmanager
     def _as(self, actor: Actor) -> Iterator[None]:
         """Be ``actor`` in both worlds."""
         with ExitStack() as stack:
             for session in filter(None, (self._api, self._alone)):
-                stack.enter_context(session.transaction(force_rollback=True))
                 stack.enter_context(actor.enter(session))
-                session.execute(MARK)
             yield
 
-    def _judge(self, function: Function, actor: Actor, call: Call, answer: Answer) -> Found | None:
-        """The finding of one call, if there is one: what it gave back, told or changed."""
+    def _judge(
+        self, function: Function, actor: Actor, call: Call, answer: Answer, other: Answer | None
+    ) -> Found | None:
+        """The finding of one call, if there is one: what it gave back, told or changed.
+
+        ``other`` is the answer where there is nothing of B.
+        """
         self.probes += 1
         severity = "error"
         if seen := self._foreign(actor, call, answer):
             verdict, what = Verdict.LEAKS, f"is given values of another tenant: {_told(seen[:1])}"
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, changed
-        elif (other := self._otherwise(call, answer)) is not None and not self._makes(call):
+        elif other is not None and self._is_told_by(call, answer, other) and not self._makes(call):
             verdict = Verdict.REVEALS_EXISTENCE
             what = f"is answered {_told(answer)}, but {_told(other)} where the other tenants' rows are not there"
             severity = "error" if isinstance(answer, list) else "warning"
@@ -170,7 +183,6 @@ class Calls:
         def holds(session: Session) -> bool:
             if verdict is Verdict.WRITES_ACROSS:
                 return self._changed(session, actor, call) is not None
-            session.execute(MARK)
             now = call.answer(session)
             return bool(self._foreign(actor, call, now)) if verdict is Verdict.LEAKS else repr(now) == repr(answer)
 
@@ -182,7 +194,7 @@ class Calls:
             "what is foreign and what is not there, and revoke execute from roles that do not need it.",
             severity,
             actor.name,
-            shown(self._api, call.statement, call.values),
+            self._api.bound(call.statement, call.values),
             door="call",
             expected="the answer that a row gets that is not there",
         )
@@ -193,18 +205,14 @@ class Calls:
         known = call.known
         return [row for row in answer if self._world.labels(row, known) - actor.own] if isinstance(answer, list) else []
 
-    def _otherwise(self, call: Call, answer: Answer) -> Answer | None:
-        """The other answer where there is nothing of B, if it is another one, and always the same here and there."""
-        if self._alone is None:
-            return None
-        self.probes += 1
-        other = call.answer(self._alone)
+    def _is_told_by(self, call: Call, answer: Answer, other: Answer) -> bool:
+        """Whether the other answer is another one indeed, and always the same here and there."""
+        assert self._alone is not None
         here, there = self._timeless(answer), self._timeless(other)
         if here == there:
-            return None
+            return False
         self.probes += 2
-        again = self._timeless(call.answer(self._api)), self._timeless(call.answer(self._alone))
-        return other if again == (here, there) else None
+        return here == self._timeless(call.answer(self._api)) and there == self._timeless(call.answer(self._alone))
 
     def _timeless(self, answer: Answer) -> str:
         """The answer without times since the probes began: they are those of its transaction, in either world."""

@@ -66,8 +66,8 @@ class Actor:
     shown: bool = True
 
     def enter(self, session: Session) -> AbstractContextManager[Session]:
-        """Be this actor on ``session`` within the block."""
-        return session.acting_as(self.identity)
+        """Be this actor on ``session`` within the block, which is undone."""
+        return session.posing_as(self.identity)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Probe:
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
         try:
-            with session.example(), self.actor.enter(session):
+            with self.actor.enter(session):
                 return self.holds(session)
         except (psycopg.Error, PgassayError):
             if session.closed:

@@ -20,7 +20,6 @@ from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Ver
 from pgassay.checks.isolation.world import LABELS, World
 from pgassay.config import Membership
 from pgassay.identity import Session
-from pgassay.placeholders import escaped
 from pgassay.rows import USERS, Row, Unfilled, insert_statement
 
 Found = tuple[Finding, Probe]
@@ -198,8 +197,7 @@ class Target:
         """The tenants whose rows ``api`` sees."""
         self.probes += 1
         try:
-            with api.transaction(force_rollback=True):
-                labels = self.read(api)
+            labels = self.read(api)
         except psycopg.errors.InsufficientPrivilege:
             return self._glimpse(api, actor)
         except psycopg.Error as error:
@@ -218,8 +216,7 @@ class Target:
         statement = sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), self._table)
         self.probes += 1
         try:
-            with api.transaction(force_rollback=True):
-                rows = api.execute(statement).fetchall()
+            rows = api.attempt(statement)[0].rows
         except psycopg.Error:
             if api.closed:
                 raise
@@ -237,7 +234,7 @@ class Target:
 
     def _rows(self, session: Session) -> list[Any]:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._key)) if self._key else sql.SQL("*")
-        return session.execute(sql.SQL("select {} from {}").format(columns, self._table)).fetchall()
+        return session.attempt(sql.SQL("select {} from {}").format(columns, self._table))[0].rows
 
     def read(self, session: Session) -> set[str]:
         """The tenants of which there is a row for ``session``."""
@@ -379,7 +376,7 @@ class Target:
             if own is None or count <= own:
                 return False
             for label in set(LABELS) - actor.own:
-                self.statements[operation, label] = shown(api, statement, values)
+                self.statements[operation, label] = api.bound(statement, values)
             return True
         return False
 
@@ -423,8 +420,7 @@ class Target:
         if self.is_table:
             return sum(1 for row in self._all_rows if self._label_of.get(tuple(row)) in {*own, None})
         try:
-            with api.transaction(force_rollback=True):
-                return len(self._rows(api))  # what it shows is judged by select
+            return len(self._rows(api))  # what it shows is judged by select
         except psycopg.errors.InsufficientPrivilege:
             rows = self._all_rows
             return sum(1 for row in rows if self.world.labels(row) <= own) if rows else None
@@ -519,7 +515,7 @@ class Target:
             f"{self.relation.full_name}, or by a composite foreign key.",
             severity,
             actor.name,
-            shown(api, statement, values),
+            api.bound(statement, values),
             door="insert",
             expected="an error: new row violates row-level security policy",
         )
@@ -546,8 +542,7 @@ class Target:
     def _changes(self, api: Session, changes: Row) -> bool:
         self.probes += 1
         try:
-            with api.transaction(force_rollback=True):
-                return api.execute(*self._move(changes)).rowcount > 0
+            return api.attempt(*self._move(changes))[0].count > 0
         except psycopg.errors.UniqueViolation:
             return self.is_table  # policies are asked before unique indexes
         except psycopg.Error:
@@ -582,7 +577,7 @@ class Target:
             f"{self.relation.full_name}, and links to rows of the same tenant by a composite foreign key.",
             severity,
             actor.name,
-            shown(api, *self._move(changes)),
+            api.bound(*self._move(changes)),
             door="move",
             expected="no row is changed",
         )
@@ -594,8 +589,7 @@ class Target:
         """How many rows a statement changes; None where it fails. It is undone."""
         self.probes += 1
         try:
-            with api.transaction(force_rollback=True):
-                return api.execute(statement, values).rowcount
+            return api.attempt(statement, values)[0].count
         except psycopg.Error:
             if api.closed:
                 raise
@@ -607,8 +601,7 @@ class Target:
         """Whether the statement changes a row. It is undone."""
         self.probes += 1
         try:
-            with api.transaction(force_rollback=True):
-                reached = api.execute(statement, values).rowcount > 0
+            reached = api.attempt(statement, values)[0].count > 0
         except psycopg.errors.InsufficientPrivilege:
             return False
         except psycopg.errors.UniqueViolation:
@@ -625,7 +618,7 @@ class Target:
             self._refusals[operation] = first_line(error)
             return False
         if reached:
-            self.statements[operation, label] = shown(api, statement, values)
+            self.statements[operation, label] = api.bound(statement, values)
         return reached
 
     def vacuous(self) -> str | None:
@@ -654,11 +647,6 @@ def reach(labels: Iterable[str], actor: Actor) -> Reach:
     if labels == set(LABELS):
         return Reach.ALL
     return Reach.OWN if labels <= actor.own else Reach.SOME
-
-
-def shown(session: Session, statement: sql.Composed, values: Sequence[Any]) -> str:
-    """The statement with its values in it, as psql takes it."""
-    return psycopg.ClientCursor(session).mogrify(escaped(statement), values)
 
 
 def shortened(text: str) -> str:

@@ -89,6 +89,9 @@ revoke all on function pgassay_probe.lines() from public, {roles};
 grant execute on function pgassay_probe.lines() to {authenticator}
 """)
 
+_AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
+_ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines()"
+
 State = Mapping[str, Counter[str]]
 """All rows of all tables as JSON, by table."""
 Touched = tuple[str, dict[str, Any], set[str], bool]
@@ -489,12 +492,7 @@ class World:
     @staticmethod
     def state(session: Session) -> State:
         """All rows, as they are for ``session`` in its transaction."""
-        found: dict[str, Counter[str]] = {}
-        with session.transaction(force_rollback=True):
-            session.execute("select pg_catalog.set_config('role', 'none', true)")
-            for relation, line in session.execute("select relation, line from pgassay_probe.lines()"):
-                found.setdefault(relation, Counter())[line] += 1
-        return found
+        return _counted(session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], _ALL_ROWS)[-1].rows)
 
     def base(self, session: Session) -> State:
         """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
@@ -506,11 +504,9 @@ class World:
         self, session: Session, statement: sql.Composed, values: Sequence[Any], known: frozenset[str] = frozenset()
     ) -> list[Touched]:
         """The rows that are other ones after a statement, which is undone. Raises `psycopg.Error` where it fails."""
-        with session.transaction(force_rollback=True):
-            before = self.base(session)
-            session.execute(statement, values)
-            session.execute("set constraints all immediate")
-            return list(self.touched(before, self.state(session), known))
+        before = self.base(session)
+        results = session.attempt(statement, values, "set constraints all immediate", _AS_WHO_LOGGED_IN, _ALL_ROWS)
+        return list(self.touched(before, _counted(results[-1].rows), known))
 
     def touched(self, before: State, after: State, known: frozenset[str] = frozenset()) -> Iterator[Touched]:
         """The rows that are other ones afterwards: table, row, whose, and whether it is there afterwards."""
@@ -570,6 +566,13 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
             )
         for relation, kind, rule, enabled in fired:
             admin.execute(_switched(relation, kind, rule, "enable always" if enabled == "A" else "enable replica"))
+
+
+def _counted(lines: Iterable[tuple[str, str]]) -> State:
+    found: dict[str, Counter[str]] = {}
+    for relation, line in lines:
+        found.setdefault(relation, Counter())[line] += 1
+    return found
 
 
 def _switched(relation: str, kind: LiteralString, rule: str, how: LiteralString) -> sql.Composed:
