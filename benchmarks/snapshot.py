@@ -71,7 +71,6 @@ def measure(bench: Bench) -> list[Figure]:
         file = Path(directory) / "accepted.snapshot"
         file.write_text(texts[0], encoding="utf-8")
         compared = [seconds(lambda: compare(file)) for _ in bench.track("a comparison", TIMES)]
-    bench.databases.drop_later(template)
     policies = texts[0].count("\n    policy ")
     return [
         Figure(

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pgassay.errors import PgassayError
@@ -58,7 +58,7 @@ class Fault:
         return f"{self.noticed_by.func.__name__}[{values}]"
 
 
-def make(databases: Databases, template: Template, fault: Fault) -> Template:
+def make(databases: Databases, template: Template, fault: Fault) -> Clone:
     """A copy of ``template`` with the fault in it. Raises `PgassayError` when an `Edit` finds nothing to change."""
     clone = databases.clone(template)
     try:
@@ -68,7 +68,7 @@ def make(databases: Databases, template: Template, fault: Fault) -> Template:
                 owner.execute((change if isinstance(change, str) else _edited(clone, change)).encode())
     finally:
         clone.close()
-    return Template(clone.name)
+    return clone
 
 
 def _edited(clone: Clone, edit: Edit) -> str:
@@ -81,13 +81,13 @@ def _edited(clone: Clone, edit: Edit) -> str:
     return before.replace(edit.old, edit.new)
 
 
-def is_noticed(test: Test, databases: Databases, mutant: Template) -> bool:
+def is_noticed(test: Test, databases: Databases, mutant: Clone) -> bool:
     """Whether ``test`` fails on that schema. Raises `PgassayError` for a test that asks for more than can be given."""
     import pytest
 
     with _until_noticed(test):
         try:
-            run(test, databases, mutant)
+            run(test, databases, Template(mutant.name))
         except PgassayError:
             raise
         except (Exception, pytest.fail.Exception):
@@ -98,10 +98,14 @@ def is_noticed(test: Test, databases: Databases, mutant: Template) -> bool:
 def run(test: Test, databases: Databases, template: Template) -> None:
     """Run ``test`` with fixtures on that template. Raises `PgassayError` if it asks for more than can be given."""
     with ExitStack() as stack:
-        own = stack.enter_context(OwnDatabase(databases, template))
+
+        @cache
+        def own() -> OwnDatabase:
+            return stack.enter_context(OwnDatabase(databases, template))
+
         givers: dict[str, Callable[[], Any]] = {
-            "db": lambda: stack.enter_context(own.example()),
-            "example": lambda: own.example,
+            "db": lambda: stack.enter_context(own().example()),
+            "example": lambda: own().example,
             "clone": lambda: stack.enter_context(_clone(databases, template)),
             "interleave": lambda: partial(stage, databases, template),
         }

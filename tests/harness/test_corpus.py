@@ -12,16 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from pgassay import catalog
 from pgassay.checks import isolation
 from pgassay.config import load
 from pgassay.identity import Databases
-from pgassay.migrations import Script
+from tests.harness import schemas
+from tests.sampling import some
 
 CORPUS = Path(__file__).parent / "corpus"
-EVERY = {"thorough": 1, "ci": 4}.get(settings.get_current_profile_name(), 12)
-"""All of the five hundred cases in the profile thorough; in the others every fourth or twelfth."""
-
 SEEDS = 10 if settings.get_current_profile_name() == "thorough" else 2
 """With the rows of so many seeds the verdicts have to be the same, in the profile thorough of every case."""
 
@@ -67,7 +64,7 @@ def cases(kind: str | None) -> list[Any]:
         )
         for case in found
     ]
-    return marked[::EVERY]
+    return some(marked, dev=12, ci=4)  # of five hundred
 
 
 EVERYTHING = [parameter.values[0] for kind in (None, "hole", "bait") for parameter in cases(kind)]
@@ -82,20 +79,8 @@ def check(databases: Databases, tmp_path: Path, case: Case, seeds: Iterable[int]
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
     tenancy = load(cwd=tmp_path, environ={}).tenancy
     assert tenancy is not None
-    scripts = [Script(Path("1_schema.sql"), "1_schema.sql", case.schema)]
-    if case.extra:
-        scripts.append(Script(Path("2_extra.sql"), "2_extra.sql", case.extra["sql"]))
-    template = databases.template((), tuple(scripts))
-    clone = databases.clone(template)
-    with clone.connect() as session:
-        relations = catalog.read(session)
-        functions = catalog.read_functions(session, isolation.API_ROLES)
-    clone.close()
-    databases.drop_later(clone)
-    try:
-        return [isolation.observe(databases, template, relations, functions, tenancy, seed=seed) for seed in seeds]
-    finally:
-        databases.drop_later(template)
+    texts = [case.schema, case.extra["sql"]] if case.extra else [case.schema]
+    return schemas.observe(databases, *texts, tenancy=tenancy, seeds=seeds)
 
 
 def verdicts(matrix: isolation.Matrix) -> tuple[object, ...]:
@@ -127,7 +112,7 @@ def test_a_bait_is_not_taken(pg_databases: Databases, tmp_path: Path, case: Case
     assert errors(found) == []
 
 
-@pytest.mark.parametrize("case", EVERYTHING[:: 1 if SEEDS > 2 else 10], ids=str)
+@pytest.mark.parametrize("case", some(EVERYTHING, dev=10, ci=10), ids=str)
 def test_a_verdict_does_not_hang_on_the_rows_that_are_made(pg_databases: Databases, tmp_path: Path, case: Case) -> None:
     seeds = [0, *(random.Random(str(case)).randrange(1, 1000) for _ in range(SEEDS - 1))]
     first, *others = [verdicts(found) for found in check(pg_databases, tmp_path, case, seeds)]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from pgassay import catalog
-from pgassay.checks import isolation
 from pgassay.checks.isolation import Matrix, Verdict
 from pgassay.config import Membership, Tenancy
 from pgassay.identity import Databases
-from pgassay.migrations import Script
+from tests.harness import schemas
 
 TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
 CLEAN = """
@@ -78,17 +74,8 @@ PLANTED = [
 
 
 def observe(databases: Databases, *texts: str) -> Matrix:
-    scripts = [Script(Path(f"{n}_schema.sql"), f"{n}_schema.sql", text) for n, text in enumerate(texts)]
-    template = databases.template((), tuple(scripts))
-    clone = databases.clone(template)
-    with clone.connect() as session:
-        relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
-    clone.close()
-    databases.drop_later(clone)
-    try:
-        return isolation.observe(databases, template, relations, functions, TENANCY)
-    finally:
-        databases.drop_later(template)
+    (matrix,) = schemas.observe(databases, *texts, tenancy=TENANCY)
+    return matrix
 
 
 @pytest.mark.parametrize(("fault", "where", "culprit", "mend"), PLANTED)
@@ -116,8 +103,5 @@ def test_a_finding_says_its_door_rule_and_verdict_and_can_be_shown_in_psql(pg_da
     assert found.verdict("public.notes", "anon") is Verdict.LEAKS
     script = found.script(finding)
     assert script.startswith('begin;\nset local role "anon";\nset local request.jwt.claims = ')
-    clone = pg_databases.clone(pg_databases.template((), (Script(Path("1_schema.sql"), "1_schema.sql", CLEAN),)))
-    with clone.connect_as_authenticator() as session:
-        session.execute(script.encode())
-    clone.close()
-    pg_databases.drop_later(clone)
+    with schemas.database(pg_databases, CLEAN) as clone:
+        clone.connect_as_authenticator().execute(script.encode())

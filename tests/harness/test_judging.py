@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 
-from pgassay import catalog
-from pgassay.checks import isolation
 from pgassay.checks.isolation import Matrix, Verdict
 from pgassay.config import Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError
 from pgassay.identity import Databases
-from pgassay.migrations import Script
+from tests.harness import schemas
 
 TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
 SCHEMA = """
@@ -66,20 +63,10 @@ Observe = Callable[..., Matrix]
 @pytest.fixture
 def observe(pg_databases: Databases) -> Observe:
     def observes(*texts: str, rows: Iterable[str] = ()) -> Matrix:
-        template = pg_databases.template((), tuple(map(script, [SCHEMA, *texts], range(1 + len(texts)))))
-        clone = pg_databases.clone(template)
-        with clone.connect() as session:
-            relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
-        clone.close()
-        pg_databases.drop_later(clone)
-        arrangement = [script(text, 100 + number) for number, text in enumerate(rows)]
-        return isolation.observe(pg_databases, template, relations, functions, TENANCY, arrangement=arrangement)
+        (matrix,) = schemas.observe(pg_databases, SCHEMA, *texts, tenancy=TENANCY, rows=rows)
+        return matrix
 
     return observes
-
-
-def script(text: str, number: int) -> Script:
-    return Script(Path(f"{number}.sql"), f"{number}.sql", text)
 
 
 def found(matrix: Matrix) -> list[tuple[str, str, str]]:

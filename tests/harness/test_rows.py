@@ -19,6 +19,7 @@ from pgassay.fixtures import OwnDatabase
 from pgassay.identity import Databases
 from pgassay.migrations import Script
 from pgassay.rows import Maker, Rule, Unfilled, hints
+from tests.harness import schemas
 
 TYPES = """
 smallint, integer, bigint, numeric, numeric(7, 3), numeric(4, 0), real, double precision, money, text, varchar,
@@ -264,15 +265,9 @@ def test_a_rule_that_is_gone_lets_its_rows_in(zoo: Zoo, table: str, rule: str, f
 @contextmanager
 def database(databases: Databases, sql: str) -> Iterator[tuple[Session, dict[str, Relation]]]:
     """A database with this schema, and its relations by name."""
-    template = databases.template((), (Script(Path("1.sql"), "1.sql", sql),))
-    clone = databases.clone(template)
-    try:
+    with schemas.database(databases, sql) as clone:
         session = clone.connect()
         yield session, {relation.name: relation for relation in catalog.read(session)}
-    finally:
-        clone.close()
-        databases.drop_later(clone)
-        databases.drop_later(template)
 
 
 ORGS = """

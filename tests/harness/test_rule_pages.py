@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from pgassay import catalog, checks
 from pgassay.checks import isolation, relations, rules
 from pgassay.config import Membership, Tenancy
 from pgassay.identity import Databases
-from pgassay.migrations import Script
+from tests.harness import schemas
 from tests.harness.test_cli import ROOT, SCHEMA
 
 PAGES = ROOT / "docs" / "rules"
@@ -59,19 +58,11 @@ def test_a_page_says_problem_why_instead_and_how(rule: str) -> None:
 
 
 def found_in(databases: Databases, *texts: str) -> set[str]:
-    scripts = [Script(Path(f"{n}.sql"), f"{n}.sql", text) for n, text in enumerate([SCHEMA + INDEXES, *texts])]
-    template = databases.template((), tuple(scripts))
-    clone = databases.clone(template)
-    with clone.connect_as_owner() as session:
-        known = catalog.read(session)
-        functions = catalog.read_functions(session, isolation.API_ROLES)
-        observed = isolation.observe(databases, template, known, functions, TENANCY)
-        established = {line.relation for line in observed.lines} - {finding.object for finding in observed.findings}
+    (observed,) = schemas.observe(databases, SCHEMA + INDEXES, *texts, tenancy=TENANCY)
+    established = {line.relation for line in observed.lines} - {finding.object for finding in observed.findings}
+    with schemas.database(databases, SCHEMA + INDEXES, *texts) as clone, clone.connect_as_owner() as session:
         found = [*observed.findings, *rules.check(session, frozenset(established))]
-        found += relations.check(["public.notes", "public.summaries"], known)
-    clone.close()
-    databases.drop_later(clone)
-    databases.drop_later(template)
+        found += relations.check(["public.notes", "public.summaries"], catalog.read(session))
     return {finding.rule for finding in found} | ({"not-judged"} if observed.unjudged else set())
 
 

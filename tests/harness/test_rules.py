@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pgassay.checks import rules
 from pgassay.checks.finding import Finding
 from pgassay.identity import Databases, Session
-from pgassay.migrations import Script
+from tests.harness import schemas
 
 SCHEMA = """
 create schema private;
@@ -209,12 +208,8 @@ TWINS = {
 
 @pytest.fixture(scope="module")
 def owner(pg_databases: Databases) -> Iterator[Session]:
-    template = pg_databases.template((), (Script(Path("1_schema.sql"), "1_schema.sql", SCHEMA),))
-    clone = pg_databases.clone(template)
-    yield clone.connect()
-    clone.close()
-    pg_databases.drop_later(clone)
-    pg_databases.drop_later(template)
+    with schemas.database(pg_databases, SCHEMA) as clone:
+        yield clone.connect()
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""Schemas made up for a test: a database of its own that has one, and what the isolation check says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pgassay import Clone, catalog, migrations
+from pgassay.checks import isolation
+from pgassay.config import Tenancy
+from pgassay.identity import Databases
+from pgassay.migrations import Script
+from pgassay.templates import Template
+
+
+def script(text: str, number: int = 1) -> Script:
+    return Script(Path(f"{number}.sql"), f"{number}.sql", text)
+
+
+@contextmanager
+def database(databases: Databases, *texts: str) -> Iterator[Clone]:
+    """A database with the environment, to which the owner has applied these texts.
+
+    It is no template, which the workers of a run share, and of which none can say when the last has used it.
+    """
+    clone = databases.clone(databases.template((), ()))
+    try:
+        owner = clone.connect_as_owner()
+        for number, text in enumerate(texts, start=1):
+            migrations.apply(owner, script(text, number))
+        owner.close()
+        yield clone
+    finally:
+        clone.close()
+        databases.drop_later(clone)
+
+
+def observe(
+    databases: Databases, *texts: str, tenancy: Tenancy, rows: Iterable[str] = (), seeds: Iterable[int] = (0,)
+) -> list[isolation.Matrix]:
+    """What the isolation check says of a schema, with the rows of each seed, arranged by the SQL of ``rows``."""
+    with database(databases, *texts) as clone:
+        with clone.connect() as session:
+            relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+        arrangement = [script(text, 100 + number) for number, text in enumerate(rows)]
+        return [
+            isolation.observe(
+                databases, Template(clone.name), relations, functions, tenancy, arrangement=arrangement, seed=seed
+            )
+            for seed in seeds
+        ]
