@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 PROFILE ?= dev
-WORKERS ?= auto
+# One more than there are processors: tests wait for servers, locks and browsers, too.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 ARGS ?=
 
 bin := .venv/bin

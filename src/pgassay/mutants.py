@@ -106,7 +106,7 @@ def run(test: Test, databases: Databases, template: Template) -> None:
         givers: dict[str, Callable[[], Any]] = {
             "db": lambda: stack.enter_context(own().example()),
             "example": lambda: own().example,
-            "clone": lambda: stack.enter_context(_clone(databases, template)),
+            "clone": lambda: stack.enter_context(databases.copy(template)),
             "interleave": lambda: partial(stage, databases, template),
         }
         wanted = inspect.signature(test).parameters.values()
@@ -114,14 +114,6 @@ def run(test: Test, databases: Databases, template: Template) -> None:
         if missing:
             raise PgassayError(f"{test} takes {', '.join(missing)}, which a mutant cannot give.")
         test(**{p.name: givers[p.name]() for p in wanted if p.name in givers})
-
-
-@contextmanager
-def _clone(databases: Databases, template: Template) -> Iterator[Clone]:
-    clone = databases.clone(template)
-    yield clone
-    clone.close()
-    databases.drop_later(clone)
 
 
 @contextmanager

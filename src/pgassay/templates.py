@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -169,6 +170,16 @@ class Databases(Generic[S]):
         self._create(name, template.name)
         self._give_properties(name, template)
         return Clone(self.server, name, self._kind)
+
+    @contextmanager
+    def copy(self, template: Template) -> Iterator[Clone[S]]:
+        """A clone of ``template`` for a block, at whose end its sessions are closed and it is dropped."""
+        clone = self.clone(template)
+        try:
+            yield clone
+        finally:
+            clone.close()
+            self.drop_later(clone)
 
     def _give_properties(self, name: str, template: Template) -> None:
         if template.name not in self._properties:

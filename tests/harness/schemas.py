@@ -24,16 +24,11 @@ def database(databases: Databases, *texts: str) -> Iterator[Clone]:
 
     It is no template, which the workers of a run share, and of which none can say when the last has used it.
     """
-    clone = databases.clone(databases.template((), ()))
-    try:
-        owner = clone.connect_as_owner()
-        for number, text in enumerate(texts, start=1):
-            migrations.apply(owner, script(text, number))
-        owner.close()
+    with databases.copy(databases.template((), ())) as clone:
+        with clone.connect_as_owner() as owner:
+            for number, text in enumerate(texts, start=1):
+                migrations.apply(owner, script(text, number))
         yield clone
-    finally:
-        clone.close()
-        databases.drop_later(clone)
 
 
 def observe(

@@ -64,11 +64,8 @@ def operator(new: New) -> Operator:
 @pytest.fixture(scope="session")
 def reference(pg_databases: Databases, pg_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Schema:
     """The schema of the database in which all other tests run."""
-    clone = pg_databases.clone(pg_template)
-    with by_tcp(clone) as url:
+    with pg_databases.copy(pg_template) as clone, by_tcp(clone) as url:
         schema = Operator(clone, url, tmp_path_factory.mktemp("reference")).schema()
-    clone.close()
-    pg_databases.drop_later(clone)
     snapshot, dump = schema
     assert ("view", "public.job_metrics") in snapshot.objects
     assert "CREATE VIEW public.job_metrics" in dump

@@ -24,20 +24,16 @@ def bare(pg_databases: Databases) -> Template:
 
 @pytest.fixture
 def place(pg_databases: Databases, bare: Template) -> Iterator[Clone]:
-    clone = pg_databases.clone(bare)
-    yield clone
-    clone.close()
-    pg_databases.drop_later(clone)
+    with pg_databases.copy(bare) as clone:
+        yield clone
 
 
 @pytest.fixture(scope="module")
 def bare_admin(pg_databases: Databases, bare: Template) -> Iterator[Session]:
-    clone = pg_databases.clone(bare)
-    if not clone.server.superuser:
+    if not pg_databases.server.superuser:
         pytest.skip("the user of this server is no superuser")
-    yield clone.connect_as_admin()
-    clone.close()
-    pg_databases.drop_later(clone)
+    with pg_databases.copy(bare) as clone:
+        yield clone.connect_as_admin()
 
 
 def apply(place: Clone, text: str) -> Applied:

@@ -25,10 +25,8 @@ Write = Callable[..., Folder]
 @pytest.fixture
 def target(pg_databases: Databases) -> Iterator[Clone]:
     """A database as Supabase hands it out."""
-    clone = pg_databases.clone(pg_databases.template((), ()))
-    yield clone
-    clone.close()
-    pg_databases.drop_later(clone)
+    with pg_databases.copy(pg_databases.template((), ())) as clone:
+        yield clone
 
 
 @pytest.fixture

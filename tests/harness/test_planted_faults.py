@@ -511,7 +511,7 @@ def test_a_planted_fault_is_noticed(plant: Callable[[Fault], None], fault: Fault
 
 
 @pytest.mark.parametrize(
-    "fault", some({fault.test_name: fault for fault in FAULTS}.values(), dev=8), ids=lambda fault: fault.test_name
+    "fault", some({fault.test_name: fault for fault in FAULTS}.values(), dev=8, ci=4), ids=lambda fault: fault.test_name
 )
 def test_the_same_tests_pass_on_the_unchanged_schema(
     pg_databases: Databases, pg_template: Template, fault: Fault

@@ -243,15 +243,13 @@ def test_a_clean_twin_is_not_taken(session: Session, name: str) -> None:
 
 def test_a_foreign_table_is_to_have_no_rights(pg_databases: Databases) -> None:
     """It cannot have row level security. Made by the admin: another one may not make servers."""
-    clone = pg_databases.clone(pg_databases.template((), ()))
-    with clone.connect_as_admin() as admin:
+    with pg_databases.copy(pg_databases.template((), ())) as clone:
+        admin = clone.connect_as_admin()
         admin.execute("create foreign data wrapper nothing; create server nowhere foreign data wrapper nothing")
         admin.execute("create foreign table public.far (id int) server nowhere; grant select on public.far to anon")
         (finding,) = rules.check(admin, frozenset())
         assert (finding.rule, finding.object, finding.severity) == (rules.RLS_DISABLED, "public.far", "error")
         assert found(admin, finding.mend) == []
-    clone.close()
-    pg_databases.drop_later(clone)
 
 
 def test_temporary_tables_before_those_of_the_path_are_a_warning(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import tomllib
@@ -16,7 +17,7 @@ import pytest
 from pgassay import migrations
 from pgassay.checks.snapshot import grading, reading, state
 from pgassay.checks.snapshot.state import State
-from pgassay.identity import Clone, Databases, Session
+from pgassay.identity import Databases, Session
 from pgassay.migrations import Script
 from pgassay.templates import Template
 
@@ -58,11 +59,10 @@ class Bench:
 @pytest.fixture(scope="module")
 def make(pg_databases: Databases) -> Iterator[Callable[..., Bench]]:
     """A bench on which ``there`` is applied already; ``before`` is its ground."""
-    clones: list[Clone] = []
+    opened_ones = contextlib.ExitStack()
 
     def opened(template: Template) -> Session:
-        clones.append(pg_databases.clone(template))
-        return clones[-1].connect()
+        return opened_ones.enter_context(pg_databases.copy(template)).connect()
 
     @functools.cache
     def make(before: tuple[Script, ...], there: tuple[Script, ...] = ()) -> Bench:
@@ -70,10 +70,8 @@ def make(pg_databases: Databases) -> Iterator[Callable[..., Bench]]:
             ground = reading.read(session)
         return Bench(opened(pg_databases.template(before, there)), ground)
 
-    yield make
-    for clone in clones:
-        clone.close()
-        pg_databases.drop_later(clone)
+    with opened_ones:
+        yield make
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[change["sql"].splitlines()[0] for change in CHANGES])

@@ -235,8 +235,8 @@ def test_two_snapshots_are_compared_without_a_server(project: Path) -> None:
 def test_drift_of_a_live_database_is_found_and_nothing_is_written_there(project: Path, pg_databases: Databases) -> None:
     scripts_ = migrations.discover(project / "migrations").migrations
     template = pg_databases.template((), scripts_)
-    live = pg_databases.clone(template)
-    with live.connect() as owner:
+    with pg_databases.copy(template) as live:
+        owner = live.connect()
         done = run("diff", "migrations", live.url, "--pg", "embedded", cwd=project)
         assert done.returncode == 0, done.stdout + done.stderr
         owner.execute("create table public.by_hand (id integer)")
@@ -253,26 +253,22 @@ def test_drift_of_a_live_database_is_found_and_nothing_is_written_there(project:
         assert "adds  table is new" in done.stdout
         assert "access" not in done.stdout
         assert owner.execute(writes).fetchone() == before
-    live.close()
-    pg_databases.drop_later(live)
 
 
 def test_a_live_database_is_read_in_a_transaction_that_may_not_write(
     pg_databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = pg_databases.clone(pg_databases.template((), ()))
     read, settings = reading.read, Config(root=ROOT)
+    with pg_databases.copy(pg_databases.template((), ())) as live:
 
-    def writing(connection: psycopg.Connection[Any]) -> state.State:
-        if connection.info.dbname == live.name:
-            connection.execute("create table public.by_pgassay ()")
-        return read(connection)
+        def writing(connection: psycopg.Connection[Any]) -> state.State:
+            if connection.info.dbname == live.name:
+                connection.execute("create table public.by_pgassay ()")
+            return read(connection)
 
-    monkeypatch.setattr(reading, "read", writing)
-    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        sources.take(sources.Source("database", live.url), settings, pg_databases, lambda *_: None)
-    live.close()
-    pg_databases.drop_later(live)
+        monkeypatch.setattr(reading, "read", writing)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            sources.take(sources.Source("database", live.url), settings, pg_databases, lambda *_: None)
 
 
 def take(databases: Databases, before: tuple[Script, ...], after: tuple[Script, ...]) -> str:

@@ -33,10 +33,8 @@ Compare = Callable[[str, Tenancy], str]
 @pytest.fixture(scope="module")
 def session(pg_databases: Databases) -> Iterator[Session]:
     """The owner's, in a database with the environment and nothing else."""
-    clone = pg_databases.clone(pg_databases.template((), ()))
-    yield clone.connect()
-    clone.close()
-    pg_databases.drop_later(clone)
+    with pg_databases.copy(pg_databases.template((), ())) as clone:
+        yield clone.connect()
 
 
 @pytest.fixture
@@ -194,12 +192,10 @@ def test_what_is_inferred_is_something_to_judge_by(pg_databases: Databases, file
 
 
 def test_the_jobs_system(pg_databases: Databases, pg_template: Template) -> None:
-    clone = pg_databases.clone(pg_template)
-    with clone.connect() as connection:
+    with pg_databases.copy(pg_template) as clone:
+        connection = clone.connect()
         relations = catalog.read(connection)
         found = tenancy.infer(relations, hints.read(connection, relations))
-    clone.close()
-    pg_databases.drop_later(clone)
     declared = loaded(HERE.parents[1] / "pyproject.toml")["tool"]["pgassay"]["tenancy"]
     assert found.tenancy is not None
     assert (found.tenancy.tenant, tenancy.written(found.tenancy.member), found.tenancy.column) == (

@@ -47,21 +47,18 @@ def test_a_migration_that_fails_leaves_nothing_behind(pg_databases: Databases, f
     """Its last statement fails; what was there before is there, and nothing of the file."""
     before = migrations.scripts([SQL / "host"])
     good = FOLDER.migrations[:failing]
-    clone = pg_databases.clone(pg_databases.template(before, good))
     script = FOLDER.migrations[failing]
     broken = migrations.Script(script.path, script.name, script.sql + "\nselect 1 / 0;\n", script.version)
     everything = (
         "select array_agg(oid order by oid) from (select oid from pg_class union all select oid from pg_proc) as x"
     )
-    with clone.connect() as db:
+    with pg_databases.copy(pg_databases.template(before, good)) as clone, clone.connect() as db:
         objects = one(db, everything)
         with pytest.raises(MigrationError, match="division by zero"):
             migrations.apply(db, broken)
         assert one(db, everything) == objects
         assert migrations.apply(db, script).autocommit is False
         assert one(db, everything) != objects
-    clone.close()
-    pg_databases.drop_later(clone)
 
 
 def test_each_file_is_plain_sql_without_transactions_or_conditions() -> None:

@@ -44,14 +44,10 @@ Rows = dict[str, Counter[str]]
 def schema_before(databases: Databases, migration: Script) -> Iterator[Session]:
     """The database as it is before that migration, with rows in every table, in a session of the owner's."""
     earlier = FOLDER.migrations[: FOLDER.migrations.index(migration)]
-    clone = databases.clone(databases.template(HOST, earlier))
-    try:
-        with clone.connect() as db:
-            fill(db)
-            yield db
-    finally:
-        clone.close()
-        databases.drop_later(clone)
+    with databases.copy(databases.template(HOST, earlier)) as clone:
+        db = clone.connect()
+        fill(db)
+        yield db
 
 
 def fill(db: Session) -> None:

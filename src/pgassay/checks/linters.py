@@ -113,22 +113,19 @@ def plpgsql_check(databases: Databases, template: Template, scripts: Iterable[Sc
     if PLPGSQL_CHECK not in server.extensions():
         raise NotInstalled(f"Debian has it as postgresql-{server.major}-plpgsql-check")
     made = places.where_made(scripts)
-    clone = databases.clone(template)
     try:
-        with clone.connect_as_admin() as admin:
-            admin.execute("create extension plpgsql_check schema pgassay")
-            admin.execute("grant usage on schema pgassay to public")
-        # Planning a function can run others of the schema: not as a superuser.
-        with server.connect(clone.name, user=server.owner, kind=Session) as owner:
-            owner.execute("set search_path = pg_catalog")
-            with owner.cursor(row_factory=namedtuple_row) as cursor:
-                rows = cursor.execute(_FUNCTIONS, {"platform": list(PLATFORM)}).fetchall()
+        with databases.copy(template) as clone:
+            with clone.connect_as_admin() as admin:
+                admin.execute("create extension plpgsql_check schema pgassay")
+                admin.execute("grant usage on schema pgassay to public")
+            # Planning a function can run others of the schema: not as a superuser.
+            with server.connect(clone.name, user=server.owner, kind=Session) as owner:
+                owner.execute("set search_path = pg_catalog")
+                with owner.cursor(row_factory=namedtuple_row) as cursor:
+                    rows = cursor.execute(_FUNCTIONS, {"platform": list(PLATFORM)}).fetchall()
         return list(dict.fromkeys(_of_function(row, made) for row in rows))
     except psycopg.Error as error:
         raise PgassayError(f"plpgsql_check could not go on, since PostgreSQL said: {str(error).strip()}") from error
-    finally:
-        clone.close()
-        databases.drop_later(clone)
 
 
 def _of_function(row: Any, made: dict[str, places.Place]) -> Finding:

@@ -56,26 +56,25 @@ def check(
     Rows are made by ``tenancy``, where there is one. A migration that fails with them is a finding; the locks are
     then observed without rows.
     """
-    clone = databases.clone(databases.template(before, ()))
     server = databases.server
     findings: list[Finding] = []
-    try:
+    with (
+        databases.copy(databases.template(before, ())) as clone,
         # Logged in as the owner: nothing in a migration gets back to a superuser.
-        with server.connect(clone.name, user=server.owner, kind=Session) as owner, clone.connect_as_admin() as admin:
-            admin.execute("set search_path = pg_catalog")
-            for script in scripts:
-                filled = tenancy is not None and _fill(owner, tenancy)
-                watcher = _Watcher(owner, admin)
-                try:
-                    migrations.apply(owner, script, watch=watcher)
-                except MigrationError as error:
-                    if not filled:
-                        raise
-                    return [_failure(script, error), *check(databases, before, scripts, None)]
-                findings += watcher.findings(script)
-    finally:
-        clone.close()
-        databases.drop_later(clone)
+        server.connect(clone.name, user=server.owner, kind=Session) as owner,
+        clone.connect_as_admin() as admin,
+    ):
+        admin.execute("set search_path = pg_catalog")
+        for script in scripts:
+            filled = tenancy is not None and _fill(owner, tenancy)
+            watcher = _Watcher(owner, admin)
+            try:
+                migrations.apply(owner, script, watch=watcher)
+            except MigrationError as error:
+                if not filled:
+                    raise
+                return [_failure(script, error), *check(databases, before, scripts, None)]
+            findings += watcher.findings(script)
     return findings
 
 

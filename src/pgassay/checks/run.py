@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -172,21 +172,27 @@ def check(
     ``keep`` leaves the database with the rows that were tried to the end of the run.
     """
     progress("Reading the catalog")
-    outcome, intended = _read(databases, template, settings.tenancy)
-    outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
-    outcome.findings += relations.check(settings.relations, outcome.relations)
-    observed = None
-    if intended.tenancy is not None:
-        observed = outcome.matrix = _isolation(
-            databases, template, intended.tenancy, outcome, settings, progress, keep=keep
-        )
-        outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
-        outcome.unjudged = observed.unjudged | outcome.unjudged
-    progress("Applying the rules that the catalog tells of")
-    outcome.findings += _rules(databases, template, outcome)
-    progress("Comparing with the snapshot")
-    before = migrations.scripts(settings.before)
-    outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, databases, template, before, observed)
+    with databases.copy(template) as clone, ThreadPoolExecutor(max_workers=1) as aside:
+        session = clone.connect_as_owner()
+        outcome, intended = _read(session, settings.tenancy)
+        state = None
+        if settings.snapshot.exists():  # read while the probes wait for the server
+            state = aside.submit(snapshot.read, databases, clone, migrations.scripts(settings.before))
+        outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
+        outcome.findings += relations.check(settings.relations, outcome.relations)
+        observed = None
+        if intended.tenancy is not None:
+            observed = outcome.matrix = _isolation(
+                databases, template, intended.tenancy, outcome, settings, progress, keep=keep
+            )
+            outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
+            outcome.unjudged = observed.unjudged | outcome.unjudged
+        progress("Applying the rules that the catalog tells of")
+        outcome.findings += _rules(session, outcome)
+        if state is not None:
+            progress("Comparing with the snapshot")
+            found = snapshot.with_access(state.result(), observed)
+            outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, found)
     return outcome
 
 
@@ -201,37 +207,26 @@ def observe(
     """Who reaches whose rows, where a tenancy is declared."""
     if settings.tenancy is None:
         return None
-    outcome, _ = _read(databases, template, settings.tenancy)
+    with databases.copy(template) as clone:
+        outcome, _ = _read(clone.connect_as_owner(), settings.tenancy)
     return _isolation(databases, template, settings.tenancy, outcome, settings, progress)
 
 
 def infer(databases: Databases, template: Template, tenant: str | None, member: str | None) -> Inference:
     """The tenancy as ``template`` tells it; ``tenant`` and ``member`` are what a person has said of it, as declared."""
-    with _reading(databases, template) as session:
+    with databases.copy(template) as clone:
+        session = clone.connect_as_owner()
         return intent.infer(session, catalog.read(session), tenant, member)
 
 
-def _read(databases: Databases, template: Template, declared: Tenancy | None) -> tuple[Outcome, Intent]:
-    with _reading(databases, template) as session:
-        outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-        return outcome, intent.of(declared, session, outcome.relations)
+def _read(session: Session, declared: Tenancy | None) -> tuple[Outcome, Intent]:
+    outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
+    return outcome, intent.of(declared, session, outcome.relations)
 
 
-def _rules(databases: Databases, template: Template, outcome: Outcome) -> list[Finding]:
+def _rules(session: Session, outcome: Outcome) -> list[Finding]:
     established = {line.relation for line in outcome.matrix.lines} - {finding.object for finding in outcome.findings}
-    with _reading(databases, template) as session:
-        return rules.check(session, frozenset(established))
-
-
-@contextmanager
-def _reading(databases: Databases, template: Template) -> Iterator[Session]:
-    """A session of the owner in a clone of its own."""
-    clone = databases.clone(template)
-    try:
-        yield clone.connect_as_owner()
-    finally:
-        clone.close()
-        databases.drop_later(clone)
+    return rules.check(session, frozenset(established))
 
 
 def _isolation(

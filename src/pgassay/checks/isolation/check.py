@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 
 import psycopg
@@ -85,7 +85,7 @@ def observe(
     """
     with ExitStack() as stack:
         progress("Making rows")
-        filled = stack.enter_context(_used(databases, template))
+        filled = stack.enter_context(databases.copy(template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
         tenancy = replace(tenancy, public=tenancy.public | _views_of(owner, tenancy.public))
@@ -97,7 +97,7 @@ def observe(
         world.install()
         stale = _refresh(filled, relations)
         filled.close()
-        clone = stack.enter_context(_used(databases, Template(filled.name), keep=keep))
+        clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
@@ -124,15 +124,11 @@ def observe(
         return replace(matrix, findings=tuple(named), demonstrations=named)
 
 
-@contextmanager
-def _used(databases: Databases, template: Template, *, keep: bool = False) -> Iterator[Clone]:
-    clone = databases.clone(template)
-    try:
-        yield clone
-    finally:
-        clone.close()
-        if not keep:
-            databases.drop_later(clone)
+def _kept(databases: Databases, filled: Clone, stack: ExitStack) -> Clone:
+    """A copy that is there to the end of the run."""
+    clone = databases.clone(Template(filled.name))
+    stack.callback(clone.close)
+    return clone
 
 
 def _views_of(owner: Session, public: frozenset[str]) -> set[str]:
@@ -152,7 +148,7 @@ def _without_others(
     databases: Databases, filled: Template, world: World, relations: Iterable[Relation], stack: ExitStack
 ) -> Session | None:
     """A session of the API in a copy that has nothing of any tenant but A; None where such a copy cannot be made."""
-    clone = stack.enter_context(_used(databases, filled))
+    clone = stack.enter_context(databases.copy(filled))
     try:
         leave_alone(world, clone, "A")
     except psycopg.errors.InsufficientPrivilege:

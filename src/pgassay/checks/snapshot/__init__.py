@@ -15,38 +15,41 @@ from pgassay.checks.snapshot import grading, reading, state
 from pgassay.checks.snapshot.grading import Difference, Grade
 from pgassay.checks.snapshot.state import Object, State
 from pgassay.errors import PgassayError
-from pgassay.identity import Databases
+from pgassay.identity import Clone, Databases
 from pgassay.migrations import Script
 from pgassay.templates import Template
 
-__all__ = ["Difference", "Grade", "Object", "State", "accept", "check", "findings", "take"]
+__all__ = ["Difference", "Grade", "Object", "State", "accept", "check", "findings", "read", "take", "with_access"]
 
 RULES = {grade: f"schema-{grade.word}" for grade in Grade}
 
 
-def check(
-    file: Path,
-    fail_on: str,
-    databases: Databases,
-    template: Template,
-    before: tuple[Script, ...],
-    matrix: Matrix | None,
-) -> list[Finding]:
-    """What differs from the snapshot in ``file``; nothing where there is no such file.
+def check(file: Path, fail_on: str, found: State) -> list[Finding]:
+    """What differs from the snapshot in ``file``. Differences below the grade ``fail_on`` are warnings.
 
-    Differences below the grade ``fail_on`` are warnings. ``before`` is the SQL that went in ahead of the migrations,
-    ``matrix`` what the isolation check observed, None where it did not run. Raises `PgassayError` for a file that is no
-    snapshot.
+    Raises `PgassayError` for a file that is no snapshot.
     """
-    if not file.exists():
-        return []
-    accepted = state.read(file)
-    return findings(grading.compare(accepted, take(databases, template, before, matrix)), fail_on)
+    return findings(grading.compare(state.read(file), found), fail_on)
 
 
 def take(databases: Databases, template: Template, before: tuple[Script, ...], matrix: Matrix | None) -> State:
-    """The state of ``template``: what its migrations made of the environment and of ``before``."""
-    found = state.since(read_template(databases, template), read_template(databases, databases.template(before, ())))
+    """The state of ``template``: what its migrations made of the environment and of ``before``, and who reaches what.
+
+    ``before`` is the SQL that went in ahead of the migrations, ``matrix`` what the isolation check observed, None where
+    it did not run.
+    """
+    with databases.copy(template) as clone:
+        return with_access(read(databases, clone, before), matrix)
+
+
+def read(databases: Databases, clone: Clone, before: tuple[Script, ...]) -> State:
+    """The state of ``clone`` without what was observed."""
+    with clone.connect_as_owner() as session:
+        return state.since(reading.read(session), read_template(databases, databases.template(before, ())))
+
+
+def with_access(found: State, matrix: Matrix | None) -> State:
+    """``found`` with what the isolation check observed."""
     observed = () if matrix is None else reading.access(matrix)
     told = {thing.name for thing in found.objects.values() if thing.kind in ("table", "view", "materialized view")}
     return state.state([*found.objects.values(), *(thing for thing in observed if thing.name in told)])
@@ -93,10 +96,5 @@ def _mend(grade: Grade) -> str:
 
 def read_template(databases: Databases, template: Template) -> State:
     """All that ``template`` has but the platform's own."""
-    clone = databases.clone(template)
-    try:
-        with clone.connect_as_owner() as session:
-            return reading.read(session)
-    finally:
-        clone.close()
-        databases.drop_later(clone)
+    with databases.copy(template) as clone:
+        return reading.read(clone.connect_as_owner())
