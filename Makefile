@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help
 help: ## list what can be made
 	@echo "make check    apply sql/migrations to a real PostgreSQL and show who reaches whose rows"
-	@echo "make test     run all tests (PROFILE=dev|ci|thorough, ARGS=\"--pg system -k rights\")"
+	@echo "make test     run the tests (PROFILE=dev|ci|thorough: more examples, fewer left out; ARGS=\"--pg system -k rights\")"
 	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
 	@echo "make lint     check style and types, and lint the SQL: ruff, mypy, the import linter, sqlfluff, pgassay lint"
 	@echo "make format   put Python and SQL in shape"

@@ -242,8 +242,9 @@ class Maker:
     def _make_group(self, group: list[Relation], tenants: Tenants, label: str) -> dict[str, Row]:
         relation = group[0]
         name = relation.full_name
+        given = {self._tenancy.column_of(name): None}
         if len(group) > 1 or any(
-            key.target == name and self._is_needed(relation, key, {}) for key in relation.foreign_keys
+            key.target == name and self._is_needed(relation, key, given) for key in relation.foreign_keys
         ):
             made = self._insert_together(group, tenants, label)
         elif isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table:
@@ -259,7 +260,7 @@ class Maker:
         return made
 
     def _insert_alike(self, relation: Relation, known: _Known, label: str) -> Row:
-        """Insert a row with the numbers of other tenants' that are unique in one tenant alone, where that can be."""
+        """Insert a row with the numbers or names of other tenants' that are unique in one alone, where that can be."""
         name = relation.full_name
         there: Row = next((sent for (other, _), sent in self._sent.items() if other == name), {})
         alike = {column: there[column] for column in self._numbering(relation) if column in there}
@@ -272,13 +273,13 @@ class Maker:
         return self._insert(relation, known, (name, label))
 
     def _numbering(self, relation: Relation) -> list[str]:
-        """Columns that number the rows of a tenant: they stand in unique indexes with its column, and in no others."""
+        """Columns that number or name the rows of a tenant: in unique indexes with its column, and in no others."""
         tenant = self._tenancy.column_of(relation.full_name)
         indexes = [index.columns for index in relation.exclusions if not index.exclusion]
         return [
             column.name
             for column in relation.columns
-            if column.category == "N"
+            if column.category in "NS"
             and any(column.name in columns for columns in indexes)
             and all(tenant in columns for columns in indexes if column.name in columns)
             and column.name not in _referring(relation)

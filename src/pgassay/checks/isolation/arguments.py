@@ -236,9 +236,12 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         kind: type = UUID if argument.type == "uuid" else int
         keys = [key for relation, row in rows for key in key_of(world, relation, row)]
         keys += [tenants.ids[label], tenants.users[label]]
-        found = [value for value in named if isinstance(value, kind)] or [
-            value for value in keys if isinstance(value, kind)
-        ]
+        found = [value for value in named if isinstance(value, kind)]
+        if found:
+            keys = [
+                key for relation, row in rows if _is_akin(argument, relation) for key in key_of(world, relation, row)
+            ]
+        found += [value for value in keys if isinstance(value, kind)]
         return list(dict.fromkeys(found)) or [1]
     named += [
         row[column.name]
@@ -272,6 +275,12 @@ def _crossed(world: World) -> Iterator[str]:
 def _plain(argument: Argument) -> str:
     """The name of an argument without what marks it as one."""
     return _PREFIX.sub("", argument.name.lower()).strip("_")
+
+
+def _is_akin(argument: Argument, relation: str) -> bool:
+    """Whether the relation is called after what the argument is called after: ``notes_archive`` for ``note_id``."""
+    noun = _plain(argument).removesuffix("id").strip("_")
+    return not {noun, f"{noun}s", f"{noun}es"}.isdisjoint(relation.partition(".")[2].split("_"))
 
 
 def key_of(world: World, relation: str, row: Row) -> list[Any]:
@@ -326,8 +335,11 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
         if here == name
     }
     named += [row.get(column) for relation, row in rows for target, column in referred if target == relation]
-    # nothing comes of a number that is 0
-    return sorted((value for value in named if value is not None), key=lambda value: type(value) is int and not value)
+    # nothing comes of a number that is 0, and less of what another tenant has as well
+    return sorted(
+        (value for value in named if value is not None),
+        key=lambda value: (type(value) is int and not value, str(value) in world.shared),
+    )
 
 
 def _sent(value: Any) -> Any:

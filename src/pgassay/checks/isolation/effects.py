@@ -190,8 +190,12 @@ class Effects:
                 }
                 yield {**values, **natural}
             if relation.triggers:  # they may give the numbers that are left out
-                numbers = {column.name for column in relation.columns if column.category == "N"} - {target.column}
-                yield {name: value for name, value in values.items() if name not in numbers - linked}
+                numbers = (
+                    {column.name for column in relation.columns if column.category == "N"} - {target.column} - linked
+                )
+                counted = {name for index in relation.exclusions for name in index.columns}
+                for left in (numbers, numbers & counted):
+                    yield {name: value for name, value in values.items() if name not in left}
 
     def _run(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
         self.probes += 1

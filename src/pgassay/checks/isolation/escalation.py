@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -42,8 +43,11 @@ order by 1, 2
 """Columns that a signed-in user may have the right to write, and that policies of other tables or functions ask for."""
 
 
+_KEYS: Mapping[str, type] = {"uuid": UUID, "bigint": int, "integer": int}
+
+
 class Escalation:
-    """Changes of rows that policies of other tables look at: flags, and what is held to a list of values."""
+    """Changes of rows that policies of other tables look at: flags, what is held to a list of values, keys of B's."""
 
     def __init__(self, world: World, api: Session) -> None:
         self._world = world
@@ -73,7 +77,9 @@ class Escalation:
             statement = sql.SQL("update {} set {} = %s").format(
                 sql.Identifier(relation.schema, relation.name), sql.Identifier(column)
             )
-            for value in [True, False] if known.category == "B" else listed:
+            tenants = self._world.tenants
+            keys = [key for key in (tenants.ids["B"], tenants.users["B"]) if type(key) is _KEYS.get(known.type)]
+            for value in [True, False] if known.category == "B" else [*listed, *keys]:
                 yield statement, [value]
 
     def _opened(

@@ -452,7 +452,7 @@ class Target:
             columns = [column for column, _ in key.columns]
             if there is None or not set(columns) <= granted or self.column in columns:
                 continue
-            if key.target in (USERS, tenancy.tenant):
+            if key.target in {USERS, tenancy.tenant, *tenancy.public}:
                 continue
             changes = {column: there[target] for column, target in key.columns}
             if self._changes(api, changes):
@@ -493,15 +493,17 @@ class Target:
         for key in self.relation.foreign_keys:
             columns = tuple(column for column, _ in key.columns)
             there = self.world.tenants.rows.get(key.target, {}).get("B")
-            if there is None or columns in self._pointed or {self.column, owning} & set(columns):
+            if there is None or {self.column, owning} & set(columns):
                 continue
             if key.target in {USERS, tenancy.tenant, *tenancy.public}:
                 continue
             for values in self._insertable(own, actor):
                 row = {**values, **{column: there[target] for column, target in key.columns}}
                 if self._counted(api, insert_statement(self.relation, row), list(row.values())):
+                    found = self._pointing(api, actor, columns, row)
+                    if columns not in self._pointed or found[0].severity == "error":
+                        yield found
                     self._pointed.add(columns)
-                    yield self._pointing(api, actor, columns, row)
                     break
 
     def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row) -> Found:

@@ -126,6 +126,8 @@ class Files(Target):
                 yield values
                 if actor.user is not None:
                     yield {**values, "owner": actor.user, "owner_id": str(actor.user)}
+            for own in actor.own - {label}:  # by a policy that looks at another part of the path
+                yield {"bucket_id": row["bucket_id"], "name": f"{folder}/{self.world.tenants.ids[own]}/new.png"}
 
     def _of(self, label: str) -> list[tuple[str, Row]]:
         """One row of that tenant for each bucket and folder."""

@@ -28,7 +28,7 @@ LABELS = ("A", "B", "C")
 MARKER_LENGTH = 6
 """Shorter values are not taken for a sign of whose row they are from."""
 _UUID_LENGTH = 36
-"""Values as long as that are looked for within texts, too."""
+"""Values as long as that are looked for within texts, too, and so are others with a number, as words of their own."""
 
 _PRIVILEGES = """
 select c.oid::pg_catalog.regclass::pg_catalog.text, r, p, a.attname::pg_catalog.text
@@ -228,7 +228,7 @@ class World:
         left = added
         while left:
             whose = [(name, row, self.whose(name, row)) for name, row in left]
-            for cached in ("_by_key", "_values", "_markers"):
+            for cached in ("_by_key", "_values", "_markers", "shared"):
                 self.__dict__.pop(cached, None)
             for name, row, labels in whose:
                 if len(labels) == 1:
@@ -277,11 +277,12 @@ class World:
         sources = " ".join(source for (source,) in self.ask(_SOURCES))
         read: dict[str, list[str]] = {}
         for key in dict.fromkeys(_USER_METADATA.findall(sources)):
+            read[key] = []
             for relation, label, row in self.made():
                 if label == "B" and relation not in self.tenancy.public:
                     ends = (key, key.removesuffix("s"))
                     found = [value for name, value in row.items() if name.endswith(ends) and value is not None]
-                    read.setdefault(key, []).extend(map(str, found))
+                    read[key].extend(map(str, found))
         several = {key: list(dict.fromkeys(values)) for key, values in read.items() if values}
         count = min(_FORGED, max(map(len, several.values()), default=1))
         forged: list[dict[str, Any]] = [
@@ -289,6 +290,8 @@ class World:
         ]
         if several:
             forged.append(several)  # each as a list, too
+        if read:
+            forged.append(dict.fromkeys(read, True))
         return [{**claims, "user_metadata": {**metadata, **claims["user_metadata"]}} for metadata in forged]
 
     def _by_role(self, label: str) -> list[Actor]:
@@ -344,7 +347,7 @@ class World:
         return {
             label
             for marker, label in (self._values if public else self._markers).items()
-            if (marker in found or (len(marker) >= _UUID_LENGTH and marker in text))
+            if (marker in found or (marker in text and _stands_in(marker, text)))
             and not any(marker in value for value in known)
         }
 
@@ -377,6 +380,15 @@ class World:
             if isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH:
                 found.setdefault(str(value), set()).add(label)
         return {value: labels.pop() for value, labels in found.items() if len(labels) == 1}
+
+    @cached_property
+    def shared(self) -> set[str]:
+        """Values that stand in rows of several tenants."""
+        found: dict[str, set[str]] = {}
+        for _, label, row in self.made():
+            for value in row.values():
+                found.setdefault(str(value), set()).add(label)
+        return {value for value, labels in found.items() if len(labels) > 1}
 
     def _public_values(self) -> set[str]:
         found: set[str] = set()
@@ -527,6 +539,13 @@ class World:
                 found.setdefault((who, what), []).append(column)
             self._privileges[name] = found
         return self._privileges[name].get((role, privilege), [])
+
+
+def _stands_in(marker: str, text: str) -> bool:
+    if len(marker) >= _UUID_LENGTH:
+        return True
+    numbered = any(character.isdigit() for character in marker)
+    return numbered and re.search(rf"(?<!\w){re.escape(marker)}(?!\w)", text) is not None
 
 
 def leave_alone(world: World, clone: Clone, label: str) -> None:
