@@ -65,7 +65,7 @@ def cases(kind: str | None) -> list[Any]:
         )
         for case in found
     ]
-    return some(marked, dev=12, ci=6)  # of five hundred
+    return some(marked, dev=12, ci=8)  # of five hundred
 
 
 EVERYTHING = [parameter.values[0] for kind in (None, "hole", "bait") for parameter in cases(kind)]

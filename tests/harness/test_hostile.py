@@ -163,7 +163,7 @@ def test_a_role_that_a_migration_makes_is_gone_with_the_run(check: Check) -> Non
     ["lock_timeout = 1", "idle_in_transaction_session_timeout = 1", "client_encoding = ''latin1''"],
     ["datestyle = ''SQL, DMY''", "standard_conforming_strings = off", "bytea_output = ''escape''"],
     ["transform_null_equals = on", "default_transaction_isolation = ''serializable''", "role = ''anon''"],
-], dev=3))  # fmt: skip
+], dev=3, ci=2))  # fmt: skip
 @pytest.mark.parametrize("what", ["database", "role"])
 def test_settings_for_the_database_or_its_roles_hide_no_leak_and_make_none(
     check: Check, settings: list[str], what: str
@@ -228,7 +228,7 @@ LONG = "ü" * 31
 ODD = ["it's", 'a "b"', "50% %s %(x)s", "two\nlines\t;--", "{0}{x}", "\\d 'x' \\", LONG]
 
 
-@pytest.mark.parametrize("name", some(ODD, dev=3))
+@pytest.mark.parametrize("name", some(ODD, dev=3, ci=2))
 def test_odd_names_are_names(check: Check, name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     tick = name.replace("'", "''")

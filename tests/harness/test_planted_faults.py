@@ -505,7 +505,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", some(FAULTS, dev=4), ids=str)
+@pytest.mark.parametrize("fault", some(FAULTS, dev=4, ci=2), ids=str)
 def test_a_planted_fault_is_noticed(plant: Callable[[Fault], None], fault: Fault) -> None:
     plant(fault)
 
