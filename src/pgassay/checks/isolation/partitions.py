@@ -67,7 +67,7 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
     """Make a row of each tenant in every partition that API roles have rights to; gives those that could be filled.
 
     A partition in which no row of several tenants can be, as one for each tenant, is left out: it is tried as a part
-    of the whole.
+    of the whole. So is one by hash, of which chance decides whose rows are in it.
     """
     doors = []
     for partition in found:
@@ -76,6 +76,8 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
         if row is None or row[1] not in world.tenants.rows:
             continue
         _, root, constraint, keys = row
+        if "satisfies_hash_partition" in (constraint or ""):
+            continue
         if root in world.tenancy.tables and "." in world.tenancy.tables[root]:
             continue
         rows: dict[str, Row] = {}
