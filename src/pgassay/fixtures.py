@@ -67,9 +67,5 @@ class OwnDatabase:
 @contextmanager
 def stage(databases: Databases, template: Template) -> Iterator[Stage]:
     """A stage in a clone of its own, which is dropped afterwards."""
-    clone = databases.clone(template)
-    try:
-        with Stage(clone) as made:
-            yield made
-    finally:
-        databases.drop_later(clone)
+    with databases.copy(template) as clone, Stage(clone) as made:
+        yield made

@@ -23,7 +23,8 @@ from pgassay.placeholders import escaped
 
 _CLAIMS = "request.jwt.claims"
 _BLOCK = "begin", "rollback"
-_SAVEPOINT = "savepoint pgassay_attempt", "rollback to pgassay_attempt; release pgassay_attempt"
+_MARK, _BACK = "savepoint pgassay_attempt", "rollback to pgassay_attempt"
+_SAVEPOINT = _MARK, f"{_BACK}; release pgassay_attempt"
 
 # Operators are qualified, too: the schemas of a project that nobody has read may have others of these names.
 _IS_SUPERUSER = "select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) %s::pg_catalog.name"
@@ -195,7 +196,7 @@ class Session(PatientConnection[TupleRow]):
         """What each of some statements gives, or its error. Each is undone with the next, in one round trip."""
         results: list[Result | psycopg.Error] = []
         with self.transaction(force_rollback=True):
-            before = "savepoint pgassay_attempt"
+            before = _MARK
             for statement, values in statements:
                 self.statement = self.bound(statement, values)
                 try:
@@ -204,7 +205,7 @@ class Session(PatientConnection[TupleRow]):
                     if self.closed:
                         raise
                     results.append(error)
-                before = "rollback to pgassay_attempt"
+                before = _BACK
         return results
 
     def bound(self, statement: Composable, values: Sequence[Any] = ()) -> str:

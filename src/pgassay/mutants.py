@@ -58,17 +58,18 @@ class Fault:
         return f"{self.noticed_by.func.__name__}[{values}]"
 
 
-def make(databases: Databases, template: Template, fault: Fault) -> Clone:
-    """A copy of ``template`` with the fault in it. Raises `PgassayError` when an `Edit` finds nothing to change."""
-    clone = databases.clone(template)
-    try:
+@contextmanager
+def make(databases: Databases, template: Template, fault: Fault) -> Iterator[Template]:
+    """A copy of ``template`` with the fault in it, dropped after the block.
+
+    Raises `PgassayError` when an `Edit` finds nothing to change.
+    """
+    with databases.copy(template) as clone:
         with clone.connect() as owner:
             changes = fault.change if isinstance(fault.change, tuple) else (fault.change,)
             for change in changes:
                 owner.execute((change if isinstance(change, str) else _edited(clone, change)).encode())
-    finally:
-        clone.close()
-    return clone
+        yield Template(clone.name)
 
 
 def _edited(clone: Clone, edit: Edit) -> str:
@@ -81,13 +82,13 @@ def _edited(clone: Clone, edit: Edit) -> str:
     return before.replace(edit.old, edit.new)
 
 
-def is_noticed(test: Test, databases: Databases, mutant: Clone) -> bool:
+def is_noticed(test: Test, databases: Databases, mutant: Template) -> bool:
     """Whether ``test`` fails on that schema. Raises `PgassayError` for a test that asks for more than can be given."""
     import pytest
 
     with _until_noticed(test):
         try:
-            run(test, databases, Template(mutant.name))
+            run(test, databases, mutant)
         except PgassayError:
             raise
         except (Exception, pytest.fail.Exception):

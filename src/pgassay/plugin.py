@@ -262,11 +262,8 @@ def plant(
 
     def plant(fault: mutants.Fault) -> None:
         try:
-            mutant = mutants.make(pg_databases, pg_template, fault)
-            try:
+            with mutants.make(pg_databases, pg_template, fault) as mutant:
                 noticed = mutants.is_noticed(fault.noticed_by, pg_databases, mutant)
-            finally:
-                pg_databases.drop_later(mutant)
         except PgassayError as error:
             _fail(error)
         if not noticed:

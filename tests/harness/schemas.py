@@ -31,17 +31,23 @@ def database(databases: Databases, *texts: str) -> Iterator[Clone]:
         yield clone
 
 
-def observe(
-    databases: Databases, *texts: str, tenancy: Tenancy, rows: Iterable[str] = (), seeds: Iterable[int] = (0,)
-) -> list[isolation.Matrix]:
-    """What the isolation check says of a schema, with the rows of each seed, arranged by the SQL of ``rows``."""
+def observe(databases: Databases, *texts: str, tenancy: Tenancy, rows: Iterable[str] = ()) -> isolation.Matrix:
+    """What the isolation check says of a schema, with rows that are arranged by the SQL of ``rows``."""
     with database(databases, *texts) as clone:
-        with clone.connect() as session:
-            relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
-        arrangement = [script(text, 100 + number) for number, text in enumerate(rows)]
-        return [
-            isolation.observe(
-                databases, Template(clone.name), relations, functions, tenancy, arrangement=arrangement, seed=seed
-            )
-            for seed in seeds
-        ]
+        (matrix,) = observe_in(databases, clone, tenancy, rows=rows)
+        return matrix
+
+
+def observe_in(
+    databases: Databases, clone: Clone, tenancy: Tenancy, *, rows: Iterable[str] = (), seeds: Iterable[int] = (0,)
+) -> list[isolation.Matrix]:
+    """What it says of the schema in ``clone``, to which no session is connected, with the rows of each seed."""
+    with clone.connect() as session:
+        relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+    arrangement = [script(text, 100 + number) for number, text in enumerate(rows)]
+    return [
+        isolation.observe(
+            databases, Template(clone.name), relations, functions, tenancy, arrangement=arrangement, seed=seed
+        )
+        for seed in seeds
+    ]

@@ -81,7 +81,8 @@ def check(databases: Databases, tmp_path: Path, case: Case, seeds: Iterable[int]
     tenancy = load(cwd=tmp_path, environ={}).tenancy
     assert tenancy is not None
     texts = [case.schema, case.extra["sql"]] if case.extra else [case.schema]
-    return schemas.observe(databases, *texts, tenancy=tenancy, seeds=seeds)
+    with schemas.database(databases, *texts) as clone:
+        return schemas.observe_in(databases, clone, tenancy, seeds=seeds)
 
 
 def verdicts(matrix: isolation.Matrix) -> tuple[object, ...]:

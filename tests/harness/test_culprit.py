@@ -74,8 +74,7 @@ PLANTED = [
 
 
 def observe(databases: Databases, *texts: str) -> Matrix:
-    (matrix,) = schemas.observe(databases, *texts, tenancy=TENANCY)
-    return matrix
+    return schemas.observe(databases, *texts, tenancy=TENANCY)
 
 
 @pytest.mark.parametrize(("fault", "where", "culprit", "mend"), PLANTED)

@@ -63,8 +63,7 @@ Observe = Callable[..., Matrix]
 @pytest.fixture
 def observe(pg_databases: Databases) -> Observe:
     def observes(*texts: str, rows: Iterable[str] = ()) -> Matrix:
-        (matrix,) = schemas.observe(pg_databases, SCHEMA, *texts, tenancy=TENANCY, rows=rows)
-        return matrix
+        return schemas.observe(pg_databases, SCHEMA, *texts, tenancy=TENANCY, rows=rows)
 
     return observes
 

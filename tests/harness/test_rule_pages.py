@@ -58,9 +58,10 @@ def test_a_page_says_problem_why_instead_and_how(rule: str) -> None:
 
 
 def found_in(databases: Databases, *texts: str) -> set[str]:
-    (observed,) = schemas.observe(databases, SCHEMA + INDEXES, *texts, tenancy=TENANCY)
-    established = {line.relation for line in observed.lines} - {finding.object for finding in observed.findings}
-    with schemas.database(databases, SCHEMA + INDEXES, *texts) as clone, clone.connect_as_owner() as session:
+    with schemas.database(databases, SCHEMA + INDEXES, *texts) as clone:
+        (observed,) = schemas.observe_in(databases, clone, TENANCY)
+        established = {line.relation for line in observed.lines} - {finding.object for finding in observed.findings}
+        session = clone.connect_as_owner()
         found = [*observed.findings, *rules.check(session, frozenset(established))]
         found += relations.check(["public.notes", "public.summaries"], catalog.read(session))
     return {finding.rule for finding in found} | ({"not-judged"} if observed.unjudged else set())

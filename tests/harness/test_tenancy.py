@@ -182,10 +182,11 @@ def test_schemas_of_other_styles(infer: Infer, file: Path) -> None:
 )
 def test_what_is_inferred_is_something_to_judge_by(pg_databases: Databases, file: Path) -> None:
     content = loaded(file)
-    with schemas.database(pg_databases, content["schema"]) as clone, clone.connect() as connection:
-        intended = intent.of(None, connection, catalog.read(connection))
-    assert intended.tenancy is not None
-    (matrix,) = schemas.observe(pg_databases, content["schema"], tenancy=intended.tenancy)
+    with schemas.database(pg_databases, content["schema"]) as clone:
+        with clone.connect() as connection:
+            intended = intent.of(None, connection, catalog.read(connection))
+        assert intended.tenancy is not None
+        (matrix,) = schemas.observe_in(pg_databases, clone, intended.tenancy)
     leaks = {finding.object for finding in matrix.findings if finding.severity == "error"}
     assert leaks == set(content["expected"].get("open", []))
     assert matrix.unjudged.keys() <= intended.unjudged.keys()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import postgast
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # it is a third of a start of the command, and only patterns 
 
 _LONGEST = 2000
 _MANY = 20
+_ALPHABETS = ("abcdefghijklmnopqrstuvwxyz", "1234567890", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r"\s",
     "blank": " ", "punct": r"!-/:-@\[-`{-~", "xdigit": "0-9a-fA-F", "word": r"\w",
@@ -102,7 +103,7 @@ def texts(hints: Hints) -> Iterator[str]:
         if _SYNTAX & set(text):
             yield from matching(text)
     for length in hints.lengths:
-        for alphabet in ("abcdefghijklmnopqrstuvwxyz", "1234567890", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+        for alphabet in _ALPHABETS:
             yield (alphabet * (length // len(alphabet) + 1))[:length]
     for text in hints.texts:
         yield from (text.lower(), text.upper(), text + "a", "a" + text, text + "1", f"a{text}b")
@@ -127,14 +128,13 @@ def _like(pattern: str, lengths: Iterable[int]) -> Iterator[str]:
                 yield filled((filling * (length // 10 + 1))[:length])
 
 
-@lru_cache(maxsize=1)
+@cache
 def _plain_texts() -> tuple[str, ...]:
     """Texts of several lengths in letters or digits, enough for the usual patterns."""
-    alphabets = ("abcdefghijklmnopqrstuvwxyz", "1234567890", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     return tuple(
         (alphabet * 2)[start : start + length]
         for length in (1, 3, 6, 10)
-        for alphabet in alphabets
+        for alphabet in _ALPHABETS
         for start in range(len(alphabet))
     )
 

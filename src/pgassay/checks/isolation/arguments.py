@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
 from psycopg.types.range import Range
 
 from pgassay.catalog import Argument, Function
-from pgassay.checks.isolation.world import World
+from pgassay.checks.isolation.world import KEYS, World
 from pgassay.identity import Session
 from pgassay.rows import Row
 
@@ -28,7 +27,6 @@ _KEYS = 12
 """How many keys an argument is tried with."""
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
-_KEY_TYPES = ("uuid", "bigint", "integer")
 _PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
 _BOUNDS: Mapping[str, type] = {"date": date, "timestamp with time zone": datetime, "numeric": Decimal}
 """Types of arguments that may say where in a range, by what the bounds of a range are read as."""
@@ -132,7 +130,7 @@ def _fixed(wanted: list[Argument], world: World, label: str) -> list[bool]:
 
 
 def _is_key(argument: Argument) -> bool:
-    return argument.type in _KEY_TYPES
+    return argument.type in KEYS
 
 
 def _siblings(world: World, label: str, kind: str) -> Iterator[tuple[Any, Any]]:
@@ -233,14 +231,12 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         named = named or [payload for _, row in rows for payload in (row, [row])]
         return list(dict.fromkeys(map(_sent, named)))[: 2 * _KEYS] or ["{}"]
     if _is_key(argument):
-        kind: type = UUID if argument.type == "uuid" else int
-        keys = [key for relation, row in rows for key in key_of(world, relation, row)]
-        keys += [tenants.ids[label], tenants.users[label]]
+        kind = KEYS[argument.type]
         found = [value for value in named if isinstance(value, kind)]
-        if found:
-            keys = [
-                key for relation, row in rows if _is_akin(argument, relation) for key in key_of(world, relation, row)
-            ]
+        of_rows = [(relation, row) for relation, row in rows if not found or _is_akin(argument, relation)]
+        keys = [key for relation, row in of_rows for key in key_of(world, relation, row)]
+        if not found:
+            keys += [tenants.ids[label], tenants.users[label]]
         found += [value for value in keys if isinstance(value, kind)]
         return list(dict.fromkeys(found)) or [1]
     named += [
@@ -327,14 +323,12 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
     if "mail" in name:
         named.append(world.emails.get(tenants.users[label]))
     named += [row[name] for _, row in rows if name != "id" and row.get(name) is not None]
-    referred = {
-        (key.target, there): None
-        for relation in world.relations.values()
-        for key in relation.foreign_keys
-        for here, there in key.columns
-        if here == name
-    }
-    named += [row.get(column) for relation, row in rows for target, column in referred if target == relation]
+    named += [
+        row.get(column)
+        for relation, row in rows
+        for target, column in world.referred.get(name, ())
+        if target == relation
+    ]
     # nothing comes of a number that is 0, and less of what another tenant has as well
     return sorted(
         (value for value in named if value is not None),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -12,7 +11,7 @@ from psycopg import sql
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, Target
-from pgassay.checks.isolation.world import World
+from pgassay.checks.isolation.world import KEYS, World
 from pgassay.identity import Session
 
 _ASKED_ELSEWHERE = """
@@ -41,9 +40,6 @@ where
 order by 1, 2
 """
 """Columns that a signed-in user may have the right to write, and that policies of other tables or functions ask for."""
-
-
-_KEYS: Mapping[str, type] = {"uuid": UUID, "bigint": int, "integer": int}
 
 
 class Escalation:
@@ -78,7 +74,7 @@ class Escalation:
                 sql.Identifier(relation.schema, relation.name), sql.Identifier(column)
             )
             tenants = self._world.tenants
-            keys = [key for key in (tenants.ids["B"], tenants.users["B"]) if type(key) is _KEYS.get(known.type)]
+            keys = [key for key in (tenants.ids["B"], tenants.users["B"]) if type(key) is KEYS.get(known.type)]
             for value in [True, False] if known.category == "B" else [*listed, *keys]:
                 yield statement, [value]
 

@@ -27,6 +27,8 @@ from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled, insert_statement
 LABELS = ("A", "B", "C")
 MARKER_LENGTH = 6
 """Shorter values are not taken for a sign of whose row they are from."""
+KEYS: Mapping[str, type] = {"uuid": UUID, "bigint": int, "integer": int}
+"""Types that keys of rows have, by what they are read as."""
 _UUID_LENGTH = 36
 """Values as long as that are looked for within texts, too, and so are others with a number, as words of their own."""
 
@@ -382,6 +384,16 @@ class World:
         return {value: labels.pop() for value, labels in found.items() if len(labels) == 1}
 
     @cached_property
+    def referred(self) -> dict[str, list[tuple[str, str]]]:
+        """The columns that those of foreign keys refer to, by the names of these: relation and column, each once."""
+        found: dict[str, dict[tuple[str, str], None]] = {}
+        for relation in self.relations.values():
+            for key in relation.foreign_keys:
+                for here, there in key.columns:
+                    found.setdefault(here, {})[key.target, there] = None
+        return {here: list(there) for here, there in found.items()}
+
+    @cached_property
     def shared(self) -> set[str]:
         """Values that stand in rows of several tenants."""
         found: dict[str, set[str]] = {}
@@ -401,7 +413,7 @@ class World:
         return found
 
     def whose(self, name: str, row: Mapping[str, Any], known: frozenset[str] = frozenset()) -> set[str]:
-        """The tenants that a row of a table belongs to, as it comes from `state`; nobody where that cannot be told.
+        """The tenants that a row of a table belongs to, as it is in a `State`; nobody where that cannot be told.
 
         Values that stand in ``known`` are no sign of a tenant.
         """
@@ -501,27 +513,22 @@ class World:
             )
         )
 
-    @staticmethod
-    def state(session: Session) -> State:
-        """All rows, as they are for ``session`` in its transaction."""
-        return _counted(session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], _ALL_ROWS)[-1].rows)
-
-    def base(self, session: Session) -> State:
+    def _base(self, session: Session) -> State:
         """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
         if session not in self._bases:
-            self._bases[session] = self.state(session)
+            results = session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], _ALL_ROWS)
+            self._bases[session] = _state(results[-1].rows)
         return self._bases[session]
 
     def touched_by(
         self, session: Session, statement: sql.Composed, values: Sequence[Any], known: frozenset[str] = frozenset()
     ) -> list[Touched]:
         """The rows that are other ones after a statement, which is undone. Raises `psycopg.Error` where it fails."""
-        before = self.base(session)
+        before = self._base(session)
         results = session.attempt(statement, values, "set constraints all immediate", _AS_WHO_LOGGED_IN, _ALL_ROWS)
-        return list(self.touched(before, _counted(results[-1].rows), known))
+        return list(self._touched(before, _state(results[-1].rows), known))
 
-    def touched(self, before: State, after: State, known: frozenset[str] = frozenset()) -> Iterator[Touched]:
-        """The rows that are other ones afterwards: table, row, whose, and whether it is there afterwards."""
+    def _touched(self, before: State, after: State, known: frozenset[str]) -> Iterator[Touched]:
         for name in sorted({*before, *after}):
             old, new = before.get(name, Counter()), after.get(name, Counter())
             for lines, there in ((old - new, False), (new - old, True)):
@@ -587,7 +594,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
             admin.execute(_switched(relation, kind, rule, "enable always" if enabled == "A" else "enable replica"))
 
 
-def _counted(lines: Iterable[tuple[str, str]]) -> State:
+def _state(lines: Iterable[tuple[str, str]]) -> State:
     found: dict[str, Counter[str]] = {}
     for relation, line in lines:
         found.setdefault(relation, Counter())[line] += 1
