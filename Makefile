@@ -34,7 +34,7 @@ test: .venv/dev
 
 .PHONY: faults
 faults: .venv/dev
-	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=ci --pg-faults tests/harness/test_planted_faults.py $(ARGS)
+	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=faults --pg-faults tests/harness/test_planted_faults.py $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev

@@ -16,6 +16,7 @@ from pgassay.templates import Template
 
 Test = Callable[..., None]
 
+_SHOWN = 60
 _EXAMPLES = 200
 _STEPS = 40
 """At the least: a fault is noticed at the first example that fails, so that many cost little."""
@@ -51,10 +52,11 @@ class Fault:
 
     @property
     def test_name(self) -> str:
-        """The test's name, with the values of its parameters."""
+        """The test's name, with the values of its parameters, of long ones the beginning."""
         if not isinstance(self.noticed_by, partial):
             return self.noticed_by.__name__
-        values = "-".join(map(str, self.noticed_by.keywords.values()))
+        texts = map(str, self.noticed_by.keywords.values())
+        values = "-".join(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…" for text in texts)
         return f"{self.noticed_by.func.__name__}[{values}]"
 
 

@@ -521,3 +521,7 @@ def test_the_same_tests_pass_on_the_unchanged_schema(
 
 def test_every_fault_has_a_name_of_its_own() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_a_long_value_of_a_parameter_does_not_widen_the_table() -> None:
+    assert Fault("of blanks", "", partial(print, inside=" a" * 40_000)).test_name == f"print[{' a' * 30}…]"
