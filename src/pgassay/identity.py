@@ -18,7 +18,7 @@ from psycopg.sql import Composable
 from pgassay import templates
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import PgassayError
-from pgassay.patience import PatientConnection
+from pgassay.patience import PatientConnection, Stopped
 from pgassay.placeholders import escaped
 
 _CLAIMS = "request.jwt.claims"
@@ -192,8 +192,13 @@ class Session(PatientConnection[TupleRow]):
                 self._sent(undo)
             raise
 
-    def attempts(self, statements: Iterable[tuple[Composable, Sequence[Any]]]) -> list[Result | psycopg.Error]:
-        """What each of some statements gives, or its error. Each is undone with the next, in one round trip."""
+    def attempts(
+        self, statements: Iterable[tuple[Composable, Sequence[Any]]]
+    ) -> tuple[list[Result | psycopg.Error], Stopped | None]:
+        """What each of some statements gives, or its error, up to one that does not end, and that one.
+
+        Each is undone with the next, in one round trip.
+        """
         results: list[Result | psycopg.Error] = []
         with self.transaction(force_rollback=True):
             before = _MARK
@@ -201,12 +206,14 @@ class Session(PatientConnection[TupleRow]):
                 self.statement = self.bound(statement, values)
                 try:
                     results.append(self._sent(before, self.statement)[-1])
-                except psycopg.Error as error:
+                except (psycopg.Error, Stopped) as error:
                     if self.closed:
                         raise
+                    if isinstance(error, Stopped):
+                        return results, error
                     results.append(error)
                 before = _BACK
-        return results
+        return results, None
 
     def bound(self, statement: Composable, values: Sequence[Any] = ()) -> str:
         """The statement with its values in it, as psql takes it."""

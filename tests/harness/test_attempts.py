@@ -83,13 +83,24 @@ def test_of_several_attempts_none_sees_another(session: Session) -> None:
     insert = (statement("insert into {} values (%s, %s) returning id"), [3, "three"])
     wrong = (statement("insert into {} values (%s, %s)"), [1, "again"])
     before = session.info.transaction_status
-    made, refused, again, refused_too = session.attempts([insert, wrong, insert, wrong])
+    (made, refused, again, refused_too), stopped = session.attempts([insert, wrong, insert, wrong])
+    assert stopped is None
     assert made == again == Result([(3,)], 1)
     assert isinstance(refused, psycopg.errors.UniqueViolation)
     assert isinstance(refused_too, psycopg.errors.UniqueViolation)
     assert session.info.transaction_status == before
     assert words(session) == ["one", "two"]
-    assert session.attempts([]) == []
+    assert session.attempts([]) == ([], None)
+
+
+def test_several_attempts_end_with_one_that_takes_too_long(session: Session) -> None:
+    insert = (statement("insert into {} values (%s, %s) returning id"), [3, "three"])
+    before, session.patience = session.info.transaction_status, 0.2
+    results, stopped = session.attempts([insert, (sql.SQL("select pg_sleep(20)"), []), insert])
+    assert results == [Result([(3,)], 1)]
+    assert "It was: select pg_sleep(20)" in str(stopped)
+    assert session.info.transaction_status == before
+    assert words(session) == ["one", "two"]
 
 
 def test_one_who_poses_is_oneself_again_and_leaves_nothing(session: Session) -> None:

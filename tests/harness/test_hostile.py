@@ -288,6 +288,19 @@ def test_a_function_that_a_role_gives_3_seconds_is_not_judged_and_the_rest_is(ch
     assert "public.f(): Canceling statement due to statement timeout" in done.stdout
 
 
+def test_a_function_that_does_not_return_when_called_for_some_has_leaked_before(check: Check) -> None:
+    """It is called with the ids of rows, and with NULL."""
+    leak = """create function public.f(note_id uuid) returns setof text language plpgsql security definer
+    set search_path = '' as $$ begin if note_id is null then perform pg_sleep(100); end if;
+    return query select n.text from public.notes as n where n.id = note_id; end $$;"""
+    done = check(SCHEMA, leak)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "error  public.f(uuid)" in done.stdout
+    clean = check(SCHEMA, leak.replace("security definer", ""))
+    assert clean.returncode == 2, clean.stdout + clean.stderr
+    assert "public.f(uuid): Canceling statement due to statement timeout" in clean.stdout
+
+
 def test_a_function_that_becomes_somebody_else_leaks(check: Check) -> None:
     """In the API, too, it gets at the rights of service_role: whoever logs in there is a member of it."""
     body = (

@@ -18,6 +18,7 @@ from psycopg.types.range import Range
 from pgassay.catalog import Argument, Function
 from pgassay.checks.isolation.world import KEYS, World
 from pgassay.identity import Session
+from pgassay.patience import Stopped
 from pgassay.rows import Row
 
 _CALLS = 24
@@ -66,12 +67,10 @@ class Call:
         return frozenset(str(part) for parts in given for part in parts)
 
 
-def answers(api: Session, calls: Iterable[Call]) -> list[Answer]:
-    """What whoever ``api`` is, is answered to each call. Each is undone."""
-    return [
-        _words(result) if isinstance(result, psycopg.Error) else result.rows
-        for result in api.attempts((call.statement, call.values) for call in calls)
-    ]
+def answers(api: Session, calls: Iterable[Call]) -> tuple[list[Answer], Stopped | None]:
+    """What whoever ``api`` is, is answered to each call, up to one that does not end, and that one. Each is undone."""
+    results, stopped = api.attempts((call.statement, call.values) for call in calls)
+    return [_words(result) if isinstance(result, psycopg.Error) else result.rows for result in results], stopped
 
 
 def _words(error: psycopg.Error) -> str:

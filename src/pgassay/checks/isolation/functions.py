@@ -47,6 +47,8 @@ class Calls:
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
         self.skipped: list[str] = []
+        self._stopped: Stopped | None = None
+        """A call of the function that is tried, which did not end."""
 
     def try_all(
         self, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
@@ -68,6 +70,7 @@ class Calls:
                 yield found
 
     def _try(self, function: Function, actors: Sequence[Actor]) -> Found | None:
+        self._stopped = None
         refused = ""
         succeeded: list[Call] = []
         told = False
@@ -78,7 +81,7 @@ class Calls:
                 told = any(_tells_something(answer) for _, answer in answered) or (
                     function.volatile and any(self._does_something(call) for call in calls)
                 )
-                if not told:
+                if not told and not self._stopped:
                     more = self._answered(with_texts(function, self._world, "B"))
                     calls += [call for call, answer in more if _tells_something(answer)]
                     told = any(_tells_something(answer) for _, answer in more)
@@ -87,12 +90,15 @@ class Calls:
             succeeded = succeeded or calls
             if told:
                 succeeded = calls
+            if told or self._stopped:
                 break
             refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
-        if not succeeded:
+        if not succeeded and not self._stopped:
             self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
             return None
         found = self._first(function, succeeded, actors)
+        if self._stopped and (found is None or found[0].severity != "error"):
+            raise self._stopped
         if found is None and not told:
             self.vacuous.append(function.signature)
             self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
@@ -123,7 +129,7 @@ class Calls:
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
                 continue
-            own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} else []
+            own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} and not self._stopped else []
             with self._as(actor):
                 answered = {
                     repr(call.values) + _GENERATED.sub("", repr(answer)): (call, answer)
@@ -132,19 +138,30 @@ class Calls:
                 new = [found for alike, found in answered.items() if (actor.own, alike) not in judged]
                 judged |= {(actor.own, alike) for alike in answered}
                 yield from self._judged(function, actor, new)
+                if self._stopped:
+                    calls = [call for call, _ in answered.values()]  # no more than those that are known to end
+                    continue
                 if (actor.own, tuple(answered)) in known:
                     continue  # to the function this is somebody who was here before
                 known.add((actor.own, tuple(answered)))
                 yield from self._judged(function, actor, self._answered(distinct(mixed(function, self._world))))
 
     def _answered(self, calls: Iterable[Call]) -> list[tuple[Call, Answer]]:
+        """What each is answered, up to one that does not end: the first such is noted, another one raises `Stopped`."""
         tried = list(calls)
-        return list(zip(tried, answers(self._api, tried), strict=True))
+        answered, stopped = answers(self._api, tried)
+        if stopped and self._stopped:
+            raise stopped
+        self._stopped = self._stopped or stopped
+        return list(zip(tried, answered, strict=False))
 
     def _judged(self, function: Function, actor: Actor, answered: list[tuple[Call, Answer]]) -> Iterator[Found]:
         others: list[Answer | None] = [None] * len(answered)
         if self._alone is not None:
-            others = [*answers(self._alone, [call for call, _ in answered])]
+            there, stopped = answers(self._alone, [call for call, _ in answered])
+            if stopped:
+                raise stopped
+            others = [*there]
             self.probes += len(others)
         for (call, answer), other in zip(answered, others, strict=True):
             if (found := self._judge(function, actor, call, answer, other)) is not None:
