@@ -51,6 +51,12 @@ left join lateral (
             where
                 f.oid >= 16384 and f.prorettype <> 'trigger'::regtype
                 and strpos(f.prosrc, c.relname) > 0 and strpos(f.prosrc, a.attname) > 0
+        ),
+        'null_passes', exists (
+            select from pg_policy as p
+            where
+                p.polrelid = c.oid
+                and strpos(pg_get_expr(p.polqual, p.polrelid), quote_ident(a.attname) || ' IS NULL') > 0
         )
     ) order by a.attnum) as found
     from pg_attribute as a
@@ -384,7 +390,7 @@ class Column:
 
     ``default`` is the expression of its default, or of a generated column; ``identity`` is ``always``, ``by default``
     or empty. ``not_null`` and ``has_default`` count what a domain says. ``viewed`` is that a view uses it,
-    ``named`` that a function does, as far as its words tell.
+    ``named`` that a function does, as far as its words tell; ``null_passes`` that a policy asks whether it is NULL.
     """
 
     name: str
@@ -399,6 +405,7 @@ class Column:
     identity: str = ""
     viewed: bool = False
     named: bool = False
+    null_passes: bool = False
 
 
 @dataclass(frozen=True)

@@ -257,3 +257,29 @@ def test_a_view_that_cannot_be_refreshed_is_not_judged_and_ends_nothing(observe:
     assert matrix.unjudged == {"public.shares": "it cannot be refreshed: division by zero"}
     assert {line.relation for line in matrix.lines} >= {"public.orgs", "public.jobs"}
     assert ("public.shares", "tenant-leak", "error") in found(observe(view.format("1000")))
+
+
+@pytest.mark.parametrize("keys", ["hash (org_id)", "list (org_id)"])
+def test_a_partition_with_policies_in_which_no_row_of_each_tenant_can_be_is_not_judged(
+    observe: Observe, keys: str
+) -> None:
+    """Chance decides which tenants' rows are in a part by hash, and a part for one of a list has no other's."""
+    bounds = (
+        "with (modulus 1, remainder 0)" if keys.startswith("hash") else "in ('00000000-0000-4000-8000-000000000001')"
+    )
+    parts = f"""
+    create table public.events (
+        org_id uuid not null references public.orgs (id) on delete cascade, word text not null,
+        primary key (org_id, word)
+    ) partition by {keys};
+    create table public.events_1 partition of public.events for values {bounds};
+    {"create table public.events_0 partition of public.events default;" if keys.startswith("list") else ""}
+    alter table public.events enable row level security;
+    alter table public.events_1 enable row level security;
+    {"alter table public.events_0 enable row level security;" if keys.startswith("list") else ""}
+    create policy member on public.events using (org_id in (select m.org_id from public.members as m));
+    """
+    assert observe(parts).unjudged == {}
+    opened = observe(parts, "create policy report on public.events_1 for select to authenticated using (true)")
+    assert list(opened.unjudged) == ["public.events_1"]
+    assert "policies of its own" in opened.unjudged["public.events_1"]

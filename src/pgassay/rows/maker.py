@@ -24,6 +24,7 @@ USERS = "auth.users"
 _LISTED = re.compile(r"\(?\"?(?P<column>\w+)\"?\)?(?:::text)? = ANY \(\(?ARRAY\[(?P<values>[^\]]*)\]")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _METADATA = re.compile(r"->>?\s*'(\w+)'")
+_ZERO = re.compile(r"'?0(\.0*)?'?(::[\w ]+)?")
 _FRESH = 6
 """So many values of its own a column brings into the search, so that rows can differ."""
 _SOLUTIONS = 40
@@ -201,6 +202,8 @@ class Maker:
             for relation in circle:
                 if relation.full_name in tenants.rows and relation.full_name not in self._of_the_tenancy():
                     self._fill_again(relation, tenants, labels)
+        for relation in tables:
+            self._fill_for_all(relation, tenants, labels)
         return tenants
 
     def _of_the_tenancy(self) -> list[str]:
@@ -415,6 +418,39 @@ class Maker:
             self._nobody = None
             return None
         return made
+
+    def _fill_for_all(self, relation: Relation, tenants: Tenants, labels: tuple[str, ...]) -> None:
+        """A row that is nobody's where policies ask for such, and rows of each tenant that refer to it."""
+        name = relation.full_name
+        column = relation.column(self._tenancy.column_of(name))
+        if column is None or column.not_null or not column.null_passes or name in self._of_the_tenancy():
+            return
+        try:
+            with self._connection.transaction():
+                shared = self._insert(relation, _Known({column.name: None}))
+        except (psycopg.Error, Unfilled):
+            if self._connection.closed:
+                raise
+            return
+        for other in self._relations.values():
+            for key in other.foreign_keys:
+                if key.target != name or other.full_name not in tenants.rows or column.name in dict(key.columns):
+                    continue
+                try:
+                    with self._connection.transaction():
+                        made = [
+                            (label, self._insert(other, self._referring_to(key, shared, other, tenants, label)))
+                            for label in labels
+                        ]
+                except (psycopg.Error, Unfilled):
+                    if self._connection.closed:
+                        raise
+                    continue
+                tenants.further.setdefault(other.full_name, []).extend(made)
+
+    def _referring_to(self, key: ForeignKey, row: Row, relation: Relation, tenants: Tenants, label: str) -> _Known:
+        known = self._known(relation, tenants, label)
+        return _Known({**known.values, **{here: row[there] for here, there in key.columns}}, known.choices)
 
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.
@@ -708,6 +744,8 @@ class Maker:
             if column.has_default:
                 if shown and turn is not None and _is_asked_for(column, labels and listed):
                     found[column.name] = labels[turn % len(labels)] if labels else True
+                elif shown and turn is not None and _is_summed(column):
+                    found[column.name] = self._fresh(column)
             elif column.not_null or (turn is not None and column.name not in referring):
                 found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
                 if found[column.name] is None:
@@ -776,6 +814,11 @@ def _is_asked_for(column: Column, listed: Collection[str]) -> bool:
     if column.name in listed:
         return column.viewed or column.named
     return column.viewed and column.category == "B"
+
+
+def _is_summed(column: Column) -> bool:
+    """Whether it is an amount that functions or views read, of which sums tell nothing where it stays as it begins."""
+    return column.category == "N" and (column.viewed or column.named) and bool(_ZERO.fullmatch(column.default or ""))
 
 
 def _has_checks(data_type: DataType) -> bool:

@@ -91,25 +91,25 @@ def observe(
         tenancy = replace(tenancy, public=tenancy.public | _views_of(owner, tenancy.public))
         world = World(owner, relations, tenancy, files, seed)
         storage.fill(world)
-        parts = partitions.fill(world, catalog.read_partitions(owner))
+        parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         world.arrange(arrangement)
         actors = world.actors()
         world.install()
-        stale = _refresh(filled, relations)
+        unjudged = closed | _refresh(filled, relations)
         filled.close()
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
         alone = _without_others(databases, Template(filled.name), world, relations, stack)
         if alone is None:
-            stale[OTHERS] = "there is no copy without their rows to compare with: whoever logged in is no superuser"
+            unjudged[OTHERS] = "there is no copy without their rows to compare with: whoever logged in is no superuser"
         count, numbers = sum(map(len, (relations, files, parts, functions))), itertools.count(1)
 
         def at_door(name: str) -> None:
             progress(f"Trying door {next(numbers)} of {count}: {name}")
 
         with clone.connect_as_authenticator() as api:
-            check = _Check(world, api, alone, actors, stale, at_door)
+            check = _Check(world, api, alone, actors, unjudged, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.escalation()

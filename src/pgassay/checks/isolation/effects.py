@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ from pgassay.identity import Session
 from pgassay.rows import Row, Unfilled, insert_statement
 
 _COLLISIONS = ("23505", "23P01")
+_STATES = 6
+"""With so many of the values to which a column is held a row is inserted where there are triggers."""
 _PER_TENANT = re.compile(r"(^|_)(no|nr|num|number|position|rank|sort|order|sequence)$")
 """Names of columns that number the things of one tenant, so that a key on them should be a tenant's own."""
 _COLUMNS = """
@@ -47,11 +49,12 @@ where
 
 @dataclass
 class _Outcome:
-    """What a statement did: rows of others that it changed, by table; its own rows; or the error."""
+    """What a statement did: the tables in which it changed rows of others, or of nobody; its own rows; or the error."""
 
     error: str = ""
     constraint: str = ""
     across: list[str] = field(default_factory=list)
+    nobodys: list[str] = field(default_factory=list)
     own: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     """The values of the rows that it left, by table and column."""
 
@@ -75,7 +78,7 @@ class Effects:
             if reached[operation] and reached[operation] <= actor.own:
                 for statement, values in target.sweeping(actor, operation):
                     outcome = self._run(self._api, actor, statement, values)
-                    if outcome.across:
+                    if outcome.across or outcome.nobodys:
                         yield self._across(target, actor, operation, statement, values, outcome)
                     if not outcome.error:
                         break
@@ -189,7 +192,10 @@ class Effects:
                     and row.get(column.name) is not None
                 }
                 yield {**values, **natural}
-            if relation.triggers:  # they may give the numbers that are left out
+            if relation.triggers:  # they may hang on a state, and give the numbers that are left out
+                for name, listed in self._world.maker.listed_of(relation.full_name).items():
+                    for value in listed[:_STATES] if name in granted - {target.column} - linked else ():
+                        yield {**values, name: value}
                 numbers = (
                     {column.name for column in relation.columns if column.category == "N"} - {target.column} - linked
                 )
@@ -205,6 +211,8 @@ class Effects:
                 for name, row, whose, there in self._world.touched_by(session, statement, values):
                     if whose and not whose & actor.own:
                         outcome.across.append(name)
+                    elif not whose and self._is_for_all(name, row):
+                        outcome.nobodys.append(name)
                     elif there:
                         for column, value in row.items():
                             outcome.own.setdefault((name, column), Counter())[str(value)] += 1
@@ -213,6 +221,12 @@ class Effects:
                 raise
             return _Outcome(error.sqlstate or "?", error.diag.constraint_name or "")
         return outcome
+
+    def _is_for_all(self, name: str, row: Mapping[str, Any]) -> bool:
+        """Whether a row is nobody's, so that policies let everybody see it."""
+        relation, tenancy = self._world.relations.get(name), self._world.tenancy
+        column = relation.column(tenancy.column_of(name)) if relation else None
+        return column is not None and column.null_passes and row[column.name] is None and name not in tenancy.public
 
     def _across(
         self,
@@ -224,16 +238,23 @@ class Effects:
         outcome: _Outcome,
     ) -> Found:
         def holds(session: Session) -> bool:
-            return bool(self._run(session, actor, statement, values).across)
+            now = self._run(session, actor, statement, values)
+            return bool(now.across or now.nobodys)
 
-        tables = ", ".join(dict.fromkeys(outcome.across))
+        name = target.relation.full_name
+        tables = ", ".join(dict.fromkeys(outcome.across or outcome.nobodys))
+        whose = "of another tenant" if outcome.across else "that are nobody's, and that others see,"
+        what = f"{operation} of {'rows that are for all' if outcome.nobodys else 'a row of its own'}"
         return (
             Finding(
                 Verdict.WRITES_ACROSS.rule,
-                target.relation.full_name,
-                f"{actor.name} changes rows of another tenant in {tables} by {operation} of a row of its own",
-                f"Hold what the triggers on {target.relation.full_name} write to the tenant of the row.",
-                identity=actor.name,
+                name,
+                f"{actor.name} changes rows {whose} in {tables} by {what}",
+                f"Let nobody {operation} the rows in {name} that are for all."
+                if outcome.nobodys
+                else f"Hold what the triggers on {name} write to the tenant of the row.",
+                "error" if outcome.across else "warning",
+                actor.name,
                 statement=self._api.bound(statement, values),
                 door=operation,
                 expected="no row of another tenant is changed",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -32,7 +33,8 @@ select
         from pg_catalog.pg_partition_ancestors(c.oid) as x (oid)
         join pg_catalog.pg_partitioned_table as k on k.partrelid = x.oid
         join pg_catalog.pg_attribute as a on a.attrelid = x.oid and a.attnum = any(k.partattrs)
-    )
+    ),
+    exists (select from pg_catalog.pg_policy as p where p.polrelid = c.oid)
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where
@@ -40,12 +42,17 @@ where
     and exists (
         select from pg_catalog.unnest(array['anon', 'authenticated']) as r
         where
-            pg_catalog.has_any_column_privilege(r, c.oid, 'select, insert, update')
-            or pg_catalog.has_table_privilege(r, c.oid, 'delete')
+            pg_catalog.has_schema_privilege(r, n.oid, 'usage')
+            and (
+                pg_catalog.has_any_column_privilege(r, c.oid, 'select, insert, update')
+                or pg_catalog.has_table_privilege(r, c.oid, 'delete')
+            )
     )
 """
 _LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)")
-_TRIES = 64
+_TRIES = 256
+_BY_HASH = "satisfies_hash_partition"
+_UNFILLED = "no row of each tenant could be made in this partition, which has policies of its own"
 
 
 class Partition(Target):
@@ -57,26 +64,41 @@ class Partition(Target):
         plain = _plain(self.relation, like) | {name: like[name] for name in self.relation.primary_key if name != "id"}
         if self.relation.column(self.column) is not None:
             plain[self.column] = like[self.column]
+        plain |= self._hashed_here(like)
         users = [here for key in self.relation.foreign_keys if key.target == USERS for here, _ in key.columns]
         yield plain
         if actor.user is not None and users:
             yield {**plain, **{name: actor.user for name in users if name != self.column}}
 
+    def _hashed_here(self, like: Row) -> Row:
+        """Values for the keys of a partition by hash that are not taken, and lead to it."""
+        name = sql.Identifier(self.relation.schema, self.relation.name).as_string(None)
+        ((_, _, constraint, keys, _),) = self.world.ask(_PARTITIONS, [name])
+        if _BY_HASH not in (constraint or ""):
+            return {}
+        with self.world.connection.transaction(force_rollback=True):
+            row = _row(self.world, self.relation, like, keys, constraint) or {}
+        return {key: row[key] for key in keys if key in row}
 
-def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
-    """Make a row of each tenant in every partition that API roles have rights to; gives those that could be filled.
 
-    A partition in which no row of several tenants can be, as one for each tenant, is left out: it is tried as a part
-    of the whole. So is one by hash, of which chance decides whose rows are in it.
+def fill(world: World, found: tuple[Relation, ...]) -> tuple[tuple[Relation, ...], dict[str, str]]:
+    """Make a row of each tenant in every partition that API roles have rights to.
+
+    Gives those that could be filled, and of the others why those cannot be judged that policies open by their own
+    names: a partition in which no row of several tenants can be, as one for each tenant, or one by a hash of keys of
+    other rows. Without policies nothing is open there, or all, of which a rule tells.
     """
     doors = []
+    unjudged: dict[str, str] = {}
     for partition in found:
         name = sql.Identifier(partition.schema, partition.name).as_string(None)
         row = next(iter(world.ask(_PARTITIONS, [name])), None)
         if row is None or row[1] not in world.tenants.rows:
             continue
-        _, root, constraint, keys = row
-        if "satisfies_hash_partition" in (constraint or ""):
+        _, root, constraint, keys, opened = row
+        if opened:
+            unjudged[partition.full_name] = _UNFILLED
+        if _BY_HASH in (constraint or "") and _is_fixed(world, root, keys):
             continue
         if root in world.tenancy.tables and "." in world.tenancy.tables[root]:
             continue
@@ -96,7 +118,14 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[Relation, ...]:
         world.tenants.rows[partition.full_name] = rows
         doors.append(partition)
         world.relations[partition.full_name] = partition
-    return tuple(doors)
+        unjudged.pop(partition.full_name, None)
+    return tuple(doors), unjudged
+
+
+def _is_fixed(world: World, root: str, keys: list[str]) -> bool:
+    """Whether chance has decided the keys, which are those of a tenant or of another row."""
+    fixed = {here for key in world.relations[root].foreign_keys for here, _ in key.columns}
+    return not fixed.isdisjoint(keys) or world.tenancy.column_of(root) in keys
 
 
 def _row(world: World, partition: Relation, like: Row, keys: list[str], constraint: str) -> Row | None:
@@ -148,4 +177,8 @@ def _near(value: Any, literals: list[str]) -> Iterator[Any]:
         except ValueError:
             continue
     if isinstance(value, int):
-        yield from range(value + 1, value + 17)
+        yield from range(value + 1, value + _TRIES)
+    elif isinstance(value, UUID):
+        yield from (UUID(int=value.int ^ number) for number in range(1, _TRIES))
+    elif isinstance(value, str):
+        yield from (f"{value}{number}" for number in range(1, _TRIES))

@@ -114,6 +114,8 @@ class World:
         self.connection = connection
         self.tenancy = tenancy
         self.relations = {relation.full_name: relation for relation in (*relations, *storage)}
+        """All that are doors; partitions are added once they are filled."""
+        self._whole = tuple(self.relations.values())
         self.maker = Maker(connection, relations, tenancy, seed)
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
@@ -501,7 +503,7 @@ class World:
             sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {} as t").format(
                 sql.Literal(relation.full_name), sql.Identifier(relation.schema, relation.name)
             )
-            for relation in self.relations.values()
+            for relation in self._whole
             if relation.kind == "table"
         ]
         parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from auth.users as t").format(USERS))
