@@ -11,6 +11,7 @@ from typing import Any, LiteralString, Self
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.sql import Composable
@@ -165,7 +166,7 @@ class Session(PatientConnection[TupleRow]):
         back to the owner's rights with ``set role``. The settings of both roles apply, as ``statement_timeout``.
         """
         with self.transaction() as transaction:
-            before = self._become(identity, local=True)
+            before = {name: before for name, before, _ in self._become(identity, local=True)}
             yield self
             if self.info.transaction_status == TransactionStatus.INERROR:
                 raise psycopg.Rollback(transaction)
@@ -173,10 +174,27 @@ class Session(PatientConnection[TupleRow]):
 
     @contextmanager
     def posing_as(self, identity: Identity) -> Iterator[Self]:
-        """Be ``identity`` within the block, all of which is undone; deferred constraints are not checked."""
-        with self.transaction(force_rollback=True):
-            self._become(identity, local=True)
+        """Be ``identity`` within the block, all of which is undone; deferred constraints are not checked.
+
+        The settings of each role are read once: what ALTER ROLE … SET says later is not seen.
+        """
+        mark, undo = self._mark_and_undo()
+        given = self._given(identity)
+        settings = self._settings_of.get(identity.role)
+        try:
+            if settings is None:
+                self._sent(mark)
+                found = self._become(identity, local=True)
+                self._settings_of[identity.role] = {name: value for name, _, value in found if name not in given}
+            else:
+                wanted = {**settings, **given}
+                setting = sql.SQL("pg_catalog.set_config(%s, %s, true)")
+                text = sql.SQL("select {}").format(sql.SQL(", ").join([setting] * len(wanted)))
+                self._sent(mark, self.bound(text, [part for pair in wanted.items() for part in pair]))
             yield self
+        finally:
+            if not self.closed:
+                self._sent(undo)
 
     def attempt(self, statement: Composable, values: Sequence[Any] = (), *then: LiteralString) -> list[Result]:
         """What a statement gives, and then each of some more. All of it is undone, and nothing else.
@@ -184,7 +202,7 @@ class Session(PatientConnection[TupleRow]):
         In one round trip where none fails, and in two where one does, which raises its `psycopg.Error`.
         """
         self.statement = self.bound(statement, values)
-        mark, undo = _BLOCK if self.info.transaction_status == TransactionStatus.IDLE else _SAVEPOINT
+        mark, undo = self._mark_and_undo()
         try:
             return self._sent(mark, self.statement, *then, undo)[1 : len(then) + 2]
         except (psycopg.Error, PgassayError):
@@ -200,19 +218,25 @@ class Session(PatientConnection[TupleRow]):
         Each is undone with the next, in one round trip.
         """
         results: list[Result | psycopg.Error] = []
-        with self.transaction(force_rollback=True):
-            before = _MARK
+        mark, undo = self._mark_and_undo()
+        way = mark if mark == _MARK else f"{mark}; {_MARK}"
+        try:
             for statement, values in statements:
                 self.statement = self.bound(statement, values)
+                before, way = way, _BACK
                 try:
                     results.append(self._sent(before, self.statement)[-1])
-                except (psycopg.Error, Stopped) as error:
+                except psycopg.Error as error:
                     if self.closed:
                         raise
-                    if isinstance(error, Stopped):
-                        return results, error
                     results.append(error)
-                before = _BACK
+        except Stopped as error:
+            if self.closed:
+                raise
+            return results, error
+        finally:
+            if way == _BACK and not self.closed:
+                self._sent(undo)
         return results, None
 
     def bound(self, statement: Composable, values: Sequence[Any] = ()) -> str:
@@ -268,23 +292,43 @@ class Session(PatientConnection[TupleRow]):
             self._cursor().execute(last_statement)
             self.ended_transaction = False
 
-    def _become(self, identity: Identity, *, local: bool) -> dict[str, str]:
-        """Take the settings of an identity, until the transaction's end or for good. Gives what they were before."""
+    def _mark_and_undo(self) -> tuple[LiteralString, LiteralString]:
+        """What begins a block that is to be undone, and what undoes it: a transaction, or a savepoint in one."""
+        return _BLOCK if self.info.transaction_status == TransactionStatus.IDLE else _SAVEPOINT
+
+    def _given(self, identity: Identity) -> dict[str, str]:
+        """What is set of an identity after the settings of its role."""
         given = {_CLAIMS: identity.claims}
         if self._may_change_user:
             given["session_authorization"] = AUTHENTICATOR
         given["role"] = identity.role  # last: who it may be depends on the session's user
-        rows = self._cursor().execute(
-            _BECOME,
-            {
-                "login": AUTHENTICATOR,
-                "role": identity.role,
-                "names": list(given),
-                "values": list(given.values()),
-                "local": local,
-            },
+        return given
+
+    def _become(self, identity: Identity, *, local: bool) -> list[tuple[str, str, str]]:
+        """Take the settings of an identity, until the transaction's end or for good.
+
+        Gives for each its name, what it was before, and what it is now.
+        """
+        given = self._given(identity)
+        return (
+            self._cursor()
+            .execute(
+                _BECOME,
+                {
+                    "login": AUTHENTICATOR,
+                    "role": identity.role,
+                    "names": list(given),
+                    "values": list(given.values()),
+                    "local": local,
+                },
+            )
+            .fetchall()
         )
-        return {name: before for name, before, _ in rows}
+
+    @cached_property
+    def _settings_of(self) -> dict[str, dict[str, str]]:
+        """What ALTER ROLE … SET says for each role that was posed as."""
+        return {}
 
     @cached_property
     def _may_change_user(self) -> bool:

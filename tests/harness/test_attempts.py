@@ -93,11 +93,12 @@ def test_of_several_attempts_none_sees_another(session: Session) -> None:
     assert session.attempts([]) == ([], None)
 
 
-def test_several_attempts_end_with_one_that_takes_too_long(session: Session) -> None:
+@pytest.mark.parametrize("place", [0, 1])
+def test_several_attempts_end_with_one_that_takes_too_long(session: Session, place: int) -> None:
     insert = (statement("insert into {} values (%s, %s) returning id"), [3, "three"])
     before, session.patience = session.info.transaction_status, 0.2
-    results, stopped = session.attempts([insert, (sql.SQL("select pg_sleep(20)"), []), insert])
-    assert results == [Result([(3,)], 1)]
+    results, stopped = session.attempts([*[insert] * place, (sql.SQL("select pg_sleep(20)"), []), insert])
+    assert results == [Result([(3,)], 1)] * place
     assert "It was: select pg_sleep(20)" in str(stopped)
     assert session.info.transaction_status == before
     assert words(session) == ["one", "two"]

@@ -21,7 +21,7 @@ from pgassay.rows.hints import Hints
 
 Row = dict[str, Any]
 
-_COMBINATIONS = 30_000
+_FEW, _COMBINATIONS = 2_000, 30_000
 _OPTIONS = 400
 _HEAVY = 1000
 _RESAMPLED = 4
@@ -278,9 +278,14 @@ class Search:
             if len(chosen) > 1 or self._asked(part.variables, together, 1, mixed):
                 return [self._row(part.variables, [n]) for n in chosen[:limit]]
             return []
+        if not mixed:  # of those that come first there are mostly enough
+            variables = _reduced(part.variables, None, _FEW)
+            found = self._asked(variables, together, limit, mixed)
+            if len(found) == limit:
+                return [self._row(variables, numbers) for numbers in found]
         shuffled = random.Random(0)  # noqa: S311 - the same values in every run
         for attempt in range(1 + _RESAMPLED):
-            variables = _reduced(part.variables, None if attempt == 0 and not mixed else shuffled)
+            variables = _reduced(part.variables, None if attempt == 0 and not mixed else shuffled, _COMBINATIONS)
             found = self._asked(variables, together, limit, mixed)
             if found:
                 return [self._row(variables, numbers) for numbers in found]
@@ -415,13 +420,13 @@ def _domain_words(column: Column) -> str:
     return f" with {'; '.join(checks)}" if checks else ""
 
 
-def _reduced(variables: Sequence[Variable], shuffled: random.Random | None) -> list[Variable]:
-    """Fewer options where there are too many combinations; the first ones, or half of them any ones."""
+def _reduced(variables: Sequence[Variable], shuffled: random.Random | None, most: int) -> list[Variable]:
+    """Fewer options where there are more than ``most`` combinations; the first ones, or half of them any ones."""
     sizes = [len(variable.options) for variable in variables]
     total = 1
     for size in sizes:
         total *= size
-    while total > _COMBINATIONS:
+    while total > most:
         longest = sizes.index(max(sizes))
         total = total // sizes[longest] * (sizes[longest] * 3 // 4)
         sizes[longest] = sizes[longest] * 3 // 4
