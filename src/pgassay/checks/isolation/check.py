@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from threading import Event
 
 import psycopg
 from psycopg import sql
@@ -100,21 +102,23 @@ def observe(
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
-        alone = _without_others(databases, Template(filled.name), world, relations, stack)
-        if alone is None:
+        empty = _without_others(databases, Template(filled.name), world, relations, stack)
+        if empty is None:
             unjudged[OTHERS] = "there is no copy without their rows to compare with: whoever logged in is no superuser"
         count, numbers = sum(map(len, (relations, files, parts, functions))), itertools.count(1)
 
         def at_door(name: str) -> None:
             progress(f"Trying door {next(numbers)} of {count}: {name}")
 
-        with clone.connect_as_authenticator() as api:
-            check = _Check(world, api, alone, actors, unjudged, at_door)
+        calls = _calls(databases, Template(filled.name), empty, world, stack)
+        with _beside(calls, functions, actors, at_door) as called:
+            alone = empty.connect_as_authenticator() if empty else None
+            check = _Check(world, clone.connect_as_authenticator(), alone, actors, unjudged, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.escalation()
-            check.functions(functions)
-            matrix = replace(check.matrix(), kept=clone.name if keep else "")
+            check.add(called())
+        matrix = replace(check.matrix(calls), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
         progress("Looking for culprits")
@@ -146,15 +150,48 @@ def _views_of(owner: Session, public: frozenset[str]) -> set[str]:
 
 def _without_others(
     databases: Databases, filled: Template, world: World, relations: Iterable[Relation], stack: ExitStack
-) -> Session | None:
-    """A session of the API in a copy that has nothing of any tenant but A; None where such a copy cannot be made."""
+) -> Clone | None:
+    """A copy that has nothing of any tenant but A, to which nobody is connected; None where it cannot be made."""
     clone = stack.enter_context(databases.copy(filled))
     try:
         leave_alone(world, clone, "A")
     except psycopg.errors.InsufficientPrivilege:
         return None
     _refresh(clone, relations)
-    return clone.connect_as_authenticator()
+    return clone
+
+
+def _calls(databases: Databases, filled: Template, empty: Clone | None, world: World, stack: ExitStack) -> Calls:
+    """The calls of functions, in copies of their own, so that they may be made while relations are tried."""
+    clone = stack.enter_context(databases.copy(filled))
+    other = stack.enter_context(databases.copy(Template(empty.name))) if empty else None
+    alone = other.connect_as_authenticator() if other else None
+    return Calls(world.elsewhere(clone.connect_as_owner()), clone.connect_as_authenticator(), alone)
+
+
+@contextmanager
+def _beside(
+    calls: Calls, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
+) -> Iterator[Callable[[], list[Found]]]:
+    """Call functions in a thread while the block goes on; what it is given waits for what was found.
+
+    If the block ends by an error, so do the calls.
+    """
+    ended = Event()
+
+    def at_door(name: str) -> None:
+        if ended.is_set():
+            raise CancelledError
+        progress(name)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="pgassay-call") as thread:
+        found = thread.submit(lambda: list(calls.try_all(functions, actors, at_door)))
+        try:
+            yield found.result
+        except BaseException:
+            ended.set()
+            calls.end()
+            raise
 
 
 def _refresh(clone: Clone, relations: Iterable[Relation]) -> dict[str, str]:
@@ -198,7 +235,6 @@ class _Check:
         self._flags = Flags(world)
         self._escalation = Escalation(world, api)
         self._whole: list[Target] = []
-        self._calls = Calls(world, api, alone)
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._unjudged = unjudged
@@ -207,21 +243,17 @@ class _Check:
         self._schemas: set[str] = set()
         self._probes = 0
 
-    def matrix(self) -> Matrix:
-        """Everything that was observed."""
-        unjudged = self._unjudged | self._calls.unjudged
+    def matrix(self, calls: Calls) -> Matrix:
+        """Everything that was observed, with what came of the calls."""
+        unjudged = self._unjudged | calls.unjudged
         found = {finding: probe for finding, probe in self._findings.items() if finding.object not in unjudged}
         return Matrix(
             lines=tuple(line for line in self._lines if line.relation not in unjudged),
             findings=tuple(found),
             unjudged=unjudged,
-            probes=self._probes
-            + self._effects.probes
-            + self._flags.probes
-            + self._escalation.probes
-            + self._calls.probes,
-            vacuous=(*self._vacuous, *self._calls.vacuous),
-            skipped=(*self._skipped, *self._calls.skipped),
+            probes=self._probes + self._effects.probes + self._flags.probes + self._escalation.probes + calls.probes,
+            vacuous=(*self._vacuous, *calls.vacuous),
+            skipped=(*self._skipped, *calls.skipped),
             demonstrations=found,
             notes=tuple(self._notes()),
         )
@@ -265,16 +297,16 @@ class _Check:
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
-                self._add(target.judge(self._api, actor, reached))
+                self.add(target.judge(self._api, actor, reached))
                 if len(actor.own) == 1:
-                    self._add(target.try_crossing(self._api, actor))
+                    self.add(target.try_crossing(self._api, actor))
             is_member = actor.own == {"A"} and actor.user == self._world.tenants.users["A"]
             if is_member or not (target.is_table or actor.may_all or "B" in actor.own):
-                self._add(self._effects.compare(target, actor, reached))
+                self.add(self._effects.compare(target, actor, reached))
             if is_member:
-                self._add(self._effects.try_all(target, actor, reached))
+                self.add(self._effects.try_all(target, actor, reached))
         if name not in _KINDS and name not in self._world.tenancy.public:
-            self._add(self._flags.try_all(target, self._actors))
+            self.add(self._flags.try_all(target, self._actors))
             if not any(finding.object == name and finding.door == "select" for finding in self._findings):
                 self._whole.append(target)
         for label in LABELS:  # the negative control of select: a member finds the rows
@@ -284,13 +316,10 @@ class _Check:
 
     def escalation(self) -> None:
         """Look again at what was isolated, after changing what one may change of one's own."""
-        self._add(self._escalation.try_all(self._whole, self._actors))
+        self.add(self._escalation.try_all(self._whole, self._actors))
 
-    def functions(self, functions: Iterable[Function]) -> None:
-        """Call every function."""
-        self._add(self._calls.try_all(functions, self._actors, self._progress))
-
-    def _add(self, found: Iterable[Found]) -> None:
+    def add(self, found: Iterable[Found]) -> None:
+        """Count these among what was found."""
         self._findings.update(found)
 
     def _is_reachable(self, relation: Relation) -> bool:

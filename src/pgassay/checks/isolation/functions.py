@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,13 @@ class Calls:
         self.skipped: list[str] = []
         self._stopped: Stopped | None = None
         """A call of the function that is tried, which did not end."""
+
+    def end(self) -> None:
+        """End the sessions, whatever they do, while somebody else waits for them."""
+        for session in filter(None, (self._api, self._alone)):
+            if session.end_session is not None and not session.closed:
+                with suppress(psycopg.Error):
+                    session.end_session(session.info.backend_pid)
 
     def try_all(
         self, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, LiteralString
 from uuid import UUID
@@ -341,6 +342,13 @@ class World:
 
     def _signed_in(self, user: UUID, **claims: Any) -> Identity:
         return Identity.user(user, **({"email": self.emails[user]} if user in self.emails else {}), **claims)
+
+    def elsewhere(self, connection: Session) -> World:
+        """The same world in another copy of the database, so that both can be asked at once."""
+        other = copy(self)
+        other.connection = connection
+        other._privileges, other._bases = {}, {}
+        return other
 
     # whose a row is
 
