@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -101,17 +102,22 @@ class Maker:
 
     def listed_of(self, relation: str) -> dict[str, list[str]]:
         """The values to which CHECK constraints or enums hold the columns of one relation that rows are made of."""
-        known = self._relations.get(relation)
-        if known is None:
-            return {}
-        return _listed_values(known) | {column.name: list(column.labels) for column in known.columns if column.labels}
+        return self._listed.get(relation, {})
 
-    @property
+    @cached_property
+    def _listed(self) -> dict[str, dict[str, list[str]]]:
+        return {
+            name: _listed_values(relation)
+            | {column.name: list(column.labels) for column in relation.columns if column.labels}
+            for name, relation in self._relations.items()
+        }
+
+    @cached_property
     def listed(self) -> dict[str, list[str]]:
         """The values to which CHECK constraints or enums hold columns, by the columns' names."""
         found: dict[str, list[str]] = {}
-        for name in self._relations:
-            for column, listed in self.listed_of(name).items():
+        for of_relation in self._listed.values():
+            for column, listed in of_relation.items():
                 found.setdefault(column, []).extend(listed)
         return found
 
