@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,18 @@ def test_ctrl_c_leaves_the_terminal_clean(project: Path, step: str) -> None:
     assert not SPINNER.search("\n".join(left))
     assert left[-2:] == ["pgassay: interrupted; what it had started is stopped.", ""]
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h"), "the cursor is shown again"
+
+
+def test_ctrl_c_ends_a_function_that_would_not_return(project: Path) -> None:
+    """It has 600 s by the option, and catches that it is cancelled."""
+    forever = "begin loop begin perform pg_sleep(1); exception when query_canceled then null; end; end loop; end"
+    text = "create function public.f() returns int language plpgsql as $$ " + forever + " $$;"
+    text += "alter role authenticated set statement_timeout = 0; alter role authenticator set statement_timeout = 0;"
+    (project / "migrations" / "3_function.sql").write_text(text)
+    began = time.monotonic()
+    _, code = at_a_terminal(project, "check", "--timeout", "600", interrupted_at="public.members")
+    assert code == 130
+    assert time.monotonic() - began < 120, "it is not waited for"
 
 
 @pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}], ids=["plain", "colours forced"])
