@@ -172,10 +172,15 @@ class Maker:
                         yield self._relations[key.target], there
 
     def join(self, user_id: UUID, tenant_id: Any, **more: Any) -> Row | None:
-        """Make a user a member of a tenant, where a table says who is one; ``more`` are columns of that table."""
+        """Make a user a member of a tenant, where a table says who is one; ``more`` are columns of that table.
+
+        Raises `Unfilled` where the tenant's own row names its only member.
+        """
         member = self._tenancy.member
         if not isinstance(member, Membership):
             return None
+        if member.table == self._tenancy.tenant:
+            raise Unfilled(f"{member.table} has one {member.user} a tenant")
         relation = self._relations[member.table]
         # what else a membership refers to, as a role, is what other members' refer to
         there: Row = next((sent for (name, _), sent in self._sent.items() if name == relation.full_name), {})
@@ -256,12 +261,16 @@ class Maker:
             key.target == name and self._is_needed(relation, key, given) for key in relation.foreign_keys
         ):
             made = self._insert_together(group, tenants, label)
-        elif isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table:
+        elif (
+            isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table != self._tenancy.tenant
+        ):
             joined = self.join(tenants.users[label], tenants.ids[label], **self._membership_keys(tenants, label))
             made = {name: joined or {}}
         else:
             optional = name != self._tenancy.tenant
             known = self._known(relation, tenants, label, optional=optional)
+            if isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table:
+                known.values[self._tenancy.member.user] = tenants.users[label]
             made = {name: self._insert_alike(relation, known, label)}
         if self._tenancy.tenant in made:
             tenant = self._relations[self._tenancy.tenant]
@@ -607,7 +616,8 @@ class Maker:
                 if isinstance(error, psycopg.errors.ForeignKeyViolation):
                     break
                 if isinstance(error, psycopg.errors.UniqueViolation):
-                    existing = self._existing(relation, known.values)  # made by a trigger, as a profile is at sign-up
+                    # made by a trigger, as a profile is at sign-up
+                    existing = self._existing(relation, _taken(relation, known.values, error) or known.values)
                     if existing is not None:
                         return existing
                 if _collides_again(relation, row, known.values, error, collided):
@@ -750,7 +760,7 @@ class Maker:
             if column.has_default:
                 if shown and turn is not None and _is_asked_for(column, labels and listed):
                     found[column.name] = labels[turn % len(labels)] if labels else True
-                elif shown and turn is not None and _is_summed(column):
+                elif shown and turn is not None and (_is_summed(column) or _is_over(column)):
                     found[column.name] = self._fresh(column)
             elif column.not_null or (turn is not None and column.name not in referring):
                 found[column.name] = labels[(turn or 0) % len(labels)] if labels else self._fresh(column)
@@ -827,6 +837,11 @@ def _is_summed(column: Column) -> bool:
     return column.category == "N" and (column.viewed or column.named) and bool(_ZERO.fullmatch(column.default or ""))
 
 
+def _is_over(column: Column) -> bool:
+    """Whether it is a date that views or functions read, which lies in the past but not by default."""
+    return column.category == "D" and (column.viewed or column.named) and not column.type.startswith("time ")
+
+
 def _has_checks(data_type: DataType) -> bool:
     parts = [part for part in (data_type.part, *(attribute for _, attribute in data_type.attributes)) if part]
     return bool(data_type.checks) or any(map(_has_checks, parts))
@@ -851,6 +866,14 @@ def _reason(relation: Relation, error: Exception) -> str:
     definitions |= {index.name: index.definition for index in relation.exclusions}
     definition = definitions.get(name or "")
     return f"{said} ({definition})" if definition else said
+
+
+def _taken(relation: Relation, known: Row, error: psycopg.Error) -> Row | None:
+    """The key that is there already, where all of it is known."""
+    index = next((index for index in relation.exclusions if index.name == error.diag.constraint_name), None)
+    if index is None or not set(index.columns) <= known.keys():
+        return None
+    return {column: known[column] for column in index.columns}
 
 
 def _collides_again(relation: Relation, row: Row, known: Row, error: Exception, collided: dict[str, int]) -> bool:

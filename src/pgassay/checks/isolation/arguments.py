@@ -147,13 +147,18 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
         return
     several = {label: [candidates(argument, world, label) for argument in wanted] for label in "AB"}
     fixed = {label: _fixed(wanted, world, label) for label in "AB"}
+    further = [argument for argument in function.arguments if argument not in wanted]
+    likely = [candidates(argument, world, "A")[0] for argument in further]
     keys = [number for number, argument in enumerate(wanted) if _is_key(argument)]
     pairs = len({wanted[number].type for number in keys}) < len(keys)
     for place in range(_KEYS if pairs else 1):
         mine, theirs = (_at(several[label], fixed[label], place) for label in "AB")
         for rest, *of_keys in itertools.islice(itertools.product((mine, theirs), repeat=len(keys) + 1), _CALLS):
             chosen = dict(zip(keys, of_keys, strict=True))
-            yield _call(function, wanted, [chosen.get(number, rest)[number] for number in range(len(wanted))])
+            values = [chosen.get(number, rest)[number] for number in range(len(wanted))]
+            yield _call(function, wanted, values)
+            if further and not place:
+                yield _call(function, [*wanted, *further], [*values, *likely])
         if place >= max(len(pool) for pool in several["B"]) - 1:
             break
     own = [pool[0] for pool in several["A"]]

@@ -90,7 +90,11 @@ def observe(
         filled = stack.enter_context(databases.copy(template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
-        tenancy = replace(tenancy, public=tenancy.public | _views_of(owner, tenancy.public))
+        tenancy = replace(
+            tenancy,
+            public=tenancy.public | _views_of(owner, tenancy.public),
+            tables={**_of_shares(tenancy), **tenancy.tables},
+        )
         world = World(owner, relations, tenancy, files, seed)
         storage.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
@@ -146,6 +150,11 @@ def _views_of(owner: Session, public: frozenset[str]) -> set[str]:
     while more := {view for view, of in sources.items() if of <= found} - found:
         found |= more
     return found - public
+
+
+def _of_shares(tenancy: Tenancy) -> dict[str, str]:
+    """Whose shares are that name a user where other tables name the owner: those of the owner of the row."""
+    return {share.table: f"{share.row}.{tenancy.column}" for share in tenancy.shared if share.user == tenancy.column}
 
 
 def _without_others(

@@ -64,18 +64,18 @@ class Partition(Target):
         plain = _plain(self.relation, like) | {name: like[name] for name in self.relation.primary_key if name != "id"}
         if self.relation.column(self.column) is not None:
             plain[self.column] = like[self.column]
-        plain |= self._hashed_here(like)
+        plain |= self._keys_here(like)
         users = [here for key in self.relation.foreign_keys if key.target == USERS for here, _ in key.columns]
         yield plain
         if actor.user is not None and users:
             yield {**plain, **{name: actor.user for name in users if name != self.column}}
 
-    def _hashed_here(self, like: Row) -> Row:
-        """Values for the keys of a partition by hash that are not taken, and lead to it."""
+    def _keys_here(self, like: Row) -> Row:
+        """Values for its keys that lead to the partition, and are not taken where they tell one row from all others."""
         name = sql.Identifier(self.relation.schema, self.relation.name).as_string(None)
         ((_, _, constraint, keys, _),) = self.world.ask(_PARTITIONS, [name])
         if _BY_HASH not in (constraint or ""):
-            return {}
+            return {key: like[key] for key in keys if key in like}
         with self.world.connection.transaction(force_rollback=True):
             row = _row(self.world, self.relation, like, keys, constraint) or {}
         return {key: row[key] for key in keys if key in row}

@@ -492,19 +492,20 @@ class Target:
             return
         for key in self.relation.foreign_keys:
             columns = tuple(column for column, _ in key.columns)
-            there = self.world.tenants.rows.get(key.target, {}).get("B")
-            if there is None or {self.column, owning} & set(columns):
+            if {self.column, owning} & set(columns) or key.target in {USERS, tenancy.tenant, *tenancy.public}:
                 continue
-            if key.target in {USERS, tenancy.tenant, *tenancy.public}:
-                continue
-            for values in self._insertable(own, actor):
+            made = (self.world.tenants.rows, self.world.tenants.others)
+            theirs = [rows[key.target]["B"] for rows in made if "B" in rows.get(key.target, {})]
+            for values, there in itertools.product(self._insertable(own, actor), theirs):
                 row = {**values, **{column: there[target] for column, target in key.columns}}
                 if self._counted(api, insert_statement(self.relation, row), list(row.values())):
                     found = self._pointing(api, actor, columns, row)
-                    if columns not in self._pointed or found[0].severity == "error":
+                    is_error = found[0].severity == "error"
+                    if columns not in self._pointed or is_error:
                         yield found
                     self._pointed.add(columns)
-                    break
+                    if is_error:
+                        break
 
     def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row) -> Found:
         statement, values = insert_statement(self.relation, row), list(row.values())

@@ -248,7 +248,7 @@ class World:
         """Everybody who tries, and last those who are entitled."""
         member = self.tenants.users["A"]
         some_tenant = str(self.tenants.ids["B"])
-        forged = {"user_metadata": {self.tenancy.column: some_tenant, "role": "admin"}, "role": "service_role"}
+        forged = {"user_metadata": {self.tenancy.column: some_tenant, "role": "admin"}, "role": "authenticated"}
         if isinstance(self.tenancy.member, Claim):
             path = self.tenancy.member.path
             forged["user_metadata"] = nested(path[1:] or path, some_tenant)
@@ -302,7 +302,7 @@ class World:
     def _by_role(self, label: str) -> list[Actor]:
         """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
         membership = self.tenancy.member
-        if not isinstance(membership, Membership):
+        if not isinstance(membership, Membership) or membership.table == self.tenancy.tenant:
             return []
         usual = self.tenants.rows.get(membership.table, {}).get(label, {})
         roles: dict[str, list[Any]] = {**self.maker.listed_of(membership.table)}
@@ -442,6 +442,8 @@ class World:
             return {self._by_key[name, relation.primary_key, key]}
         found = set()
         for link in relation.foreign_keys:
+            if link.target in self.tenancy.public:
+                continue
             there = tuple(column for _, column in link.columns)
             values = tuple(str(row.get(column)) for column, _ in link.columns)
             if link.target == USERS:
