@@ -5,7 +5,9 @@ from hypothesis import HealthCheck, settings
 # A server on two cores that other workers load too: an example's time says nothing, and setting rows up takes a while.
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("dev", _COMMON, max_examples=25, stateful_step_count=20)
-settings.register_profile("ci", _COMMON, max_examples=60, stateful_step_count=30)
-settings.register_profile("faults", settings.get_profile("ci"))  # of make faults, which leaves no fault out
+settings.register_profile("ci", _COMMON, max_examples=40, stateful_step_count=30)
+settings.register_profile(
+    "faults", _COMMON, max_examples=60, stateful_step_count=30
+)  # of make faults: none is left out
 settings.register_profile("thorough", _COMMON, max_examples=1000, stateful_step_count=50)
 settings.load_profile("dev")

@@ -61,7 +61,7 @@ def cases(kind: str | None) -> list[Any]:
         )
         for case in found
     ]
-    return some(marked, dev=12, ci=8)  # of five hundred
+    return some(marked, dev=14, ci=10)  # of more than six hundred
 
 
 EVERYTHING = [parameter.values[0] for kind in (None, "hole", "bait") for parameter in cases(kind)]

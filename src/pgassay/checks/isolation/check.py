@@ -93,7 +93,7 @@ def observe(
         tenancy = replace(
             tenancy,
             public=tenancy.public | _views_of(owner, tenancy.public),
-            tables={**_of_shares(tenancy), **tenancy.tables},
+            tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed)
         storage.fill(world)
@@ -152,9 +152,21 @@ def _views_of(owner: Session, public: frozenset[str]) -> set[str]:
     return found - public
 
 
-def _of_shares(tenancy: Tenancy) -> dict[str, str]:
-    """Whose shares are that name a user where other tables name the owner: those of the owner of the row."""
-    return {share.table: f"{share.row}.{tenancy.column}" for share in tenancy.shared if share.user == tenancy.column}
+def _of_shares(tenancy: Tenancy, relations: Iterable[Relation]) -> dict[str, str]:
+    """The rule for shares that name a user where other tables name the owner: they are the owner's of the row."""
+    found = {}
+    known = {relation.full_name: relation for relation in relations}
+    for share in tenancy.shared:
+        keys = known[share.table].foreign_keys if share.table in known and share.user == tenancy.column else ()
+        for key in keys:
+            column = tenancy.column_of(key.target)
+            if (
+                [here for here, _ in key.columns] == [share.row]
+                and key.target in known
+                and known[key.target].column(column)
+            ):
+                found[share.table] = f"{share.row}.{column}"
+    return found
 
 
 def _without_others(
