@@ -6,7 +6,7 @@ import itertools
 import random
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +24,12 @@ USERS = "auth.users"
 
 _LISTED = re.compile(r"\(?\"?(?P<column>\w+)\"?\)?(?:::text)? = ANY \(\(?ARRAY\[(?P<values>[^\]]*)\]")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
+_GONE = re.compile(
+    r"(deleted|archived|removed|revoked|cancell?ed|disabled|banned|suspended|expired|closed)_(at|on|by)$"
+)
+"""Names of columns that say of a row that it is no longer to be seen."""
+_STAFF = re.compile(r"(^|_)(super_?)?(admin|administrator|moderator|operator|superuser|staff)s?($|_)")
+_POWERFUL = re.compile(r"admin|owner|super|root|staff|moderator|manager|support|operator|editor|system|service", re.I)
 _METADATA = re.compile(r"->>?\s*'(\w+)'")
 _ZERO = re.compile(r"'?0(\.0*)?'?(::[\w ]+)?")
 _FRESH = 6
@@ -72,10 +78,14 @@ class Tenants:
 
 @dataclass(frozen=True)
 class _Known:
-    """What follows from whose a row is: ``values``, and keys that columns under a constraint may have."""
+    """What follows from whose a row is: ``values``, and keys that columns under a constraint may have.
+
+    Columns in ``left`` are left NULL even where all others are filled.
+    """
 
     values: Row
     choices: tuple[Row, ...] = ()
+    left: frozenset[str] = frozenset()
 
 
 class Maker:
@@ -98,6 +108,11 @@ class Maker:
         self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
         self._nobody: UUID | None = None
+        self._staff: dict[str, UUID] = {}
+        self.of_staff = frozenset(
+            name for name in self._relations if _STAFF.search(name.partition(".")[2]) and self._is_of_users_alone(name)
+        )
+        """Tables that list users with rights beyond all tenants: their rows are of no tenant's member."""
         self._random = random.Random(seed)  # noqa: S311 - the same values in every run
 
     def listed_of(self, relation: str) -> dict[str, list[str]]:
@@ -111,6 +126,31 @@ class Maker:
             | {column.name: list(column.labels) for column in relation.columns if column.labels}
             for name, relation in self._relations.items()
         }
+
+    @cached_property
+    def _harmless(self) -> dict[str, dict[str, list[str]]]:
+        """The same, of which members get a row, without those by which a user would get rights beyond all tenants."""
+        return {
+            name: {
+                column: _without_power(self._relations[name], column, listed)
+                if self._is_of_users_alone(name)
+                else listed
+                for column, listed in of_relation.items()
+            }
+            for name, of_relation in self._listed.items()
+        }
+
+    def _is_of_users_alone(self, name: str) -> bool:
+        """Whether rows belong to a user, and to nothing of a tenant besides."""
+        relation = self._relations[name]
+        targets = {key.target for key in relation.foreign_keys}
+        has_column = relation.column(self._tenancy.column_of(name)) is not None
+        return (
+            bool(targets)
+            and all(self._is_of_users(target) for target in targets)
+            and name not in self._of_the_tenancy()
+            and (self._tenancy.tenant == USERS or not has_column)
+        )
 
     @cached_property
     def listed(self) -> dict[str, list[str]]:
@@ -170,6 +210,28 @@ class Maker:
                 for here, there in key.columns:
                     if here == member.user and key.target != USERS and key.target in self._relations:
                         yield self._relations[key.target], there
+
+    def staff(self) -> Iterator[tuple[str, UUID]]:
+        """Users with rights beyond all tenants: those listed in tables of such, and one by each role: what, and who."""
+        if self.of_staff and self._staff:
+            yield "staff", next(iter(self._staff.values()))
+        for name, of_relation in self._harmless.items():
+            for column, harmless in of_relation.items():
+                relation = self._relations[name]
+                users = [here for key in relation.foreign_keys for here, _ in key.columns]
+                for role in self._listed[name][column]:
+                    if role in harmless or name in self.of_staff:
+                        continue
+                    user = self.user()
+                    changes: Row = {column: role}
+                    try:
+                        with self._connection.transaction():
+                            existing = self._existing(relation, dict.fromkeys(users, user))
+                            if existing is None or self._updated(relation, existing, changes) is None:
+                                self._insert(relation, _Known({**dict.fromkeys(users, user), **changes}))
+                    except (psycopg.Error, Unfilled):
+                        continue
+                    yield f"{column} {role}", user
 
     def join(self, user_id: UUID, tenant_id: Any, **more: Any) -> Row | None:
         """Make a user a member of a tenant, where a table says who is one; ``more`` are columns of that table.
@@ -402,11 +464,16 @@ class Maker:
 
         One a tenant may be all that there can be, so none is missed.
         """
-        made = self._made_again(relation, tenants, labels, 1) or self._made_again(relation, tenants, labels, None)
+        gone = frozenset(
+            column.name for column in relation.columns if _GONE.search(column.name) and not column.not_null
+        )
+        made = self._made_again(relation, tenants, labels, 1, gone) or self._made_again(relation, tenants, labels, None)
         if made is None or any(row == tenants.rows[relation.full_name][label] for label, row in made.items()):
             return
         tenants.others[relation.full_name] = made
-        listed = self.listed_of(relation.full_name)
+        if gone and (ended := self._made_again(relation, tenants, labels, 1)) is not None:
+            tenants.further.setdefault(relation.full_name, []).extend(ended.items())
+        listed = self._harmless[relation.full_name]
         asked = [len(listed.get(column.name, ())) for column in relation.columns if _is_asked_for(column, listed)]
         for turn in range(2, min(max(asked, default=0), _STATES) + 1):
             further = self._made_again(relation, tenants, labels, turn)
@@ -415,14 +482,19 @@ class Maker:
             tenants.further.setdefault(relation.full_name, []).extend(further.items())
 
     def _made_again(
-        self, relation: Relation, tenants: Tenants, labels: tuple[str, ...], first: int | None
+        self,
+        relation: Relation,
+        tenants: Tenants,
+        labels: tuple[str, ...],
+        first: int | None,
+        left: frozenset[str] = frozenset(),
     ) -> dict[str, Row] | None:
         try:
             with self._connection.transaction():
                 made = {}
                 for number, label in enumerate(labels):
                     turn = None if first is None else first + number
-                    known = self._known(relation, tenants, label, optional=True)
+                    known = replace(self._known(relation, tenants, label, optional=True), left=left)
                     for key in relation.foreign_keys:
                         if key.target == relation.full_name:
                             known.values.update(self._referred(key, tenants, label, None))
@@ -510,7 +582,13 @@ class Maker:
         known: Row = {}
         choices: list[Row] = []
         column = self._tenancy.column_of(relation.full_name)
-        if relation.column(column) is not None and label in tenants.ids:
+        if relation.full_name in self.of_staff:
+            if label not in self._staff:
+                self._staff[label] = self.user()
+            user = user or self._staff[label]
+            if relation.column(column) is not None:
+                known[column] = user
+        elif relation.column(column) is not None and label in tenants.ids:
             known[column] = tenants.ids[label]
         checked = {name for check in relation.check_constraints for name in check.columns}
         for key in relation.foreign_keys:
@@ -543,7 +621,7 @@ class Maker:
         same = {
             name
             for other in relation.foreign_keys
-            if other.target == key.target
+            if other.target == key.target or (self._is_of_users(other.target) and self._is_of_users(key.target))
             for name, _ in other.columns
             if name not in here and name in known and known[name] in referred.values()
         }
@@ -551,14 +629,26 @@ class Maker:
 
     def _second(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row | None:
         """A reference to a second row of the tenant, or to a user who is no member of any; None where there is none."""
-        if key.target == USERS:
-            if user is not None:
-                return {here: tenants.users[label] for here, _ in key.columns}
-            if self._nobody is None:
-                self._nobody = self.user()
-            return {here: self._nobody for here, _ in key.columns}
+        if self._is_of_users(key.target):
+            other = tenants.users[label] if user is not None else self._somebody(key.target)
+            return None if other is None else {here: other for here, _ in key.columns}
         row = tenants.others.get(key.target, {}).get(label)
         return None if row is None else {here: row[there] for here, there in key.columns}
+
+    def _somebody(self, target: str) -> UUID | None:
+        """A user who is no member of any tenant, with a row in that table of profiles; None where none can be made."""
+        if self._nobody is None:
+            self._nobody = self.user()
+        relation = self._relations.get(target)
+        if relation is not None:
+            (column,) = relation.primary_key
+            try:
+                with self._connection.transaction():
+                    if self._existing(relation, {column: self._nobody}) is None:
+                        self._insert(relation, _Known({column: self._nobody}))
+            except (psycopg.Error, Unfilled):
+                return None
+        return self._nobody
 
     def _is_given(self, relation: Relation, key: ForeignKey, known: Mapping[str, Any]) -> bool:
         return key.target == relation.full_name or all(here in known for here, _ in key.columns)
@@ -665,7 +755,7 @@ class Maker:
     def _parts(self, relation: Relation, known: _Known, turn: int | None) -> list[Part]:
         """What was found for the columns under constraints; once for all rows of which the same columns are known."""
         chosen = tuple(tuple(choice) for choice in known.choices)
-        key = (relation.full_name, frozenset(known.values), chosen, turn)
+        key = (relation.full_name, frozenset(known.values), chosen, turn, known.left)
         if known.choices or key not in self._plans:
             self._plans[key] = self._searched(relation, known, turn)
         return self._plans[key]
@@ -681,7 +771,7 @@ class Maker:
 
         Of those that views ask for, which come first, the likeliest value goes before that of others.
         """
-        listed = self.listed_of(relation.full_name)
+        listed = self._harmless[relation.full_name]
         rules = check_rules(relation)
         checked = {name for rule in rules for name in rule.columns}
         if any((column := relation.column(name)) is not None and column.generated for name in checked):
@@ -697,7 +787,7 @@ class Maker:
                 found.append(Variable(names, [keys, tuple(LEFT_OUT for _ in names)], heavy=True))
         more = [trigger.source for trigger in relation.triggers] if wide else []
         for column in sorted(relation.columns, key=lambda column: not _is_asked_for(column, listed)):
-            if column.name in taken or column.generated or column.identity:
+            if column.name in taken or column.name in known.left or column.generated or column.identity:
                 continue
             if not column.not_null and column.name in referring:
                 continue
@@ -750,11 +840,13 @@ class Maker:
 
         If it is to be ``shown``, also for flags that views may ask for. None where a value can only be had by a search.
         """
-        listed = self.listed_of(relation.full_name)
+        listed = self._harmless[relation.full_name]
         referring = _referring(relation)
         found: Row = {}
         for column in relation.columns:
-            if column.name in searched or column.name in known.values or column.generated or column.identity:
+            if column.name in known.left or column.generated or column.identity:
+                continue
+            if column.name in searched or column.name in known.values:
                 continue
             labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
             if column.has_default:
@@ -840,6 +932,17 @@ def _is_summed(column: Column) -> bool:
 def _is_over(column: Column) -> bool:
     """Whether it is a date that views or functions read, which lies in the past but not by default."""
     return column.category == "D" and (column.viewed or column.named) and not column.type.startswith("time ")
+
+
+def _without_power(relation: Relation, name: str, listed: list[str]) -> list[str]:
+    """The values of a role that give none: the default, else those whose names say so."""
+    if not any(_POWERFUL.search(value) for value in listed):
+        return listed
+    column = relation.column(name)
+    default = _QUOTED.search(column.default or "") if column is not None else None
+    if default is not None and default[1] in listed:
+        return [default[1]]
+    return [value for value in listed if not _POWERFUL.search(value)] or listed[-1:]
 
 
 def _has_checks(data_type: DataType) -> bool:

@@ -153,7 +153,9 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
     pairs = len({wanted[number].type for number in keys}) < len(keys)
     for place in range(_KEYS if pairs else 1):
         mine, theirs = (_at(several[label], fixed[label], place) for label in "AB")
-        for rest, *of_keys in itertools.islice(itertools.product((mine, theirs), repeat=len(keys) + 1), _CALLS):
+        second = [_at(several[label], [False] * len(wanted), place) for label in "AB"] if place == 1 else []
+        combined = (itertools.product(pair, repeat=len(keys) + 1) for pair in ((mine, theirs), second) if pair)
+        for rest, *of_keys in itertools.islice(itertools.chain.from_iterable(combined), _CALLS):
             chosen = dict(zip(keys, of_keys, strict=True))
             values = [chosen.get(number, rest)[number] for number in range(len(wanted))]
             yield _call(function, wanted, values)

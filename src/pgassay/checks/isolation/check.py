@@ -267,15 +267,14 @@ class _Check:
     def matrix(self, calls: Calls) -> Matrix:
         """Everything that was observed, with what came of the calls."""
         unjudged = self._unjudged | calls.unjudged
-        found = {finding: probe for finding, probe in self._findings.items() if finding.object not in unjudged}
         return Matrix(
             lines=tuple(line for line in self._lines if line.relation not in unjudged),
-            findings=tuple(found),
+            findings=tuple(self._findings),
             unjudged=unjudged,
             probes=self._probes + self._effects.probes + self._flags.probes + self._escalation.probes + calls.probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
-            demonstrations=found,
+            demonstrations=self._findings,
             notes=tuple(self._notes()),
         )
 

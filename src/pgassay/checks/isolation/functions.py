@@ -81,7 +81,8 @@ class Calls:
         refused = ""
         succeeded: list[Call] = []
         told = False
-        for entitled in (self._world.member("B"), *self._world.entitled):
+        # last somebody who may become a member
+        for entitled in (self._world.member("B"), *self._world.entitled, self._world.stranger):
             with self._as(entitled):
                 answered = self._answered(calls_of(function, self._world, "B"))
                 calls = [call for call, answer in answered if not isinstance(answer, str)]

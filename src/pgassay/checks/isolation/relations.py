@@ -66,7 +66,7 @@ class Target:
         by_id = {(tenant_id,): label for label, tenant_id in tenants.ids.items()}
         if isinstance(tenancy.member, Membership) and name == tenancy.member.table:
             return (tenancy.member.tenant,), by_id
-        if relation.column(self.column) is not None:
+        if relation.column(self.column) is not None and name not in self.world.maker.of_staff:
             return (self.column,), by_id
         if relation.primary_key and name in tenancy.tables:
             return relation.primary_key, self._by_rule(tenancy.tables[name])
@@ -133,6 +133,8 @@ class Target:
             if how_far not in (Reach.ALL, Reach.SOME) or public:
                 continue
             whose = "every tenant's rows" if how_far is Reach.ALL else "rows of tenants that it is no member of"
+            free = operation == "insert" and self._is_free
+            whose = "rows, which are no tenant's" if free else whose
             statement = self._demonstrated(operation, labels - actor.own)
             seen = self._foreign_row(api, statement, actor) if operation == "select" else ""
             yield (
@@ -142,13 +144,25 @@ class Target:
                     f"{actor.name} can {operation} {whose}{seen}",
                     f"Enable row level security on {name} with a policy for {operation} that holds it to the caller's "
                     f"tenants, and revoke {operation} from roles that do not need it.",
-                    identity=actor.name,
+                    "warning" if free else "error",
+                    actor.name,
                     statement=statement,
                     door=operation,
                     expected=_EXPECTED[operation],
                 ),
                 Probe(actor, self._again(operation, actor)),
             )
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether nothing ties rows to a tenant, as messages that everybody may leave."""
+        tenancy, name = self.world.tenancy, self.relation.full_name
+        return (
+            self.is_table
+            and self.relation.column(self.column) is None
+            and name not in tenancy.tables
+            and all(key.target in tenancy.public for key in self.relation.foreign_keys)
+        )
 
     def _demonstrated(self, operation: str, foreign: set[str]) -> str:
         found = [self.statements[operation, label] for label in LABELS if (operation, label) in self.statements]
@@ -525,14 +539,19 @@ class Target:
         return finding, Probe(actor, lambda session: bool(self._counted(session, statement, values)))
 
     def _writes_across(self, api: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> bool:
-        """Whether triggers change rows of other tenants on that occasion."""
+        """Whether triggers change rows of other tenants on that occasion, or copy values of theirs."""
+        known = frozenset(map(str, values))
         try:
-            touched = self.world.touched_by(api, statement, values)
+            touched = self.world.touched_by(api, statement, values, known)
         except psycopg.Error:
             if api.closed:
                 raise
             return False
-        return any(whose and not whose & actor.own for _, _, whose, _ in touched)
+        return any(
+            whose
+            and (not whose & actor.own or (there and self.world.labels([*row.values()], known) - actor.own - whose))
+            for _, row, whose, there in touched
+        )
 
     def _takes(self, api: Session, actor: Actor, changes: Row) -> bool:
         if not self.is_table:
@@ -609,7 +628,7 @@ class Target:
             return False
         except psycopg.errors.UniqueViolation:
             reached = operation == "insert"  # policies are asked before unique indexes: the row was let in
-        except psycopg.errors.ForeignKeyViolation:
+        except (psycopg.errors.ForeignKeyViolation, psycopg.errors.RestrictViolation):
             reached = operation == "delete"  # and before foreign keys that refer to it
             if not reached:
                 self._refusals[operation] = "a foreign key"

@@ -137,7 +137,7 @@ class World:
         self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
         self.guests = self._share()
         self.entitled: list[Actor] = []
-        """Members of B by each role, for what a plain member may not do."""
+        """Members of B by each role, and who has rights beyond all tenants, for what a plain member may not do."""
 
     def _member_of_both(self) -> UUID:
         """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
@@ -254,7 +254,7 @@ class World:
             forged["user_metadata"] = nested(path[1:] or path, some_tenant)
         found = [
             Actor("anon", frozenset(), Identity.anon()),
-            Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger),
+            self.stranger,
             *(
                 Actor(
                     "forged claims",
@@ -270,12 +270,17 @@ class World:
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
-        self.entitled = [*self._by_role("B"), *self._invited("B")]
+        self.entitled = [*self._by_role("B"), *self._invited("B"), *self._staff()]
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
         ]
         return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
+
+    @cached_property
+    def stranger(self) -> Actor:
+        """Somebody who has signed in, and is no member of any tenant."""
+        return Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger)
 
     def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
         """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
@@ -317,6 +322,10 @@ class World:
                 who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
                 found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
         return found
+
+    def _staff(self) -> Iterator[Actor]:
+        for what, user in self.maker.staff():
+            yield Actor(what, frozenset(LABELS), self._signed_in(user), user, shown=False)
 
     def _invited(self, label: str) -> Iterator[Actor]:
         """Users whose address stands in a row of the tenant, as that of somebody who is invited does."""
