@@ -218,7 +218,7 @@ class Maker:
         for name, of_relation in self._harmless.items():
             for column, harmless in of_relation.items():
                 relation = self._relations[name]
-                users = [here for key in relation.foreign_keys for here, _ in key.columns]
+                users = [*self.users_in(relation)]
                 for role in self._listed[name][column]:
                     if role in harmless or name in self.of_staff:
                         continue
@@ -674,6 +674,12 @@ class Maker:
                 for key in relation.foreign_keys
             )
         )
+
+    def users_in(self, relation: Relation) -> Iterator[str]:
+        """The columns that refer to users, or to their profiles."""
+        for key in relation.foreign_keys:
+            if self._is_of_users(key.target):
+                yield from (here for here, _ in key.columns)
 
     def _referred(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row:
         if key.target == USERS:

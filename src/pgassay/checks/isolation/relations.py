@@ -306,7 +306,10 @@ class Target:
     def _is_of_users(self, relation: Relation, user: UUID) -> bool:
         """Whether nothing but its user ties a row to a tenant, so that one in the name of ``user`` is theirs."""
         links = [self.world.maker.links(relation, self.world.tenants, label, user) for label in LABELS]
-        return user in links[0].values() and all(link == links[0] for link in links)
+        is_named = user in links[0].values()
+        named = set(self.world.maker.users_in(relation)) - {self.column}  # of whom it may name others as well
+        rest = [{name: value for name, value in link.items() if name not in named} for link in links]
+        return is_named and all(link == rest[0] for link in rest)
 
     def _base(self) -> Relation | None:
         """The table that a view's rows are likely to be from: that with the most of its columns, and rows."""
