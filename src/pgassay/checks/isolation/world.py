@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay import migrations
-from pgassay.catalog import Relation
+from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
@@ -122,6 +122,7 @@ class World:
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
         self._bases: dict[Session, State] = {}
+        self._links: dict[str, list[ForeignKey]] = {}
         self._check_rules()
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
@@ -450,9 +451,7 @@ class World:
         if key and (name, relation.primary_key, key) in self._by_key:
             return {self._by_key[name, relation.primary_key, key]}
         found = set()
-        for link in relation.foreign_keys:
-            if link.target in self.tenancy.public:
-                continue
+        for link in self._telling(relation):
             there = tuple(column for _, column in link.columns)
             values = tuple(str(row.get(column)) for column, _ in link.columns)
             if link.target == USERS:
@@ -460,6 +459,17 @@ class World:
             elif (link.target, there, values) in self._by_key:
                 found.add(self._by_key[link.target, there, values])
         return found or self.labels(list(row.values()), known)
+
+    def _telling(self, relation: Relation) -> list[ForeignKey]:
+        """The foreign keys that tell whose a row is: not those to what everybody reads, unless it is a user."""
+        if relation.full_name not in self._links:
+            users = set(self.maker.users_in(relation))
+            self._links[relation.full_name] = [
+                key
+                for key in relation.foreign_keys
+                if key.target not in self.tenancy.public or any(here in users for here, _ in key.columns)
+            ]
+        return self._links[relation.full_name]
 
     @cached_property
     def _by_key(self) -> dict[tuple[str, tuple[str, ...], tuple[str, ...]], str]:
