@@ -23,9 +23,6 @@ SEEDS = 10 if settings.get_current_profile_name() == "thorough" else 2
 """With the rows of so many seeds the verdicts have to be the same, in the profile thorough of every case."""
 
 NOT_YET = {
-    "salon_bookings: Contact form per salon: anybody may leave a message for any salon, only its staff reads it": (
-        "a row for another tenant is a finding, which is waived where everybody may leave one"
-    ),
     "lab: an event moves all samples that have the barcode, whosever they are": (
         "the events that are made have brought all samples to their last state already"
     ),
