@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
-from pgassay.catalog import Column, DataType, ForeignKey, Relation
+from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.config import Membership, Tenancy
 from pgassay.rows import hints as reading
 from pgassay.rows import values
@@ -319,20 +319,20 @@ class Maker:
         relation = group[0]
         name = relation.full_name
         given = {self._tenancy.column_of(name): None}
+        member = self._tenancy.member
+        by = member.user if isinstance(member, Membership) and name == member.table else None
         if len(group) > 1 or any(
             key.target == name and self._is_needed(relation, key, given) for key in relation.foreign_keys
         ):
             made = self._insert_together(group, tenants, label)
-        elif (
-            isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table != self._tenancy.tenant
-        ):
+        elif by is not None and name != self._tenancy.tenant:
             joined = self.join(tenants.users[label], tenants.ids[label], **self._membership_keys(tenants, label))
             made = {name: joined or {}}
         else:
             optional = name != self._tenancy.tenant
             known = self._known(relation, tenants, label, optional=optional)
-            if isinstance(self._tenancy.member, Membership) and name == self._tenancy.member.table:
-                known.values[self._tenancy.member.user] = tenants.users[label]
+            if by is not None:
+                known.values[by] = tenants.users[label]
             made = {name: self._insert_alike(relation, known, label)}
         if self._tenancy.tenant in made:
             tenant = self._relations[self._tenancy.tenant]
@@ -848,11 +848,10 @@ class Maker:
         """
         listed = self._harmless[relation.full_name]
         referring = _referring(relation)
+        decided = {*searched, *known.values, *known.left}
         found: Row = {}
         for column in relation.columns:
-            if column.name in known.left or column.generated or column.identity:
-                continue
-            if column.name in searched or column.name in known.values:
+            if column.name in decided or column.generated or column.identity:
                 continue
             labels = listed.get(column.name, []) if column.data_type.base.kind in ("base", "enum") else []
             if column.has_default:
@@ -977,9 +976,15 @@ def _reason(relation: Relation, error: Exception) -> str:
     return f"{said} ({definition})" if definition else said
 
 
+def _violated(relation: Relation, error: Exception) -> Exclusion | None:
+    """The unique index or exclusion constraint that an error names."""
+    name = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
+    return next((index for index in relation.exclusions if index.name == name), None)
+
+
 def _taken(relation: Relation, known: Row, error: psycopg.Error) -> Row | None:
     """The key that is there already, where all of it is known."""
-    index = next((index for index in relation.exclusions if index.name == error.diag.constraint_name), None)
+    index = _violated(relation, error)
     if index is None or not set(index.columns) <= known.keys():
         return None
     return {column: known[column] for column in index.columns}
@@ -987,8 +992,7 @@ def _taken(relation: Relation, known: Row, error: psycopg.Error) -> Row | None:
 
 def _collides_again(relation: Relation, row: Row, known: Row, error: Exception, collided: dict[str, int]) -> bool:
     """Whether the values that are there already are all known, or were tried before: no others are to be expected."""
-    name = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
-    index = next((index for index in relation.exclusions if index.name == name), None)
+    index = _violated(relation, error)
     if index is None:
         return False
     key = repr([index.name, *(row.get(column) for column in index.columns)])

@@ -278,19 +278,15 @@ class Search:
             if len(chosen) > 1 or self._asked(part.variables, together, 1, mixed):
                 return [self._row(part.variables, [n]) for n in chosen[:limit]]
             return []
-        if not mixed:  # of those that come first there are mostly enough
-            variables = _reduced(part.variables, None, _FEW)
-            found = self._asked(variables, together, limit, mixed)
-            if len(found) == limit:
-                return [self._row(variables, numbers) for numbers in found]
         shuffled = random.Random(0)  # noqa: S311 - the same values in every run
-        for attempt in range(1 + _RESAMPLED):
-            variables = _reduced(part.variables, None if attempt == 0 and not mixed else shuffled, _COMBINATIONS)
+        first = [(shuffled, _COMBINATIONS)] if mixed else [(None, _FEW), (None, _COMBINATIONS)]
+        for chance, most in [*first, *[(shuffled, _COMBINATIONS)] * _RESAMPLED]:
+            variables = _reduced(part.variables, chance, most)
             found = self._asked(variables, together, limit, mixed)
-            if found:
+            is_all = all(len(a.options) == len(b.options) for a, b in zip(variables, part.variables, strict=True))
+            # of those that come first there are mostly enough
+            if is_all or len(found) == limit or (found and most != _FEW):
                 return [self._row(variables, numbers) for numbers in found]
-            if all(len(a.options) == len(b.options) for a, b in zip(variables, part.variables, strict=True)):
-                return []
         return []
 
     def _is_alone(self, rule: Rule, variable: Variable, part: Part) -> bool:

@@ -194,8 +194,8 @@ class Effects:
                 yield {**values, **natural}
             if relation.triggers:  # they may hang on a state, and give the numbers that are left out
                 for name, listed in self._world.maker.listed_of(relation.full_name).items():
-                    for value in listed[:_STATES] if name in granted - {target.column} - linked else ():
-                        yield {**values, name: value}
+                    if name in granted - {target.column} - linked:
+                        yield from ({**values, name: value} for value in listed[:_STATES])
                 numbers = (
                     {column.name for column in relation.columns if column.category == "N"} - {target.column} - linked
                 )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -70,11 +71,17 @@ class Partition(Target):
         if actor.user is not None and users:
             yield {**plain, **{name: actor.user for name in users if name != self.column}}
 
-    def _keys_here(self, like: Row) -> Row:
-        """Values for its keys that lead to the partition, and are not taken where they tell one row from all others."""
+    @cached_property
+    def _bounds(self) -> tuple[str, list[str]]:
+        """The condition that holds for its rows, and the columns by which rows are parted."""
         name = sql.Identifier(self.relation.schema, self.relation.name).as_string(None)
         ((_, _, constraint, keys, _),) = self.world.ask(_PARTITIONS, [name])
-        if _BY_HASH not in (constraint or ""):
+        return constraint or "", keys
+
+    def _keys_here(self, like: Row) -> Row:
+        """Values for its keys that lead to the partition, and are not taken where they tell one row from all others."""
+        constraint, keys = self._bounds
+        if _BY_HASH not in constraint:
             return {key: like[key] for key in keys if key in like}
         with self.world.connection.transaction(force_rollback=True):
             row = _row(self.world, self.relation, like, keys, constraint) or {}
