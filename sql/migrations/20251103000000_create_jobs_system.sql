@@ -63,9 +63,16 @@ create table public.jobs (
     constraint jobs_organization_fkey foreign key (org_id) references public.organizations (id) on delete cascade,
     constraint jobs_owner_fkey foreign key (owner_id) references auth.users (id) on delete set null,
     constraint jobs_name_has_1_to_200_characters check (char_length(name) between 1 and 200),
-    -- blank by Unicode, spelled out: what \s means beyond ASCII depends on the locale
+    -- blank by Unicode, spelled out, since what \s means beyond ASCII hangs on the locale: White_Space, then
+    -- Default_Ignorable_Code_Point, and the blank pattern of Braille
     constraint jobs_name_not_blank check (
-        name ~ E'[^\\s\\u0085\\u00a0\\u1680\\u2000-\\u200b\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff]'
+        name ~ E'[^'
+        '\\u0009-\\u000d\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
+        '\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f'
+        '\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8'
+        '\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U000e0fff'
+        '\\u2800'
+        ']'
     ),
     constraint jobs_params_is_an_object check (jsonb_typeof(params) = 'object'),
     constraint jobs_status_known check (
@@ -108,8 +115,10 @@ create table public.job_tasks (
     created_at timestamptz not null default now(),
     started_at timestamptz,
     finished_at timestamptz,
+    org_id uuid not null,
     constraint job_tasks_pkey primary key (id),
-    constraint job_tasks_job_fkey foreign key (job_id) references public.jobs (id) on delete cascade,
+    constraint job_tasks_job_in_same_organisation
+    foreign key (org_id, job_id) references public.jobs (org_id, id) on delete cascade on update cascade,
     constraint job_tasks_job_id_batch_step_key unique (job_id, batch, step),
     -- what links from cards refer to, so that a card's task is of the card's job
     constraint job_tasks_job_id_id_key unique (job_id, id),
@@ -131,6 +140,7 @@ create table public.job_tasks (
     )
 );
 
+create index job_tasks_by_organisation_and_job on public.job_tasks (org_id, job_id);
 create index job_tasks_by_status on public.job_tasks (job_id, status);
 create index job_tasks_pending on public.job_tasks (job_id, batch, step) where status = 'pending';
 
@@ -169,30 +179,46 @@ with check (
 create policy members_work_with_their_organisations_tasks on public.job_tasks
 for all to authenticated
 using (
-    job_id = any(array(
-        select j.id
-        from public.jobs as j
-        where
-            j.org_id = any(array(
-                select m.organization_id
-                from public.organization_members as m
-                where m.user_id = (select auth.uid())
-            ))
+    org_id = any(array(
+        select m.organization_id
+        from public.organization_members as m
+        where m.user_id = (select auth.uid())
     ))
 )
--- in, which is hashed: what is written is there already, and no index finds it
 with check (
-    job_id in (
-        select j.id
-        from public.jobs as j
-        where
-            j.org_id = any(array(
-                select m.organization_id
-                from public.organization_members as m
-                where m.user_id = (select auth.uid())
-            ))
-    )
+    org_id = any(array(
+        select m.organization_id
+        from public.organization_members as m
+        where m.user_id = (select auth.uid())
+    ))
 );
+
+create function private.fill_task_organisation()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    select j.org_id into new.org_id from public.jobs as j where j.id = new.job_id;
+
+    -- An organisation that nobody is a member of: row level security refuses it as it refuses a foreign job, and where
+    -- none is asked, the foreign key does.
+    if not found then
+        new.org_id := gen_random_uuid();
+    end if;
+    return new;
+end;
+$$;
+
+comment on function private.fill_task_organisation() is
+'Trigger: a new task is of its job''s organisation when none is given.';
+
+create trigger job_tasks_fill_organisation
+before insert on public.job_tasks
+for each row
+when (new.org_id is null)
+execute function private.fill_task_organisation();
 
 -- The status of jobs
 
@@ -468,8 +494,6 @@ begin
     case
         when old.status = 'pending' and new.status = 'running' then
             new.started_at := clock_timestamp();
-        when old.status = 'pending' and new.status = 'skipped' then
-            null;
         when old.status = 'running' and new.status in ('done', 'error') then
             new.finished_at := greatest(clock_timestamp(), old.started_at);
         when old.status = 'error' and new.status = 'pending' and new.retry_count = old.retry_count + 1 then
@@ -487,7 +511,8 @@ end;
 $$;
 
 comment on function private.change_task_status() is
-'Trigger: holds every change of a task''s status, by whomever, to its states (PT409), and keeps its timestamps.';
+'Trigger: holds every change of a task''s status, by whomever, to its states (PT409), and keeps its timestamps. '
+'It is not asked when a pending task is skipped, which is allowed and changes nothing else.';
 
 create trigger job_tasks_begin_pending
 before insert on public.job_tasks
@@ -498,7 +523,10 @@ execute function private.change_task_status();
 create trigger job_tasks_change_status_as_allowed
 before update on public.job_tasks
 for each row
-when (old.status is distinct from new.status)
+when (
+    old.status is distinct from new.status
+    and (old.status, new.status) is distinct from ('pending', 'skipped') -- of which a job that is cancelled has many
+)
 execute function private.change_task_status();
 
 -- The counters of tasks
@@ -551,36 +579,59 @@ begin
                 group by o.job_id
             ) as d;
         when 'UPDATE' then
-            select array_agg(
-                (d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta
-                order by d.job_id
-            )
-            into v_deltas
-            from (
-                select
-                    t.job_id,
-                    sum(t.total) as total,
-                    sum(t.completed) as completed,
-                    sum(t.failed) as failed,
-                    bool_or(t.pending > 0) as has_new_pending
+            if exists (select from new_tasks as n where n.status = 'pending') then
+                -- Task by task, for one that becomes pending may hide behind another one that was.
+                select array_agg(
+                    (d.job_id, d.total, d.completed, d.failed, d.has_new_pending)::private.task_delta
+                    order by d.job_id
+                )
+                into v_deltas
+                from (
+                    select
+                        t.job_id,
+                        sum(t.total) as total,
+                        sum(t.completed) as completed,
+                        sum(t.failed) as failed,
+                        bool_or(t.pending > 0) as has_new_pending
+                    from (
+                        select
+                            c.job_id,
+                            sum(c.sign) as total,
+                            sum(c.sign) filter (where c.status = 'done') as completed,
+                            sum(c.sign) filter (where c.status = 'error') as failed,
+                            sum(c.sign) filter (where c.status = 'pending') as pending
+                        from (
+                            select n.id, n.job_id, n.status, 1 as sign from new_tasks as n
+                            union all
+                            select o.id, o.job_id, o.status, -1 as sign from old_tasks as o
+                        ) as c
+                        group by c.job_id, c.id
+                    ) as t
+                    group by t.job_id
+                    having
+                        sum(t.total) <> 0 or sum(t.completed) <> 0 or sum(t.failed) <> 0 or bool_or(t.pending > 0)
+                ) as d;
+            else
+                select array_agg(
+                    (d.job_id, d.total, d.completed, d.failed, false)::private.task_delta
+                    order by d.job_id
+                )
+                into v_deltas
                 from (
                     select
                         c.job_id,
                         sum(c.sign) as total,
-                        sum(c.sign) filter (where c.status = 'done') as completed,
-                        sum(c.sign) filter (where c.status = 'error') as failed,
-                        sum(c.sign) filter (where c.status = 'pending') as pending
+                        coalesce(sum(c.sign) filter (where c.status = 'done'), 0) as completed,
+                        coalesce(sum(c.sign) filter (where c.status = 'error'), 0) as failed
                     from (
-                        select n.id, n.job_id, n.status, 1 as sign from new_tasks as n
+                        select n.job_id, n.status, 1 as sign from new_tasks as n
                         union all
-                        select o.id, o.job_id, o.status, -1 as sign from old_tasks as o
+                        select o.job_id, o.status, -1 as sign from old_tasks as o
                     ) as c
-                    group by c.job_id, c.id
-                ) as t
-                group by t.job_id
-                having
-                    sum(t.total) <> 0 or sum(t.completed) <> 0 or sum(t.failed) <> 0 or bool_or(t.pending > 0)
-            ) as d;
+                    group by c.job_id
+                ) as d
+                where (d.total, d.completed, d.failed) <> (0, 0, 0);
+            end if;
         when 'TRUNCATE' then
             if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
                 raise exception 'job_tasks cannot be truncated in a transaction that is %',

@@ -92,7 +92,7 @@ create table private.job_metrics_refresh (
 insert into private.job_metrics_refresh default values;
 
 comment on table private.job_metrics_refresh is
-'When private.job_metrics_snapshot was last refreshed; one row.';
+'When private.job_metrics_snapshot was last refreshed: one row, or none where a dump without its data was restored.';
 
 -- With the rights of its owner, since its readers have none on private; security_barrier, so that no function of a
 -- reader's condition sees a row before the filter does.
@@ -138,7 +138,7 @@ select
     end as duration_seconds,
     r.refreshed_at
 from private.job_metrics_snapshot as s
-cross join private.job_metrics_refresh as r
+left join private.job_metrics_refresh as r on true -- no metrics are hidden because its row is missing
 where
     s.org_id = any(array(
         select m.organization_id
@@ -165,13 +165,25 @@ set search_path = ''
 as $$
 begin
     -- First, so that a second refresh waits here, and then sees what the first one left.
-    update private.job_metrics_refresh set refreshed_at = clock_timestamp();
-    refresh materialized view concurrently private.job_metrics_snapshot;
+    insert into private.job_metrics_refresh default values
+    on conflict (only_row) do update set refreshed_at = clock_timestamp();
+
+    -- A dump that was made without data, or before the first refresh, is restored with nothing to refresh beside.
+    if (
+        select c.relispopulated
+        from pg_catalog.pg_class as c
+        where c.oid = 'private.job_metrics_snapshot'::pg_catalog.regclass
+    ) then
+        refresh materialized view concurrently private.job_metrics_snapshot;
+    else
+        refresh materialized view private.job_metrics_snapshot;
+    end if;
 end;
 $$;
 
 comment on function public.refresh_job_metrics() is
-'Brings job_metrics up to date without blocking its readers. For service_role and the owner, as from pg_cron.';
+'Brings job_metrics up to date, without blocking its readers but the first time after a dump without data was '
+'restored, before which reading job_metrics is an error (55000). For service_role and the owner, as from pg_cron.';
 
 revoke all on function public.refresh_job_metrics() from public, anon, authenticated, service_role;
 grant execute on function public.refresh_job_metrics() to service_role;

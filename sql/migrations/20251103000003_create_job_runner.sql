@@ -7,6 +7,167 @@ create index job_tasks_by_day_and_contact on public.job_tasks (
     job_id, left(input ->> 'day', 5), left(input ->> 'contact_id', 37)
 );
 
+create table private.job_plans (
+    job_id uuid not null,
+    day integer,
+    last_contact_id uuid,
+    reached integer,
+    days integer[],
+    constraint job_plans_pkey primary key (job_id),
+    constraint job_plans_job_fkey foreign key (job_id) references public.jobs (id) on delete cascade
+);
+
+comment on table private.job_plans is
+'How far the planning of a job has come, so that a batch costs what it is, whatever was planned before.';
+comment on column private.job_plans.day is
+'The cadence day of the last batch; NULL before the first.';
+comment on column private.job_plans.last_contact_id is
+'Contacts up to this id are through for that day; NULL before the first of them.';
+comment on column private.job_plans.reached is
+'The highest cadence day that was begun; NULL before the first batch.';
+comment on column private.job_plans.days is
+'The cadence for which this is sure: who has a task for the day reached has one for each day before it. '
+'NULL once somebody else has written or deleted a task of a day, until all days have been looked through.';
+
+-- What stands in a task's input
+
+create function private.refuse_foreign_contacts(p_org_ids uuid[], p_contacts jsonb[])
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if exists (
+        select
+        from unnest(p_org_ids, p_contacts) as n (org_id, contact)
+        where
+            case
+                when n.contact #>> '{}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                    then (
+                        select true
+                        from public.contacts as c
+                        where c.org_id = n.org_id and c.id = (n.contact #>> '{}')::pg_catalog.uuid
+                    )
+            end is not true
+    ) then
+        raise exception 'input.contact_id of a task must be the id of a contact of the job''s organisation'
+        using errcode = 'PT400';
+    end if;
+end;
+$$;
+
+comment on function private.refuse_foreign_contacts(uuid[], jsonb[]) is
+'Raises PT400 unless each of these is the text of the id of a contact of the organisation at the same place: a worker '
+'for all organisations takes what members write there for a contact of theirs.';
+
+create function private.check_inserted_tasks()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_org_ids pg_catalog.uuid[];
+    v_contacts pg_catalog.jsonb[];
+    v_job_ids pg_catalog.uuid[];
+begin
+    select array_agg(n.org_id), array_agg(n.input -> 'contact_id')
+    into v_org_ids, v_contacts
+    from new_tasks as n
+    where n.input -> 'contact_id' is not null;
+    perform private.refuse_foreign_contacts(v_org_ids, v_contacts);
+
+    v_job_ids := array(select distinct n.job_id from new_tasks as n where n.input -> 'day' is not null);
+    update private.job_plans as p
+    set days = null
+    where p.job_id = any(v_job_ids) and p.days is not null;
+    return null;
+end;
+$$;
+
+comment on function private.check_inserted_tasks() is
+'Trigger: refuses new tasks for a foreign contact (PT400), and has planning look again at days that others write to.';
+
+-- after job_tasks_count_inserted, which locks the jobs: triggers fire in the order of their names
+create trigger job_tasks_keep_contacts_and_plans_inserted
+after insert on public.job_tasks
+referencing new table as new_tasks
+for each statement
+execute function private.check_inserted_tasks();
+
+create function private.check_changed_task()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if new.input -> 'contact_id' is not null then
+        perform private.refuse_foreign_contacts(array[new.org_id], array[new.input -> 'contact_id']);
+    end if;
+
+    -- Also before the first batch: planning waits for this row, and sees what has changed.
+    insert into private.job_plans as p (job_id)
+    select j.id
+    from unnest(array[old.job_id, new.job_id]) as j (id)
+    group by j.id
+    order by j.id
+    on conflict (job_id) do update set days = null;
+    return null;
+end;
+$$;
+
+comment on function private.check_changed_task() is
+'Trigger: refuses a task that comes to name a foreign contact (PT400), and has planning look again at its days.';
+
+create trigger job_tasks_keep_contacts_and_plans_updated
+after update of input, job_id on public.job_tasks
+for each row
+when (
+    (old.job_id, old.input -> 'day', old.input -> 'contact_id')
+    is distinct from (new.job_id, new.input -> 'day', new.input -> 'contact_id')
+)
+execute function private.check_changed_task();
+
+create function private.forget_deleted_tasks()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_job_ids pg_catalog.uuid[];
+begin
+    if tg_op = 'TRUNCATE' then
+        update private.job_plans as p
+        set days = null
+        where p.days is not null;
+        return null;
+    end if;
+
+    v_job_ids := array(select distinct o.job_id from old_tasks as o where o.input -> 'day' is not null);
+    update private.job_plans as p
+    set days = null
+    where p.job_id = any(v_job_ids) and p.days is not null;
+    return null;
+end;
+$$;
+
+comment on function private.forget_deleted_tasks() is
+'Trigger: has planning look again at days of which tasks are gone.';
+
+create trigger job_tasks_keep_plans_deleted
+after delete on public.job_tasks
+referencing old table as old_tasks
+for each statement
+execute function private.forget_deleted_tasks();
+
+create trigger job_tasks_keep_plans_truncated
+after truncate on public.job_tasks
+for each statement
+execute function private.forget_deleted_tasks();
+
 -- Parameters
 
 create function private.check_job_template(p_field text, p_template jsonb)
@@ -46,9 +207,15 @@ declare
     v_key pg_catalog.text;
     v_value pg_catalog.jsonb;
     v_batch_size numeric;
+    v_templates pg_catalog.jsonb; -- taken out once, and not for each day
+    v_template_count integer;
+    v_only_template pg_catalog.text;
 begin
     if p_params is null or jsonb_typeof(p_params) <> 'object' then
         raise exception 'params must be an object' using errcode = 'PT400';
+    end if;
+    if octet_length(p_params::pg_catalog.text) > 65536 then
+        raise exception 'params must have at most 65536 bytes' using errcode = 'PT400';
     end if;
     for v_key in
         select k
@@ -74,15 +241,26 @@ begin
         raise exception 'params.batch_size must be a whole number from 1 to 1000' using errcode = 'PT400';
     end if;
 
-    if jsonb_typeof(p_params -> 'templates') is distinct from 'object' then
+    v_templates := p_params -> 'templates';
+    if jsonb_typeof(v_templates) is distinct from 'object' then
         raise exception 'params.templates must be an object of templates' using errcode = 'PT400';
     end if;
-    for v_key, v_value in select e.key, e.value from jsonb_each(p_params -> 'templates') as e loop
+    select count(*), min(k)
+    into v_template_count, v_only_template
+    from jsonb_object_keys(v_templates) as k;
+    if v_template_count > 100 then
+        raise exception 'params.templates has % templates, and must have at most 100', v_template_count
+        using errcode = 'PT400';
+    end if;
+    for v_key, v_value in select e.key, e.value from jsonb_each(v_templates) as e loop
         perform private.check_job_template('params.templates.' || v_key, v_value);
     end loop;
 
     if jsonb_typeof(p_params -> 'cadence') is distinct from 'object' then
         raise exception 'params.cadence must be an object of days' using errcode = 'PT400';
+    end if;
+    if (select count(*) > 366 from jsonb_object_keys(p_params -> 'cadence')) then
+        raise exception 'params.cadence must have at most 366 days' using errcode = 'PT400';
     end if;
     for v_key, v_value in
         select e.key, e.value
@@ -96,9 +274,8 @@ begin
         day := substr(v_key, 4)::integer;
         template := case
             when jsonb_typeof(v_value) = 'string' then v_value #>> '{}'
-            when v_value = 'true' and p_params -> 'templates' ? v_key then v_key
-            when v_value = 'true' and (select count(*) = 1 from jsonb_object_keys(p_params -> 'templates'))
-                then (select k from jsonb_object_keys(p_params -> 'templates') as k)
+            when v_value = 'true' and v_templates ? v_key then v_key
+            when v_value = 'true' and v_template_count = 1 then v_only_template
         end;
         if v_value <> 'false' and jsonb_typeof(v_value) not in ('string', 'boolean') then
             raise exception 'params.cadence.% must be the name of a template, true or false', v_key
@@ -108,7 +285,7 @@ begin
             using
                 errcode = 'PT400',
                 hint = format('Name one, or add one called %s: true stands for it, or for the only template.', v_key);
-        elsif template is not null and not p_params -> 'templates' ? template then
+        elsif template is not null and not v_templates ? template then
             raise exception 'params.cadence.% names a template that is not there: %', v_key, template
             using errcode = 'PT400';
         elsif template is not null then
@@ -149,55 +326,228 @@ $$;
 comment on function private.get_next_batch(uuid) is
 'The number of a job''s next batch: 1 + the highest. PT409 when that is the highest that there can be.';
 
+create function private.get_contacts_ahead(
+    p_job_id uuid, p_org_id uuid, p_group text, p_limit integer, p_after uuid, p_day integer, p_days_before integer[]
+)
+returns uuid[]
+language sql
+stable
+set search_path = ''
+-- One contact after the other in the order of the index, until there are enough. What is not known of tables that grow
+-- as fast as these must not make it read them whole.
+set enable_bitmapscan = off
+set enable_seqscan = off
+set enable_sort = off
+as $$
+    select array(
+        select c.id
+        from public.contacts as c
+        where
+            c.org_id = p_org_id
+            and c.target_group = p_group
+            and c.id > p_after
+            -- values, not exists: that might be joined, and a join is made as a whole
+            and (
+                select true
+                from public.job_tasks as t
+                where
+                    t.job_id = p_job_id
+                    and left(t.input ->> 'day', 5) = p_day::pg_catalog.text
+                    and left(t.input ->> 'contact_id', 37) = c.id::pg_catalog.text
+                limit 1
+            ) is null
+            and (
+                select true
+                from unnest(p_days_before) as d (day)
+                where
+                    (
+                        select true
+                        from public.job_tasks as t
+                        where
+                            t.job_id = p_job_id
+                            and left(t.input ->> 'day', 5) = d.day::pg_catalog.text
+                            and left(t.input ->> 'contact_id', 37) = c.id::pg_catalog.text
+                        limit 1
+                    ) is null
+                limit 1
+            ) is null
+        order by c.id
+        limit p_limit
+    );
+$$;
+
+comment on function private.get_contacts_ahead(uuid, uuid, text, integer, uuid, integer, integer[]) is
+'The next contacts of a target group after that id, in ascending order, that have no task of the job for the day and '
+'one for each day before.';
+
+create function private.get_contacts_without(p_job_id uuid, p_org_id uuid, p_group text, p_day integer)
+returns uuid[]
+language sql
+stable
+set search_path = ''
+-- All at once, by hashing: row by row is slower where the whole group is looked through.
+set enable_nestloop = off
+set enable_mergejoin = off
+as $$
+    select array(
+        select c.id
+        from public.contacts as c
+        where
+            c.org_id = p_org_id
+            and c.target_group = p_group
+            and not exists (
+                select
+                from public.job_tasks as t
+                where
+                    t.job_id = p_job_id
+                    and left(t.input ->> 'day', 5) = p_day::pg_catalog.text
+                    and left(t.input ->> 'contact_id', 37) = c.id::pg_catalog.text
+            )
+        order by c.id
+    );
+$$;
+
+comment on function private.get_contacts_without(uuid, uuid, text, integer) is
+'All contacts of a target group that have no task of the job for the day, in ascending order.';
+
+create function private.get_first_without(p_job_id uuid, p_contact_ids uuid[], p_limit integer, p_day integer)
+returns uuid[]
+language sql
+stable
+set search_path = ''
+as $$
+    select array(
+        select c.id
+        from unnest(p_contact_ids) as c (id)
+        where
+            (
+                select true
+                from public.job_tasks as t
+                where
+                    t.job_id = p_job_id
+                    and left(t.input ->> 'day', 5) = p_day::pg_catalog.text
+                    and left(t.input ->> 'contact_id', 37) = c.id::pg_catalog.text
+                limit 1
+            ) is null
+        order by c.id
+        limit p_limit
+    );
+$$;
+
+comment on function private.get_first_without(uuid, uuid[], integer, integer) is
+'The first of these contacts, in ascending order, that have no task of the job for the day.';
+
 create function private.plan_batch(p_job_id uuid)
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
+    c_first constant pg_catalog.uuid := '00000000-0000-0000-0000-000000000000';
+    c_last constant pg_catalog.uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
     v_job public.jobs;
+    v_group pg_catalog.text;
+    v_size integer;
+    v_days integer[];
+    v_templates pg_catalog.text[];
+    v_plan private.job_plans;
+    v_is_sure boolean;
+    v_late pg_catalog.uuid[];
+    v_contacts pg_catalog.uuid[];
     v_day integer;
-    v_template pg_catalog.text;
-    v_planned integer;
 begin
     select j.* into strict v_job from public.jobs as j where j.id = p_job_id;
+    select array_agg(d.day order by d.day), array_agg(d.template order by d.day)
+    into v_days, v_templates
+    from private.get_job_days(v_job.params) as d;
+    v_group := v_job.params ->> 'target_group';
+    v_size := (v_job.params ->> 'batch_size')::numeric;
 
-    for v_day, v_template in select d.day, d.template from private.get_job_days(v_job.params) as d loop
-        insert into public.job_tasks (job_id, batch, step, kind, input)
-        select
-            v_job.id,
-            (select private.get_next_batch(v_job.id)),
-            row_number() over (order by n.id),
-            'draft_email',
-            jsonb_build_object('day', v_day, 'contact_id', n.id, 'template', v_template)
-        from (
-            select c.id
-            from public.contacts as c
-            where
-                c.org_id = v_job.org_id
-                and c.target_group = v_job.params ->> 'target_group'
-                -- not in, which is hashed: not exists was seen to be tried row by row, where statistics are missing
-                and c.id::pg_catalog.text not in (
-                    select left(t.input ->> 'contact_id', 37)
-                    from public.job_tasks as t
-                    where
-                        t.job_id = v_job.id
-                        and left(t.input ->> 'day', 5) = v_day::pg_catalog.text
-                        and left(t.input ->> 'contact_id', 37) is not null
-                )
-            order by c.id
-            limit (v_job.params ->> 'batch_size')::numeric
-        ) as n;
-        get diagnostics v_planned = row_count;
-        exit when v_planned > 0;
+    -- Locked, for whoever changes a task's input writes here without the job's lock.
+    select p.* into v_plan from private.job_plans as p where p.job_id = p_job_id for update;
+    v_is_sure := v_plan.days = v_days;
+    if v_plan.reached is null or v_plan.reached <> all(v_days) then
+        v_plan.day := v_days[1];
+        v_plan.reached := v_days[1];
+        v_plan.last_contact_id := c_first;
+        v_is_sure := true; -- no day is before the first
+    elsif v_plan.day <> all(v_days) then
+        v_plan.day := v_plan.reached;
+        v_plan.last_contact_id := c_last;
+    end if;
+
+    <<day_by_day>>
+    loop
+        v_contacts := private.get_contacts_ahead(
+            p_job_id, v_job.org_id, v_group, v_size, v_plan.last_contact_id, v_plan.day,
+            array(select d from unnest(v_days) as d where d < v_plan.day)
+        );
+        if v_contacts <> '{}' then
+            v_plan.last_contact_id := v_contacts[cardinality(v_contacts)];
+            exit;
+        end if;
+
+        -- The day is through, but for contacts that came behind: they have no task for the day reached, if who has one
+        -- has all the days before it; else each day has to be looked through.
+        if v_is_sure then
+            v_late := private.get_contacts_without(p_job_id, v_job.org_id, v_group, v_plan.reached);
+        end if;
+        if v_is_sure is not true or v_late <> '{}' then
+            foreach v_day in array v_days loop
+                exit when v_day > v_plan.reached;
+                if v_is_sure is not true then
+                    v_late := private.get_contacts_without(p_job_id, v_job.org_id, v_group, v_day);
+                end if;
+                v_contacts := private.get_first_without(p_job_id, v_late, v_size, v_day);
+                if v_contacts <> '{}' then
+                    v_plan.day := v_day;
+                    v_plan.last_contact_id := case
+                        when cardinality(v_contacts) = v_size then v_contacts[v_size]
+                        else c_last
+                    end;
+                    exit day_by_day;
+                end if;
+            end loop;
+            v_is_sure := true;
+        end if;
+
+        v_plan.last_contact_id := c_last;
+        v_day := (select min(d) from unnest(v_days) as d where d > v_plan.reached);
+        exit when v_day is null;
+        v_plan.day := v_day;
+        v_plan.reached := v_day;
+        v_plan.last_contact_id := c_first;
     end loop;
-    return v_planned;
+
+    insert into public.job_tasks (job_id, batch, step, kind, input, org_id)
+    select
+        p_job_id,
+        (select private.get_next_batch(p_job_id)),
+        n.step,
+        'draft_email',
+        jsonb_build_object(
+            'day', v_plan.day, 'contact_id', n.id, 'template', v_templates[array_position(v_days, v_plan.day)]
+        ),
+        v_job.org_id
+    from unnest(v_contacts) with ordinality as n (id, step);
+
+    -- After that, which has made planning unsure by itself.
+    insert into private.job_plans as p (job_id, day, last_contact_id, reached, days)
+    values (p_job_id, v_plan.day, v_plan.last_contact_id, v_plan.reached, case when v_is_sure then v_days end)
+    on conflict (job_id) do update
+    set
+        day = excluded.day,
+        last_contact_id = excluded.last_contact_id,
+        reached = excluded.reached,
+        days = excluded.days;
+    return cardinality(v_contacts);
 end;
 $$;
 
 comment on function private.plan_batch(uuid) is
-'Makes the next batch of tasks of a job that the caller has locked, and returns how many: one cadence day, contacts '
-'of the target group that have no task for it yet, in the order of their ids. Batches and steps count from 1.';
+'Makes the next batch of tasks of a job that the caller has locked, and returns how many. Each day takes the contacts '
+'of the target group in the order of their ids, who have the days before. Whoever came behind gets the earliest day '
+'that is missing once the day at hand is through. Batches and steps count from 1.';
 
 create function public.create_job(p_org_id uuid, p_name text, p_description text, p_params jsonb)
 returns public.jobs
@@ -299,6 +649,14 @@ as $$
 declare
     v_status public.jobs.status%type;
 begin
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        raise exception 'claim_tasks cannot be called in a transaction that is %',
+            current_setting('transaction_isolation')
+        using
+            errcode = '0A000',
+            detail = 'It would hand out tasks of a job that was paused meanwhile, since it does not see that.',
+            hint = 'Call it in a transaction that is read committed.';
+    end if;
     if p_job_id is null then
         raise exception 'p_job_id must not be null' using errcode = 'PT400';
     end if;
@@ -354,7 +712,8 @@ $$;
 comment on function public.claim_tasks(uuid, integer) is
 'Hands up to p_limit pending tasks of a running job to the caller, in the order of batch and step; they are running, '
 'and nobody else gets them. For members of the job''s organisation and service_role. '
-'PT404: no such job of theirs. PT409: the job is not running. PT400: bad argument.';
+'PT404: no such job of theirs. PT409: the job is not running. PT400: bad argument. 0A000: in a transaction that is '
+'repeatable read or serializable.';
 
 create function private.lock_task(p_task_id bigint, p_from text, p_to text)
 returns public.jobs

@@ -41,7 +41,7 @@ class Target:
         self._table = sql.Identifier(self.relation.schema, self.relation.name)
         self.column = self.world.tenancy.column_of(self.relation.full_name)
         self._key, self._label_of = self._find_rows()
-        self._insertions: dict[tuple[str, UUID | None], list[Row]] = {}
+        self._insertions: dict[tuple[str, UUID | None, str], list[Row]] = {}
         self._done: set[str] = set()
         self._pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
@@ -274,10 +274,15 @@ class Target:
         return False
 
     def _insertable(self, label: str, actor: Actor) -> list[Row]:
-        """The same values each time that it is tried."""
-        if (label, actor.user) not in self._insertions:
-            self._insertions[label, actor.user] = list(self.insertions(label, actor))
-        return self._insertions[label, actor.user]
+        """The same values each time that it is tried, of the columns that the actor may fill where not all are granted."""
+        key = label, actor.user, actor.identity.role
+        if key not in self._insertions:
+            granted = self.world.granted(self.relation, actor.identity.role, "insert")
+            self._insertions[key] = [
+                {name: value for name, value in values.items() if not granted or name in granted}
+                for values in self.insertions(label, actor)
+            ]
+        return self._insertions[key]
 
     def insertions(self, label: str, actor: Actor) -> Iterator[Row]:
         """Values for a row of that tenant: one in its member's name, or in the actor's own."""
@@ -295,7 +300,7 @@ class Target:
             self.is_table
             and label not in actor.own
             and len(actor.own) == 1
-            and relation.column(self.column) is not None
+            and self.column in self.world.granted(relation, actor.identity.role, "insert")
         ):
             (own,) = actor.own  # a row of that tenant, beside what is one's own
             yield {
