@@ -1,5 +1,6 @@
-"""Settings of this repository's own tests: Hypothesis' profiles."""
+"""Settings of this repository's own tests: Hypothesis' profiles, and on what the Jobs system is tested."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A server on two cores that other workers load too: an example's time says nothing, and setting rows up takes a while.
@@ -11,3 +12,12 @@ settings.register_profile(
 )  # of make faults: none is left out
 settings.register_profile("thorough", _COMMON, max_examples=1000, stateful_step_count=50)
 settings.load_profile("dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of these tests alone."""
+    parser.addoption(
+        "--restored",
+        choices=["schema", "data"],
+        help="Run tests/jobs on a dump that was restored: schema alone, or data.",
+    )

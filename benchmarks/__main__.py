@@ -16,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import check, concurrency, counters, isolation, loading, snapshot, starting
+from benchmarks import check, concurrency, counters, isolation, large_jobs, loading, planning, snapshot, starting
 from benchmarks.bench import Bench
 from benchmarks.measuring import Figure, Track
 from pgassay import config, environment, migrations
@@ -34,8 +34,9 @@ CANNOT_RUN = 2
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--pg", metavar="BACKEND", help="embedded (default), system, container, auto, or the URL of a server.")
 @click.option("--pg-version", metavar="MAJOR", help="Major version of PostgreSQL that is wanted, as 17.")
-def main(pg: str | None, pg_version: str | None) -> None:
-    """Measure what starting, isolating and counting cost: figures and their limits, in less than two minutes."""
+@click.option("--long", "is_long", is_flag=True, help="Measure large campaigns alone, which takes several minutes.")
+def main(pg: str | None, pg_version: str | None, is_long: bool) -> None:
+    """Measure what starting, isolating and counting cost, beside their limits; with --long, what large campaigns do."""
     out = terminal.console()
     started = time.perf_counter()
     try:
@@ -43,18 +44,21 @@ def main(pg: str | None, pg_version: str | None) -> None:
             None, pg=pg or os.environ.get("PGASSAY_PG") or "embedded", pg_version=pg_version, cwd=ROOT
         )
         with _progress() as track:
-            starts, reason = _starts(track)
+            starts, reason = ([], "") if is_long else _starts(track)
             with _bench(settings, track) as bench:
                 out.print(f"{bench.databases.server}, on {os.cpu_count()} cores")
-                figures = [
-                    *starts,
-                    *loading.measure(track),
-                    *isolation.measure(bench),
-                    *concurrency.measure(bench),
-                    *counters.measure(bench),
-                    *check.measure(bench),
-                    *snapshot.measure(bench),
-                ]
+                if is_long:
+                    figures = [*planning.measure(bench), *large_jobs.measure(bench), *concurrency.measure_long(bench)]
+                else:
+                    figures = [
+                        *starts,
+                        *loading.measure(track),
+                        *isolation.measure(bench),
+                        *concurrency.measure(bench),
+                        *counters.measure(bench),
+                        *check.measure(bench),
+                        *snapshot.measure(bench),
+                    ]
     except PgassayError as error:
         terminal.console(stderr=True).print(f"benchmarks: {error}", soft_wrap=True)
         sys.exit(CANNOT_RUN)

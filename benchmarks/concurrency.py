@@ -10,20 +10,34 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from benchmarks.bench import Bench
-from benchmarks.measuring import Figure, middle
+from benchmarks.measuring import TIMES, Figure, middle
 from pgassay import Clone, Identity, Session, Stage, every_schedule
 from pgassay.interleavings import DEADLOCK
 
 STEP_LIMIT_MS = 5.0
 """200 steps a second."""
 
-CONTACTS, DAYS, WORKERS, BATCH, CLAIM = 1_000, 3, 4, 50, 25
+DAYS, WORKERS, CLAIM = 3, 4, 25
+SLOWER_LIMIT = 1.25
+"""Tasks a second in the first tenth of a large campaign, times those in its last: 1 / 0.8."""
 MEMBER = UUID("00000000-0000-4000-8000-000000000001")
 
 
 def measure(bench: Bench) -> list[Figure]:
     """The cost of a step, and of a task in a campaign."""
-    return [*_steps(bench), _campaign(bench)]
+    figure, _ = _campaign(bench, contacts=1_000, batch=50)
+    return [*_steps(bench), figure]
+
+
+def measure_long(bench: Bench) -> list[Figure]:
+    """A large campaign: whether its end is as fast as its beginning."""
+    figure, finished = _campaign(bench, contacts=100_000, batch=1_000)
+    tenth = len(finished) // 10
+    beginning, end = tenth / (finished[tenth] - finished[0]), tenth / (finished[-1] - finished[-1 - tenth])
+    slower = Figure(
+        "its first tenth", f"{beginning:.0f} a second", f"its last: {end:.0f}", beginning / end, TIMES, SLOWER_LIMIT
+    )
+    return [figure, slower]
 
 
 def _steps(bench: Bench) -> list[Figure]:
@@ -60,8 +74,9 @@ def _play(bench: Bench, stage: Stage, subject: str, parts: dict[str, list[str]])
     return deadlocks or steps, len(deadlocks)
 
 
-def _campaign(bench: Bench) -> Figure:
-    """From create_job to succeeded, each contact drafted once a day."""
+def _campaign(bench: Bench, *, contacts: int, batch: int) -> tuple[Figure, list[float]]:
+    """From create_job to succeeded, each contact drafted once a day; and when each of the tasks was finished."""
+    finished: list[float] = []
     with bench.clone() as clone, clone.connect() as owner, _member(clone) as member:
         owner.execute("insert into auth.users (id) values (%s)", [MEMBER])
         owner.execute("insert into public.organizations (id, name) values (%s, 'A')", [MEMBER])
@@ -71,20 +86,20 @@ def _campaign(bench: Bench) -> Figure:
         owner.execute(
             "insert into public.contacts (org_id, email, target_group) "
             "select %s, n || '@example.org', 'AMC' from generate_series(1, %s) as n",
-            [MEMBER, CONTACTS],
+            [MEMBER, contacts],
         )
         owner.execute("analyze")
         params = {
             "target_group": "AMC",
             "cadence": {f"day{day}": True for day in range(DAYS)},
             "templates": {"intro": {"subject": "Hello", "body": "Test"}},
-            "batch_size": BATCH,
+            "batch_size": batch,
         }
         started = time.perf_counter()
         row = member.execute("select (public.create_job(%s, 'x', null, %s)).id", [MEMBER, Jsonb(params)]).fetchone()
         assert row is not None
         member.execute("select public.transition_job_status(%s, 'running')", [row[0]])
-        workers = [threading.Thread(target=_work, args=[clone, row[0]]) for _ in range(WORKERS)]
+        workers = [threading.Thread(target=_work, args=[clone, row[0], finished]) for _ in range(WORKERS)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -96,15 +111,16 @@ def _campaign(bench: Bench) -> Figure:
             "(select (j.total_tasks, j.completed_tasks, j.failed_tasks)::text from public.jobs as j) "
             "from public.job_tasks where status = 'done'"
         ).fetchone()
-        tasks = CONTACTS * DAYS
+        tasks = contacts * DAYS
         assert done == (tasks, tasks, f"({tasks},{tasks},0)"), done
-    return Figure(
-        f"a campaign of {CONTACTS:,} contacts, {DAYS} days",
+    figure = Figure(
+        f"a campaign of {contacts:,} contacts, {DAYS} days",
         f"{taken:.1f} s",
         f"{WORKERS} workers: {tasks / taken:.0f} tasks a second, exact",
         taken / tasks * 1000,
         "ms",
     )
+    return figure, finished
 
 
 def _member(clone: Clone) -> Session:
@@ -113,11 +129,12 @@ def _member(clone: Clone) -> Session:
     return session
 
 
-def _work(clone: Clone, job: UUID) -> None:
+def _work(clone: Clone, job: UUID, finished: list[float]) -> None:
     with _member(clone) as session:
         planned: tuple[int] | None = (1,)
         while planned != (0,):
             while tasks := session.execute("select id from public.claim_tasks(%s, %s)", [job, CLAIM]).fetchall():
                 for (task,) in tasks:
                     session.execute("select public.finish_task(%s, '{}')", [task])
+                    finished.append(time.perf_counter())
             planned = session.execute("select public.plan_next_batch(%s)", [job]).fetchone()

@@ -14,7 +14,8 @@ create table private.job_plans (
     reached integer,
     days integer[],
     constraint job_plans_pkey primary key (job_id),
-    constraint job_plans_job_fkey foreign key (job_id) references public.jobs (id) on delete cascade
+    constraint job_plans_job_fkey
+    foreign key (job_id) references public.jobs (id) on delete cascade on update cascade
 );
 
 comment on table private.job_plans is
@@ -110,8 +111,8 @@ begin
     -- Also before the first batch: planning waits for this row, and sees what has changed.
     insert into private.job_plans as p (job_id)
     select j.id
-    from unnest(array[old.job_id, new.job_id]) as j (id)
-    group by j.id
+    from public.jobs as j
+    where j.id in (old.job_id, new.job_id) -- the old one has another id now where that was changed
     order by j.id
     on conflict (job_id) do update set days = null;
     return null;

@@ -274,7 +274,7 @@ class Target:
         return False
 
     def _insertable(self, label: str, actor: Actor) -> list[Row]:
-        """The same values each time that it is tried, of the columns that the actor may fill where not all are granted."""
+        """The same values each time that it is tried: of columns that the actor may fill, where some are granted."""
         key = label, actor.user, actor.identity.role
         if key not in self._insertions:
             granted = self.world.granted(self.relation, actor.identity.role, "insert")
