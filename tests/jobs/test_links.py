@@ -91,15 +91,6 @@ def test_the_owner_is_who_created_the_job_and_null_once_deleted(db: Session) -> 
     assert one(db, "select owner_id from public.jobs where id = %s", [job]) is None
 
 
-def test_names_have_1_to_200_characters_and_are_not_blank(db: Session) -> None:
-    cast = settle(db)
-    insert = "insert into public.jobs (org_id, name) values (%s, %s)"
-    for name in ("x", "x" * 200, "  x  ", "\u00e4", "名"):
-        assert outcome(db, insert, [cast.org_a, name]) == "ok", repr(name)
-    for name in ("", "x" * 201, " ", "\t\n", "\u00a0", "\u2003\u3000", "\u200b"):
-        assert outcome(db, insert, [cast.org_a, name]) == "23514", repr(name)
-
-
 def test_params_are_an_object(db: Session) -> None:
     cast = settle(db)
     insert = "insert into public.jobs (org_id, name, params) values (%s, 'x', %s::jsonb)"
