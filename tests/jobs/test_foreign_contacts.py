@@ -101,7 +101,8 @@ def test_one_foreign_contact_among_many_refuses_the_statement(db: Session, who: 
     own, foreign = contact(db, cast.org_a), contact(db, cast.org_b)
     insert = (
         "insert into public.job_tasks (job_id, batch, step, kind, input) select x.job, 0, row_number() over (), "
-        "'research', jsonb_build_object('contact_id', x.contact) from unnest(%s::uuid[], %s::text[]) as x (job, contact)"
+        "'research', jsonb_build_object('contact_id', x.contact) "
+        "from unnest(%s::uuid[], %s::text[]) as x (job, contact)"
     )
     with acting(db, cast, who):
         for jobs, contacts, expected in (

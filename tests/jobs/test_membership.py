@@ -1,4 +1,4 @@
-"""Section 5: membership alone decides, whatever a member's role is, and in whatever state and however old the rows are."""
+"""Section 5: membership alone decides, whatever a member's role is, whatever state a row is in, and however old it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tests.jobs.test_isolation import CALLS, CREATE
 
 ROLES = ("owner", "admin", "member")
 DOORS = {
-    "jobs": "id", "job_tasks": "id", "kanban_cards": "id", "agent_runs": "id", "contacts": "id", "job_metrics": "job_id",
+    "jobs": "id", "job_tasks": "id", "kanban_cards": "id", "agent_runs": "id", "contacts": "id",
+    "job_metrics": "job_id",
 }  # fmt: skip
 # they read no column: only the policy for the command itself can hold them back
 BLIND = {
@@ -198,7 +199,7 @@ def test_others_read_and_change_none_of_them_not_even_who_owns_the_job_and_left(
         "a member of another organisation": other.members["owner"],
         "anon": None,
     }[who]
-    visible = other.keys if who == "a member of another organisation" else dict.fromkeys(DOORS, set[Any]())
+    visible = other.keys if who == "a member of another organisation" else {relation: set() for relation in DOORS}
     for relation, key in DOORS.items():
         with acting(db, user):
             query = f"select {key} from public.{relation}"
