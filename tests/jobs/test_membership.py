@@ -1,4 +1,4 @@
-"""Section 5: membership alone decides, whatever a member's role is, whatever state a row is in, and however old it is."""
+"""Section 5: membership alone decides, whatever a member's role, and whatever the state and the age of a row."""
 
 from __future__ import annotations
 
