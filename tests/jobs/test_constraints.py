@@ -14,7 +14,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pgassay import Session
-from tests.jobs.cast import new_job, new_tasks, one, outcome, settle, without_triggers
+from tests.jobs.cast import new_contacts, new_job, new_tasks, one, outcome, settle, without_triggers
 from tests.jobs.model import COUNTERS, FINAL, JOB_STATUSES, TASK_KINDS, TASK_STATUSES
 
 INSERT_TASK = "insert into public.job_tasks (job_id, batch, step, kind) values (%s, %s, %s, %s)"
@@ -202,22 +202,19 @@ def test_a_tasks_times_fit_its_status(db: Session, status: str) -> None:
                 assert found == ("ok" if all(fits) else "23514"), (started, finished)
 
 
-@pytest.mark.parametrize("table", TYPES)
-def test_an_id_is_given_once(db: Session, table: str) -> None:
-    job, task = a_job_and_its_task(db)
-    again: dict[str, tuple[str, Any]] = {
-        "jobs": (
-            "insert into public.jobs (id, org_id, name) select id, org_id, 'y' from public.jobs where id = %s",
-            job,
-        ),
-        "job_tasks": (
-            "insert into public.job_tasks (id, job_id, batch, step, kind) overriding system value "
-            "select id, job_id, 9, 9, kind from public.job_tasks where id = %s",
-            task,
-        ),
-    }
-    statement, key = again[table]
-    assert outcome(db, statement, [key]) == "23505"
+def test_an_id_is_given_once(db: Session) -> None:
+    """Not even to a job of another organisation, or to a task of another job."""
+    cast = settle(db)
+    job, other = new_job(db, cast.org_a), new_job(db, cast.org_a)
+    (task,) = new_tasks(db, job, [(0, 0)])
+    insert = (
+        "insert into public.job_tasks (id, job_id, batch, step, kind) overriding system value "
+        "values (%s, %s, 9, 9, 'research')"
+    )
+    for org in (cast.org_a, cast.org_b):
+        assert outcome(db, "insert into public.jobs (id, org_id, name) values (%s, %s, 'y')", [job, org]) == "23505"
+    for place in (job, other):
+        assert outcome(db, insert, [task, place]) == "23505"
 
 
 def test_a_job_is_of_an_organisation_and_an_owner_that_there_are(db: Session) -> None:
@@ -237,21 +234,53 @@ def test_a_task_is_of_a_job_that_there_is(db: Session) -> None:
     assert outcome(db, "update public.job_tasks set job_id = %s", [uuid4()]) == "23503"
 
 
-def test_what_rows_refer_to_keeps_its_id(db: Session) -> None:
-    """An organisation with jobs, and a job with cards or runs: nothing else would follow."""
+HELD = {
+    "a membership": "insert into public.organization_members (organization_id, user_id) values (%(org)s, %(user)s)",
+    "a contact": "insert into public.contacts (org_id, email) values (%(org)s, 'x')",
+    "a job": "insert into public.jobs (org_id, name) values (%(org)s, 'x')",
+    "a card": "insert into public.kanban_cards (org_id, type, title) values (%(org)s, 'research', 'x')",
+    "a run": "insert into public.agent_runs (org_id, mode) values (%(org)s, 'x')",
+    "the job of a card": "insert into public.kanban_cards (org_id, type, title, job_id) "
+    "values (%(org)s, 'research', 'x', %(job)s)",
+    "the job of a run": "insert into public.agent_runs (org_id, mode, job_id) values (%(org)s, 'x', %(job)s)",
+    "the owner of a job": "insert into public.jobs (org_id, name, owner_id) values (%(org)s, 'x', %(user)s)",
+    "the user of a membership": "insert into public.organization_members (organization_id, user_id) "
+    "values (%(org)s, %(user)s)",
+    "the contact of a card": "insert into public.kanban_cards (org_id, type, title, contact_id) "
+    "values (%(org)s, 'research', 'x', %(contact)s)",
+}
+
+
+@pytest.mark.parametrize("holder", HELD)
+def test_what_a_row_refers_to_keeps_its_id(db: Session, holder: str) -> None:
+    """But for a task, which goes with its job."""
     cast = settle(db)
-    job, with_run = new_job(db, cast.org_a), new_job(db, cast.org_a)
-    (task,) = new_tasks(db, job, [(0, 0)])
-    db.execute("delete from public.organization_members")
-    card = "insert into public.kanban_cards (org_id, type, title, job_id, task_id) values (%s, 'research', 'x', %s, %s)"
-    run = "insert into public.agent_runs (org_id, mode, job_id) values (%s, 'x', %s)"
-    db.execute(card, [cast.org_a, job, task])
-    db.execute(run, [cast.org_a, with_run])
-    assert outcome(db, "update public.organizations set id = %s where id = %s", [uuid4(), cast.org_a]) == "23503"
-    for linked in (job, with_run):
-        assert outcome(db, "update public.jobs set id = %s where id = %s", [uuid4(), linked]) == "23503"
-    db.execute("update public.jobs set owner_id = %s", [cast.stranger])
-    assert outcome(db, "update auth.users set id = %s where id = %s", [uuid4(), cast.stranger]) == "23503"
+    values: dict[str, Any] = {"org": uuid4(), "user": cast.stranger}
+    db.execute("insert into public.organizations (id, name) values (%(org)s, 'x')", values)
+    table = "organizations"
+    if "user" in holder or "owner" in holder:
+        table, held = "auth.users", cast.stranger
+    elif "job of" in holder:
+        table = "jobs"
+        held = values["job"] = new_job(db, values["org"])
+    elif "contact of" in holder:
+        table = "contacts"
+        (held,) = new_contacts(db, values["org"], 1)
+        values["contact"] = held
+    else:
+        held = values["org"]
+    change = f"update {'' if '.' in table else 'public.'}{table} set id = %s where id = %s"
+    with db.example():
+        assert outcome(db, change, [uuid4(), held]) == "ok", "nothing refers to it yet"
+    db.execute(HELD[holder].encode(), values)
+    assert outcome(db, change, [uuid4(), held]) == "23503"
+
+
+def test_a_task_follows_its_job_to_another_id(db: Session) -> None:
+    job, task = a_job_and_its_task(db)
+    assert outcome(db, "update public.jobs set id = %s where id = %s", [uuid4(), job]) == "ok"
+    followed = "select t.id from public.job_tasks as t join public.jobs as j on j.id = t.job_id where j.id <> %s"
+    assert one(db, followed, [job]) == task
 
 
 def test_what_a_job_was_told_is_kept_as_it_was(db: Session) -> None:

@@ -8,7 +8,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pgassay import Session
-from tests.jobs.cast import PARAMS, new_card, new_job, new_tasks, one, outcome, settle
+from tests.jobs.cast import PARAMS, new_card, new_contacts, new_job, new_tasks, one, outcome, settle
 
 
 def test_deleting_a_job_deletes_its_tasks_and_keeps_cards_and_runs_without_their_links(db: Session) -> None:
@@ -25,6 +25,18 @@ def test_deleting_a_job_deletes_its_tasks_and_keeps_cards_and_runs_without_their
     cards = db.execute("select id, job_id, task_id from public.kanban_cards").fetchall()
     assert sorted(cards) == sorted([(card, None, None), (kept_card, other, kept)])
     assert db.execute("select id, job_id from public.agent_runs").fetchall() == [(run, None)]
+
+
+def test_a_job_whose_batches_were_planned_can_be_deleted_like_any_other(db: Session) -> None:
+    cast = settle(db)
+    new_contacts(db, cast.org_a, 7)
+    with db.as_user(cast.member_a):
+        create = "select (public.create_job(%s, 'x', null, %s)).id"
+        job, kept = (one(db, create, [cast.org_a, Jsonb(PARAMS)]) for _ in range(2))
+        assert one(db, "select public.plan_next_batch(%s)", [job]) == 2
+        assert db.execute("delete from public.jobs where id = %s", [job]).rowcount == 1
+        assert db.execute("select job_id from public.job_tasks group by job_id").fetchall() == [(kept,)]
+        assert one(db, "select public.plan_next_batch(%s)", [kept]) == 2
 
 
 def test_deleting_a_task_keeps_its_cards_with_their_job(db: Session) -> None:
