@@ -30,6 +30,7 @@ from tests.jobs.cast import (
     one,
     outcome,
     settle,
+    words_of,
 )
 
 TABLES = ("jobs", "job_tasks", "kanban_cards", "agent_runs", "contacts")
@@ -256,7 +257,9 @@ def test_what_is_foreign_and_what_is_not_there_are_told_in_the_same_words(db: Se
         ):
             db.execute(CALLS[call].encode(), target)
         asked_for = r"(?<=^job ){job}|(?<=^task )({running}|{failed})".format_map(target)
-        words.append((caught.value.sqlstate, re.sub(asked_for, "…", str(caught.value)), heard))
+        words.append(
+            (caught.value.sqlstate, re.sub(asked_for, "…", str(caught.value)), words_of(caught.value.diag)[5:], heard)
+        )
     assert words[1] == words[2]
 
 
