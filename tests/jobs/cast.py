@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -136,3 +136,41 @@ def one(db: Session, statement: str, parameters: Parameters = ()) -> Any:
     rows = db.execute(statement.encode(), parameters).fetchall()
     assert len(rows) == 1, rows
     return rows[0][0]
+
+
+Words = tuple[str | None, ...]
+"""What a message of the server says: see `words_of`."""
+
+
+def words_of(message: psycopg.errors.Diagnostic) -> Words:
+    """Severity, SQLSTATE, text, DETAIL, HINT, and the names of what it is about."""
+    return (
+        message.severity_nonlocalized, message.sqlstate, message.message_primary, message.message_detail,
+        message.message_hint, message.schema_name, message.table_name, message.column_name, message.datatype_name,
+        message.constraint_name,
+    )  # fmt: skip
+
+
+@contextmanager
+def listening(db: Session) -> Iterator[list[Words]]:
+    """Collect each NOTICE and WARNING that the server sends within the block."""
+    heard: list[Words] = []
+
+    def hear(message: psycopg.errors.Diagnostic) -> None:
+        heard.append(words_of(message))
+
+    db.add_notice_handler(hear)
+    try:
+        yield heard
+    finally:
+        db.remove_notice_handler(hear)
+
+
+@contextmanager
+def without_triggers(db: Session, *tables: str) -> Iterator[None]:
+    """Constraints alone, for the owner: triggers of these tables do not fire within the block, foreign keys do."""
+    for table in tables:
+        db.execute(f"alter table public.{table} disable trigger user".encode())
+    yield
+    for table in tables:
+        db.execute(f"alter table public.{table} enable trigger user".encode())

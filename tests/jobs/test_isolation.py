@@ -21,6 +21,7 @@ from tests.jobs.cast import (
     Cast,
     Parameters,
     acting,
+    listening,
     new_campaign,
     new_card,
     new_contacts,
@@ -29,6 +30,7 @@ from tests.jobs.cast import (
     one,
     outcome,
     settle,
+    words_of,
 )
 
 TABLES = ("jobs", "job_tasks", "kanban_cards", "agent_runs", "contacts")
@@ -248,10 +250,16 @@ def test_what_is_foreign_and_what_is_not_there_are_told_in_the_same_words(db: Se
     words = []
     # first one that is not compared: PL/pgSQL words the context of an expression's first evaluation in another way
     for target in (NOWHERE, new_campaign(db, cast.org_b), NOWHERE):
-        with db.as_user(cast.member_a), pytest.raises(psycopg.Error, match="not found") as caught:
+        with (
+            listening(db) as heard,
+            db.as_user(cast.member_a),
+            pytest.raises(psycopg.Error, match="not found") as caught,
+        ):
             db.execute(CALLS[call].encode(), target)
         asked_for = r"(?<=^job ){job}|(?<=^task )({running}|{failed})".format_map(target)
-        words.append((caught.value.sqlstate, re.sub(asked_for, "…", str(caught.value))))
+        words.append(
+            (caught.value.sqlstate, re.sub(asked_for, "…", str(caught.value)), words_of(caught.value.diag)[5:], heard)
+        )
     assert words[1] == words[2]
 
 

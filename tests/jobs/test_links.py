@@ -8,7 +8,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pgassay import Session
-from tests.jobs.cast import PARAMS, new_card, new_job, new_tasks, one, outcome, settle
+from tests.jobs.cast import PARAMS, new_card, new_contacts, new_job, new_tasks, one, outcome, settle
 
 
 def test_deleting_a_job_deletes_its_tasks_and_keeps_cards_and_runs_without_their_links(db: Session) -> None:
@@ -25,6 +25,18 @@ def test_deleting_a_job_deletes_its_tasks_and_keeps_cards_and_runs_without_their
     cards = db.execute("select id, job_id, task_id from public.kanban_cards").fetchall()
     assert sorted(cards) == sorted([(card, None, None), (kept_card, other, kept)])
     assert db.execute("select id, job_id from public.agent_runs").fetchall() == [(run, None)]
+
+
+def test_a_job_whose_batches_were_planned_can_be_deleted_like_any_other(db: Session) -> None:
+    cast = settle(db)
+    new_contacts(db, cast.org_a, 7)
+    with db.as_user(cast.member_a):
+        create = "select (public.create_job(%s, 'x', null, %s)).id"
+        job, kept = (one(db, create, [cast.org_a, Jsonb(PARAMS)]) for _ in range(2))
+        assert one(db, "select public.plan_next_batch(%s)", [job]) == 2
+        assert db.execute("delete from public.jobs where id = %s", [job]).rowcount == 1
+        assert db.execute("select job_id from public.job_tasks group by job_id").fetchall() == [(kept,)]
+        assert one(db, "select public.plan_next_batch(%s)", [kept]) == 2
 
 
 def test_deleting_a_task_keeps_its_cards_with_their_job(db: Session) -> None:
@@ -89,15 +101,6 @@ def test_the_owner_is_who_created_the_job_and_null_once_deleted(db: Session) -> 
     assert one(db, "select owner_id from public.jobs where id = %s", [job]) == cast.member_a
     db.execute("delete from auth.users where id = %s", [cast.member_a])
     assert one(db, "select owner_id from public.jobs where id = %s", [job]) is None
-
-
-def test_names_have_1_to_200_characters_and_are_not_blank(db: Session) -> None:
-    cast = settle(db)
-    insert = "insert into public.jobs (org_id, name) values (%s, %s)"
-    for name in ("x", "x" * 200, "  x  ", "\u00e4", "名"):
-        assert outcome(db, insert, [cast.org_a, name]) == "ok", repr(name)
-    for name in ("", "x" * 201, " ", "\t\n", "\u00a0", "\u2003\u3000", "\u200b"):
-        assert outcome(db, insert, [cast.org_a, name]) == "23514", repr(name)
 
 
 def test_params_are_an_object(db: Session) -> None:

@@ -1,7 +1,8 @@
 """Section 5: what a user sees and can cause is the same whether another organisation exists or not.
 
 The same statements are run in two worlds, one with and one without organisation B. Both have the same rows of A, made
-first and with explicit ids. Statements give back no timestamps and no generated ids.
+first and with explicit ids. Statements give back no timestamps and no generated ids. Compared is all that the server
+says: rows, row counts, errors with their DETAIL and HINT, each NOTICE and WARNING.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from pgassay import Session
 from pgassay.fixtures import Example
-from tests.jobs.cast import PARAMS, acting
+from tests.jobs.cast import PARAMS, acting, listening, words_of
 
 
 def uuid(kind: int, number: int) -> UUID:
@@ -55,6 +56,7 @@ COLUMNS = {
 STATEMENTS = [
     *(f"select count(*) from public.{relation}" for relation in RELATIONS),
     *(f"select {columns} from public.{relation}" for relation, columns in COLUMNS.items()),
+    "select org_id from public.job_tasks where job_id = %(job)s",
     "select name from public.jobs where id = %(job)s",
     "select name, total_tasks from public.job_metrics where job_id = %(job)s",
     "select kind from public.job_tasks where id = %(task)s for update",
@@ -64,6 +66,8 @@ STATEMENTS = [
     "on conflict do nothing",
     "insert into public.job_tasks (job_id, batch, step, kind) values (%(job)s, 0, %(step)s, 'research') "
     "on conflict (job_id, batch, step) do update set kind = 'follow_up'",
+    "insert into public.job_tasks (job_id, batch, step, kind, input) "
+    "values (%(job)s, 1, %(step)s, 'research', jsonb_build_object('contact_id', %(contact)s::text))",
     "insert into public.kanban_cards (id, org_id, type, title, job_id) "
     "values (%(new)s, %(org)s, 'research', 'x', %(job)s)",
     "insert into public.kanban_cards (id, org_id, type, title, job_id, task_id) "
@@ -76,6 +80,7 @@ STATEMENTS = [
     "update public.jobs set name = 'all'",
     "update public.job_tasks set step = step + 10",
     "update public.job_tasks set step = %(step)s where id = %(task)s",
+    "update public.job_tasks set input = jsonb_build_object('contact_id', %(contact)s::text) where job_id = %(job)s",
     "update public.kanban_cards set job_id = %(job)s, task_id = null where id = %(card)s",
     "update public.kanban_cards set org_id = %(org)s where id = %(card)s",
     "update public.kanban_cards set state = 'done'",
@@ -152,9 +157,9 @@ def everything_of(db: Session, org: UUID) -> list[Any]:
 
 
 def run(db: Session, user: UUID | None, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
-    """What a user is told: rows as a multiset, row counts, or the whole text of the error."""
+    """What a user is told: rows as a multiset, row counts, the whole error, and each notice and warning."""
     told: list[Any] = []
-    with acting(db, user):
+    with acting(db, user), listening(db) as heard:
         for statement, values in steps:
             try:
                 with db.transaction():
@@ -162,9 +167,8 @@ def run(db: Session, user: UUID | None, steps: list[tuple[str, dict[str, Any]]])
                     rows = shown(cursor) if cursor.description else []
                     told.append((statement, cursor.statusmessage, rows))
             except psycopg.Error as error:
-                diag = error.diag
-                told.append((statement, diag.sqlstate, diag.message_primary, diag.message_detail, diag.constraint_name))
-    return told
+                told.append((statement, words_of(error.diag)))
+    return [*told, *heard]
 
 
 @pytest.mark.parametrize("user", USERS)
@@ -186,3 +190,34 @@ def test_a_user_cannot_tell_whether_another_organisation_exists(
             assert everything_of(db, ORG_B) == before
             seen.append((told, everything_of(db, ORG_A)))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("statement", [text for text in STATEMENTS if "%(" in text])
+def test_a_row_of_another_organisation_is_told_from_none_by_no_statement(db: Session, statement: str) -> None:
+    """Each statement that names a row, aimed at one of B and at none: the server says the same, to the word."""
+    for person in (MEMBER, REMOVED, STRANGER, MEMBER_OF_B):
+        db.execute("insert into auth.users (id) values (%s)", [person])
+    populate(db, ORG_A, MEMBER, (1, 2))
+    populate(db, ORG_B, MEMBER_OF_B, (3, 4))
+    db.execute("select public.refresh_job_metrics()")
+    own = {"org": ORG_A, "job": uuid(3, 1), "card": uuid(4, 1), "run": uuid(5, 1), "new": uuid(7, 1), "step": 0}
+    own |= {"task": TASK + 1, "contact": uuid(6, 1), "status": "paused"}
+    told = []
+    # none is asked for twice: PL/pgSQL words the context of an expression's first evaluation in another way
+    for n, org in ((5, uuid(1, 5)), (3, ORG_B), (5, uuid(1, 5))):
+        aimed = {"org": org, "job": uuid(3, n), "card": uuid(4, n), "run": uuid(5, n), "task": TASK + n}
+        aimed |= {"contact": uuid(6, n)}
+        answers = []
+        for name in [key for key in aimed if f"%({key})s" in statement] + [""]:
+            foreign = aimed if not name else {name: aimed[name]}  # one alone, and in the end all of them
+            with db.example():
+                answer = repr(run(db, MEMBER, [(statement, own | foreign)]))
+            for key, value in aimed.items():
+                answer = answer.replace(str(value), key)
+            answers.append(answer)
+        told.append(answers)
+    assert told[1] == told[2]
+    with db.example():
+        before = everything_of(db, ORG_B)
+        run(db, MEMBER, [(statement, own | {"org": ORG_B, "job": uuid(3, 3), "card": uuid(4, 3), "task": TASK + 3})])
+        assert everything_of(db, ORG_B) == before

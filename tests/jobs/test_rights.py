@@ -18,6 +18,7 @@ PROTECTED = {
     },
     "public.job_tasks": {
         "id", "status", "output", "error_message", "retry_count", "created_at", "started_at", "finished_at",
+        "org_id",
     },
 }  # fmt: skip
 FUNCTIONS_OF_THE_API = {
@@ -108,7 +109,7 @@ def test_every_function_has_a_fixed_search_path_and_says_what_it_is_for(db: Sess
             assert not definer
             assert config == ["search_path=pg_catalog, pg_temp"]
         else:
-            assert config == ['search_path=""'], signature
+            assert 'search_path=""' in config, signature
         assert one(db, "select obj_description(%s::regprocedure, 'pg_proc')", [signature]), signature
 
 
@@ -155,22 +156,39 @@ def test_policies_find_rows_by_an_index_among_those_of_other_organisations(db: S
     """Section 5: a statement without a condition costs what the caller's own rows cost."""
     cast = settle(db)
     db.execute("insert into public.organizations (name) select 'other' from generate_series(1, 300)")
-    for statement in (
-        "insert into public.contacts (org_id, email) select o.id, 'a@b.c' {}",
-        "insert into public.jobs (org_id, name) select o.id, 'x' {}",
-        "insert into public.kanban_cards (org_id, type, title) select o.id, 'research', 'x' {}",
-        "insert into public.agent_runs (org_id, mode) select o.id, 'x' {}",
-        "insert into public.job_tasks (job_id, batch, step, kind) select j.id, 0, 0, 'research' from public.jobs as j",
-    ):
-        db.execute(statement.format("from public.organizations as o, generate_series(1, 10)").encode())
-    db.execute(f"analyze {', '.join(f'public.{name}' for name in HARMLESS)}".encode())
-    column = "job_id" if table == "job_tasks" else "org_id"
+    of_each = "from public.organizations as o, generate_series(1, 10)"
+    rows = {
+        "contacts": f"insert into public.contacts (org_id, email) select o.id, 'a@b.c' {of_each}",
+        "jobs": f"insert into public.jobs (org_id, name) select o.id, 'x' {of_each}",
+        "kanban_cards": f"insert into public.kanban_cards (org_id, type, title) select o.id, 'research', 'x' {of_each}",
+        "agent_runs": f"insert into public.agent_runs (org_id, mode) select o.id, 'x' {of_each}",
+        "job_tasks": "insert into public.job_tasks (job_id, batch, step, kind) "
+        "select j.id, 0, 0, 'research' from public.jobs as j",
+    }
+    for name in ["jobs", table] if table == "job_tasks" else [table]:
+        db.execute(rows[name].encode())
+    db.execute(f"analyze public.organization_members, public.{table}".encode())
     statement = STATEMENTS[verb].format(table=table, harmless=HARMLESS[table])
     for user in (cast.member_a, cast.stranger):
         with db.as_user(user):
             plan = "\n".join(row[0] for row in db.execute(f"explain (costs off) {statement}".encode()))
-        assert f"Index Cond: ({column} = ANY" in plan, plan
+        assert "Index Cond: (org_id = ANY" in plan, plan
         assert f"Seq Scan on {table}" not in plan, plan
+
+
+@pytest.mark.parametrize("who", ["member", "stranger"])
+def test_metrics_are_found_by_an_index_among_those_of_other_organisations(db: Session, who: str) -> None:
+    cast = settle(db)
+    db.execute("insert into public.organizations (name) select 'other' from generate_series(1, 300)")
+    db.execute(
+        "insert into public.jobs (org_id, name) select o.id, 'x' from public.organizations as o, generate_series(1, 10)"
+    )
+    db.execute("select public.refresh_job_metrics()")
+    db.execute("analyze private.job_metrics_snapshot")
+    with db.as_user(cast.member_a if who == "member" else cast.stranger):
+        plan = "\n".join(row[0] for row in db.execute("explain (costs off) select * from public.job_metrics"))
+    assert "Index Cond: (org_id = ANY" in plan, plan
+    assert "Seq Scan on job_metrics_snapshot" not in plan, plan
 
 
 def test_every_foreign_key_is_served_by_an_index(db: Session) -> None:
