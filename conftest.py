@@ -19,5 +19,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--restored",
         choices=["schema", "data"],
-        help="Run tests/jobs on a dump that was restored: schema alone, or data.",
+        help="Run tests/jobs on a dump that was restored, with data or without.",
     )

@@ -72,8 +72,8 @@ def _job(bench: Bench, session: Session, org: UUID, size: int) -> UUID:
     step = min(size, 100_000)
     with _without_triggers(session):
         session.execute(
-            "insert into public.jobs (id, org_id, name, status, started_at, total_tasks, completed_tasks, failed_tasks) "
-            "values (%s, %s, 'Campaign', 'running', now(), %s, 0, 0)",
+            "insert into public.jobs (id, org_id, name, status, started_at, total_tasks) "
+            "values (%s, %s, 'Campaign', 'running', now(), %s)",
             [job, org, size],
         )
         for number in bench.track(f"making a job of {size:,} tasks", size // step):
@@ -149,7 +149,8 @@ def _claimed(bench: Bench, session: Session, jobs: Mapping[int, UUID]) -> Figure
         size: [
             row[0]
             for row in session.execute(
-                "select id from public.job_tasks where job_id = %s and status = 'pending' order by md5(id::text) limit %s",
+                "select id from public.job_tasks where job_id = %s and status = 'pending' "
+                "order by md5(id::text) limit %s",
                 [job, CALLS],
             )
         ]

@@ -43,11 +43,11 @@ def measure(bench: Bench) -> list[Figure]:
     figures = []
     with bench.clone() as fresh, bench.clone() as through:
         first, last = fresh.connect(), through.connect()
-        first_org, first_job = _campaign(first)
+        _, first_job = _campaign(first)
         org, job = _campaign(last)
         figures.append(_organisation(bench, first, first_job))
         batches = CONTACTS // BATCH
-        for number in bench.track(f"planning {DAYS} × {CONTACTS:,} tasks", batches * DAYS - 1):
+        for number in bench.track(f"planning {DAYS} days of {CONTACTS:,} contacts", batches * DAYS - 1):
             _next_batch(last, job)
             if (number + 1) % batches == 0:
                 last.execute("vacuum analyze public.job_tasks")

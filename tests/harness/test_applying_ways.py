@@ -21,9 +21,11 @@ from tests.harness.operator import COMMANDS, FOLDER, QUERIES, ROOT, Operator, bl
 PSQL = 'for file in sql/migrations/*.sql; do psql "$DATABASE_URL"'
 PUSH = 'supabase db push --remote="$DATABASE_URL" --yes'
 PUSH_DRY = 'supabase db push --remote="$DATABASE_URL" --dry-run'
-REPAIR = "migration repair"
+REPAIR, UNREPAIR = "repair --status applied", "repair --status reverted"
 APPLY, APPLY_DRY, APPLY_TIMEOUT = 'pgassay apply "$DATABASE_URL"', "pgassay apply --dry-run", "PGOPTIONS"
 VERIFICATION, SECURITY, OWNERS = "information_schema.tables", "anon_reads", "tableowner"
+UNDO, FORGET, OWNERS_METRICS = "BEGIN;\n\nDROP FUNCTION", "DELETE FROM supabase_migrations", "SELECT * FROM private"
+CONTACTS_INDEX = "CREATE INDEX CONCURRENTLY"
 REFRESH, BY_HAND, FETCH = "SELECT public.refresh_job_metrics();\n", "INSERT INTO supabase_migrations", "array_to_string"
 CRON = [
     "EXTENSION IF NOT EXISTS pg_cron",
@@ -252,6 +254,89 @@ def test_what_the_document_asks_and_expects_after_applying(operator: Operator) -
     assert operator.asks("select refreshed_at from private.job_metrics_refresh") > before
 
 
+CAMPAIGN = """
+insert into public.organizations (id, name) values ('00000000-0000-4000-8000-00000000000a', 'A');
+insert into public.contacts (org_id, email, target_group)
+select '00000000-0000-4000-8000-00000000000a', 'a@example.org', 'AMC' from generate_series(1, 3);
+set role service_role;
+select public.create_job('00000000-0000-4000-8000-00000000000a', 'x', null,
+    '{"target_group": "AMC", "cadence": {"day0": true}, "batch_size": 2,
+      "templates": {"t": {"subject": "s", "body": "b"}}}');
+reset role;
+insert into public.kanban_cards (org_id, type, title, job_id, task_id)
+select org_id, 'research', 'kept', job_id, id from public.job_tasks;
+insert into public.agent_runs (org_id, mode, job_id) select org_id, 'kept', id from public.jobs;
+select public.refresh_job_metrics();
+"""
+
+
+def test_what_was_applied_can_be_undone_and_applied_again(operator: Operator, reference: Schema) -> None:
+    before = operator.schema()
+    paste_all(operator)
+    operator.pastes(CAMPAIGN)
+    assert len(operator.asks(block(OWNERS_METRICS))) == 1
+    operator.pastes(block(UNDO))
+    assert operator.schema() == before
+    kept = "select (select count(*) from public.kanban_cards), (select count(*) from public.agent_runs)"
+    assert operator.asks(kept) == [(2, 1)]
+    paste_all(operator)
+    assert operator.schema() == reference
+
+
+def test_an_undo_that_would_take_something_of_ones_own_along_changes_nothing(operator: Operator) -> None:
+    paste_all(operator)
+    operator.pastes("create view public.mine as select id, name from public.jobs")
+    before = operator.schema()
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="view mine depends on table jobs"):
+        operator.pastes(block(UNDO))
+    assert operator.schema() == before
+
+
+def test_the_ledger_forgets_what_was_undone(operator: Operator, reference: Schema) -> None:
+    operator.runs(block(APPLY))
+    operator.pastes(block(UNDO))
+    operator.pastes(block(FORGET))
+    assert operator.versions() == []
+    operator.runs(block(APPLY))
+    assert operator.schema() == reference
+    assert operator.versions() == VERSIONS
+
+
+def test_the_supabase_cli_has_its_ledger_forget(operator: Operator) -> None:
+    needs.npm("supabase")
+    operator.runs(block(APPLY))
+    operator.runs(block(UNREPAIR))
+    assert operator.versions() == []
+
+
+def test_applying_locks_what_the_document_says(operator: Operator) -> None:
+    """The strongest lock that each file takes on each table of the application."""
+    held = (
+        "select distinct c.relnamespace::regnamespace || '.' || c.relname, l.mode from pg_locks as l "
+        "join pg_class as c on l.relation = c.oid where l.pid = pg_backend_pid() and c.oid = any(%s::regclass[]) "
+        "and l.mode in ('ShareRowExclusiveLock', 'AccessExclusiveLock')"
+    )
+    tables = ["auth.users", "public.organizations", "public.contacts", "public.kanban_cards", "public.agent_runs"]
+    found = []
+    with operator.clone.connect() as db:
+        for script in FOLDER.migrations:
+            with db.transaction():
+                db.execute(script.sql.encode())
+                found.append(set(db.execute(held, [tables]).fetchall()))
+    writers, everybody = "ShareRowExclusiveLock", "AccessExclusiveLock"
+    assert {(t, writers) for t in ("auth.users", "public.organizations")} == found[0]
+    assert {t for t, mode in found[1] if mode == everybody} == {"public.kanban_cards", "public.agent_runs"}
+    assert found[2] == found[3] == set()
+    assert not any(table == "public.contacts" for locks in found for table, _ in locks)
+
+
+def test_an_index_on_contacts_can_be_made_before(operator: Operator) -> None:
+    before = operator.schema()
+    operator.pastes("drop index public.contacts_by_target_group")
+    operator.pastes(block(CONTACTS_INDEX))
+    assert operator.schema() == before
+
+
 def test_on_a_server_without_auth_the_document_is_right_about_the_message(
     operator: Operator,
 ) -> None:
@@ -271,6 +356,7 @@ def test_a_link_makes_the_folder_that_the_cli_takes() -> None:
 def test_every_command_and_query_of_the_document_is_run() -> None:
     """Those of pg_cron by test_cron.py."""
     run = [PSQL, PUSH, PUSH_DRY, REPAIR, APPLY, APPLY_DRY, APPLY_TIMEOUT]
-    run += [VERIFICATION, SECURITY, OWNERS, REFRESH, BY_HAND, FETCH, *CRON]
+    run += [VERIFICATION, SECURITY, OWNERS, REFRESH, BY_HAND, FETCH, UNDO, FORGET, UNREPAIR, OWNERS_METRICS]
+    run += [CONTACTS_INDEX, *CRON]
     for found in (*COMMANDS, *QUERIES):
         assert any(words in found for words in run), found

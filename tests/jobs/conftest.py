@@ -1,4 +1,4 @@
-"""The tests of the Jobs system on a schema that was dumped and restored: ``make test ARGS="tests/jobs --restored schema"``."""
+"""The same tests on a schema that was dumped and restored: ``make test ARGS="tests/jobs --restored schema"``."""
 
 from __future__ import annotations
 
