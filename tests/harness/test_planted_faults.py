@@ -15,15 +15,17 @@ from pgassay import Edit, Fault, mutants
 from pgassay.identity import Databases
 from pgassay.templates import Template
 from tests.jobs import test_concurrency as concurrency
+from tests.jobs import test_creating as creation
 from tests.jobs import test_isolation as isolation
 from tests.jobs import test_links as links
 from tests.jobs import test_metrics as metrics
 from tests.jobs import test_noninterference as noninterference
+from tests.jobs import test_planning as planning_ahead
 from tests.jobs import test_rendering as rendering
 from tests.jobs import test_rights as rights
-from tests.jobs import test_runner as runner
 from tests.jobs import test_status_transitions as transitions
 from tests.jobs import test_uniqueness as uniqueness
+from tests.jobs import test_working as working
 from tests.jobs.model import JOB_STATUSES, JOB_TRANSITIONS
 from tests.sampling import some
 
@@ -398,7 +400,7 @@ def runner_faults() -> Iterator[Fault]:
     yield Fault(
         "tasks are claimed from any job",
         Edit("private.refuse_claim_unless_running", "if p_status <> 'running' then", "if false then"),
-        runner.test_tasks_are_claimed_finished_failed_and_retried_as_the_model_says,
+        working.test_tasks_are_claimed_finished_failed_and_retried_as_the_model_says,
     )
     yield Fault(
         "a pause during the claim is not noticed",
@@ -412,7 +414,7 @@ def runner_faults() -> Iterator[Fault]:
     yield Fault(
         "the last batch has a next one",
         Edit("private.get_next_batch", "if v_last = 2147483647 then", "if false then"),
-        runner.test_a_job_with_a_task_in_the_last_batch_of_all_is_told_so,
+        planning_ahead.test_a_job_with_a_task_in_the_last_batch_of_all_is_told_so,
     )
     yield Fault(
         "an owner who is no user",
@@ -435,14 +437,14 @@ def runner_faults() -> Iterator[Fault]:
     yield Fault(
         "contacts are planned again",
         Edit("private.plan_batch", "37) is not null", "37) is not null and false"),
-        runner.test_batches_are_planned_as_the_model_plans_them_whatever_happens_in_between,
+        planning_ahead.test_batches_are_planned_as_the_model_plans_them_whatever_happens_in_between,
     )
     for call in ("finish", "fail", "retry"):
         yield Fault(
             f"a task is asked to {call} whatever its state",
             Edit("private.lock_task", "v_status <> p_from", "false"),
             partial(
-                runner.test_a_task_that_is_not_in_the_state_for_it_is_not_finished_failed_or_retried,
+                working.test_a_task_that_is_not_in_the_state_for_it_is_not_finished_failed_or_retried,
                 call=call,
                 status={"finish": "done", "fail": "error", "retry": "pending"}[call],
             ),
@@ -453,13 +455,13 @@ def runner_faults() -> Iterator[Fault]:
             Edit("public.retry_task", "v_job.finished_at is not null", "false"),
             Edit(TASK_COUNTERS, "found and v_delta.has_new_pending", "false"),
         ),
-        runner.test_a_running_task_of_a_final_job_may_finish_or_fail_but_not_be_retried,
+        working.test_a_running_task_of_a_final_job_may_finish_or_fail_but_not_be_retried,
         "with the guard of the counters",
     )
     yield Fault(
         "parameters are not checked",
         Edit("private.get_job_days", "raise exception", "raise notice"),
-        runner.test_parameters_with_one_fault_are_refused_with_the_name_of_the_field,
+        creation.test_parameters_with_one_fault_are_refused_with_the_name_of_the_field,
     )
     yield Fault(
         "create_job keeps a job whose tasks failed",
@@ -468,7 +470,7 @@ def runner_faults() -> Iterator[Fault]:
             "perform private.plan_batch(v_job.id);",
             "begin perform private.plan_batch(v_job.id); exception when others then null; end;",
         ),
-        runner.test_a_job_whose_first_batch_cannot_be_planned_is_not_created,
+        creation.test_a_job_whose_first_batch_cannot_be_planned_is_not_created,
     )
     escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "''''": "&#39;"}
     for character, entity in escapes.items():

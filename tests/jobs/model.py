@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from uuid import UUID
 
 # section 4, the table
@@ -158,3 +159,17 @@ def percent(part: int, whole: int) -> Decimal | None:
     if whole == 0:
         return None
     return (Decimal(100) * part / whole).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+Place = tuple[int, str]
+"""A cadence day and a contact."""
+
+
+def next_batch(params: dict[str, Any], contacts: set[str], taken: set[Place]) -> list[Place]:
+    """Section 7: the first contacts without a task for the first day that is not through."""
+    days = sorted(int(key.removeprefix("day")) for key, value in params["cadence"].items() if value is not False)
+    for day in days:
+        left = sorted((contact for contact in contacts if (day, contact) not in taken), key=lambda text: UUID(text).int)
+        if left:
+            return [(day, contact) for contact in left[: params["batch_size"]]]
+    return []
