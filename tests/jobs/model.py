@@ -164,12 +164,59 @@ def percent(part: int, whole: int) -> Decimal | None:
 Place = tuple[int, str]
 """A cadence day and a contact."""
 
+_START, _END = -1, 2**128
+"""Below and above the number of every contact's id."""
 
-def next_batch(params: dict[str, Any], contacts: set[str], taken: set[Place]) -> list[Place]:
-    """Section 7: the first contacts without a task for the first day that is not through."""
-    days = sorted(int(key.removeprefix("day")) for key, value in params["cadence"].items() if value is not False)
-    for day in days:
-        left = sorted((contact for contact in contacts if (day, contact) not in taken), key=lambda text: UUID(text).int)
-        if left:
-            return [(day, contact) for contact in left[: params["batch_size"]]]
-    return []
+
+def cadence_days(params: dict[str, Any]) -> list[int]:
+    """The days of a cadence that are not left out, ascending."""
+    return sorted(int(key.removeprefix("day")) for key, value in params["cadence"].items() if value is not False)
+
+
+@dataclass
+class Plan:
+    """How far the planning of a job has come. Sections 7 and 9.
+
+    ``day`` is the day at hand, ``last`` the contact of that day that was planned last, ``reached`` the latest day that
+    any batch was for.
+    """
+
+    day: int | None = None
+    last: int = _START
+    reached: int | None = None
+
+    def next_batch(self, params: dict[str, Any], contacts: set[str], taken: set[Place]) -> list[Place]:
+        """What one call plans, for these contacts of the target group; moves on to there.
+
+        ``taken`` has a place for each task that names a day and a contact.
+        """
+        days, size = cadence_days(params), params["batch_size"]
+        ids = sorted((UUID(contact).int, contact) for contact in contacts)
+        if self.reached not in days:
+            self.day = self.reached = days[0]
+            self.last = _START
+        elif self.day not in days:
+            self.day, self.last = self.reached, _END
+        while True:
+            assert self.day is not None
+            assert self.reached is not None
+            ahead = [(n, c) for n, c in ids if n > self.last and _is_next(self.day, c, days, taken)][:size]
+            if ahead:
+                self.last = ahead[-1][0]
+                return [(self.day, contact) for _, contact in ahead]
+            for day in days:
+                late = [(n, c) for n, c in ids if day <= self.reached and _is_next(day, c, days, taken)][:size]
+                if late:
+                    self.day = day
+                    self.last = late[-1][0] if len(late) == size else _END
+                    return [(day, contact) for _, contact in late]
+            following = [day for day in days if day > self.reached]
+            if not following:
+                return []
+            self.day = self.reached = following[0]
+            self.last = _START
+
+
+def _is_next(day: int, contact: str, days: list[int], taken: set[Place]) -> bool:
+    """Whether the contact has all cadence days before this one, and not this one."""
+    return (day, contact) not in taken and all((before, contact) in taken for before in days if before < day)

@@ -33,7 +33,7 @@ from tests.jobs.cast import (
     outcome,
     settle,
 )
-from tests.jobs.model import COUNTERS, next_batch
+from tests.jobs.model import COUNTERS, Plan
 
 AS_IN_SECTION_7 = """
 {"target_group": "AMC", "cadence": {"day0": true},
@@ -223,7 +223,7 @@ def test_valid_parameters_are_kept_as_they_were_and_give_the_first_day_its_batch
         with db.as_user(cast.member_a):
             job = create(db, cast.org_a, params)
             assert one(db, "select params from public.jobs") == params
-        expected = next_batch(params, contacts, set())
+        expected = Plan().next_batch(params, contacts, set())
         assert [row[2:] for row in planned(db, job)] == expected
 
 
