@@ -212,6 +212,7 @@ class Plan:
                     return [(day, contact) for _, contact in late]
             following = [day for day in days if day > self.reached]
             if not following:
+                self.last = _END  # all is through: who comes now came late
                 return []
             self.day = self.reached = following[0]
             self.last = _START

@@ -72,22 +72,8 @@ def hostile_inputs(day: int, contact: str) -> list[Any]:
         {"input": {"day": day, "contact_id": contact}},
         {"input": {"day": day, "contact_id": LONG}},
         {"day": day, "contact_id": str(uuid4())},
-        *[
-            {"day": day, "contact_id": value}
-            for value in (
-                LONG,
-                contact + LONG,
-                contact.upper() + " ",
-                f"{{{contact}}}",
-                "",
-                7,
-                True,
-                None,
-                [contact],
-                {},
-            )
-        ],
-        {"contact_id": {"contact_id": contact}},
+        *[{"day": day, "contact_id": value} for value in (LONG, contact + LONG, shouted, f"{{{contact}}}", "", 7, {})],
+        *[{"day": day, "contact_id": value} for value in (True, None, [contact], {"contact_id": contact})],
     ]
 
 
@@ -262,9 +248,9 @@ class Planning(RuleBasedStateMachine):
             "PT400" if is_refused(written, [c for c, (org, _) in self.contacts.items() if org == job.org]) else "ok"
         )
         taken = {(batch, step) for batch, step, _ in job.tasks.values()}
+        insert = "insert into public.job_tasks (job_id, batch, step, kind, input) values (%s, %s, %s, 'research', %s)"
         with self.db.as_user(self.cast.member_both):
             if inserted and (batch, step) not in taken:
-                insert = "insert into public.job_tasks (job_id, batch, step, kind, input) values (%s, %s, %s, 'research', %s)"
                 assert outcome(self.db, insert, [job.id, batch, step, Jsonb(written)]) == expected, written
                 if expected == "ok":
                     task = one(self.db, "select max(id) from public.job_tasks")
@@ -342,7 +328,7 @@ def test_a_job_with_a_task_in_the_last_batch_of_all_is_told_so(db: Session) -> N
     new_contacts(db, cast.org_a, 7)
     with db.as_user(cast.member_a):
         job = create(db, cast.org_a, PARAMS)
-        db.execute("update public.job_tasks set batch = 2147483646 where step = 1")
+        db.execute("update public.job_tasks set batch = 2147483645 where step = 1")
         db.execute("update public.job_tasks set batch = 2147483647 where step = 2")
         before = rows(db, "select * from public.jobs")
         state, message = refusal(db, PLAN, [job])
@@ -350,7 +336,7 @@ def test_a_job_with_a_task_in_the_last_batch_of_all_is_told_so(db: Session) -> N
         assert "batch 2147483647" in message
         assert rows(db, "select * from public.jobs") == before
         db.execute("delete from public.job_tasks where batch = 2147483647")
-        assert one(db, PLAN, [job]) == 3
+        assert [one(db, PLAN, [job]) for _ in range(2)] == [2, 1], "who is ahead, then whose task was deleted"
         assert one(db, "select max(batch) from public.job_tasks") == 2147483647
         assert one(db, PLAN, [job]) == 0, "when nothing is left, no batch is needed"
 
