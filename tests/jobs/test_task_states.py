@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -223,3 +224,35 @@ def test_a_task_that_ends_after_the_clock_went_back_ends_when_it_started(db: Ses
     for table in ("jobs", "job_tasks"):
         assert one(db, f"select bool_and(finished_at = started_at) from public.{table}") is True, table
     assert one(db, "select last_run_at < started_at from public.jobs") is True, "that was set by the first start"
+
+
+def test_tasks_start_and_finish_by_the_clock_and_not_when_the_transaction_began(db: Session) -> None:
+    cast = settle(db)
+    job = running_job(db, cast.org_a)
+    tasks = new_tasks(db, job, [(0, 0), (0, 1)])
+    with db.as_user(cast.member_a):
+        times = [one(db, "select clock_timestamp()")]
+        db.execute(CLAIM.encode(), [job, 2])
+        times.append(one(db, "select clock_timestamp()"))
+        db.execute(FINISH.encode(), [tasks[0], None])
+        db.execute(FAIL.encode(), [tasks[1], "x"])
+        times.append(one(db, "select clock_timestamp()"))
+    for task in map(partial(read, db), tasks):
+        assert times[0] <= task["started_at"] <= times[1] <= task["finished_at"] <= times[2]
+
+
+@pytest.mark.parametrize("table", ["jobs", "job_tasks"])
+def test_null_is_no_status_to_go_to_or_begin_with(db: Session, table: str) -> None:
+    cast = settle(db)
+    job = running_job(db, cast.org_a)
+    new_tasks(db, job, [(0, 0)])
+    state, message = refusal(db, f"update public.{table} set status = null")
+    assert state == "PT409"
+    assert "to NULL" in message
+    inserts = {
+        "jobs": f"insert into public.jobs (org_id, name, status) values ('{cast.org_a}', 'x', null)",
+        "job_tasks": (
+            f"insert into public.job_tasks (job_id, batch, step, kind, status) values ('{job}', 9, 9, 'research', null)"
+        ),
+    }
+    assert refusal(db, inserts[table])[0] == "PT409"
