@@ -37,6 +37,7 @@ from tests.jobs.campaigns import (
 from tests.jobs.cast import (
     PARAMS,
     new_contacts,
+    new_job,
     one,
     outcome,
     settle,
@@ -369,3 +370,37 @@ def test_whatever_members_write_into_an_input_planning_goes_on(db: Session, day:
             expected = contacts if refused else [contacts[1], contacts[0]]
             kept = planned(db, job)
         assert [row[2:] for row in kept[not refused :]] == [(day, contact) for contact in expected], written
+
+
+def test_a_contact_of_another_organisation_is_refused_in_an_input(db: Session) -> None:
+    """In the same words as one that there is not, by insertion and by update, whoever writes it."""
+    cast = settle(db)
+    (mine,), (foreign,) = new_contacts(db, cast.org_a, 1), new_contacts(db, cast.org_b, 1)
+    job = new_job(db, cast.org_a)
+    insert = "insert into public.job_tasks (job_id, batch, step, kind, input) values (%s, 1, %s, 'research', %s)"
+    db.execute(insert.encode(), [job, 0, Jsonb({"contact_id": mine})])
+    for block in (db.as_user(cast.member_both), db.as_service_role(), db.example()):
+        with block:
+            told = {
+                refusal(db, statement, [*given, Jsonb({"contact_id": contact})])
+                for contact in (foreign, str(uuid4()), "nobody")
+                for statement, given in (
+                    (insert, [job, 1]),
+                    ("update public.job_tasks set input = %s", []),
+                )
+            }
+        assert told == {("PT400", "input.contact_id of a task must be the id of a contact of the job's organisation")}
+    assert one(db, "select input ->> 'contact_id' from public.job_tasks") == mine
+
+
+def test_each_task_names_the_template_of_its_day(db: Session) -> None:
+    cast = settle(db)
+    new_contacts(db, cast.org_a, 1)
+    template = {"subject": "s", "body": "b"}
+    cadence = {"day10": "third", "day2": True, "day0": "first", "day5": False}
+    templates = {"first": template, "day2": template, "third": template}
+    with db.as_user(cast.member_a):
+        job = create(db, cast.org_a, {**PARAMS, "cadence": cadence, "templates": templates})
+        assert [one(db, PLAN, [job]) for _ in range(3)] == [1, 1, 0]
+        found = db.execute("select input -> 'day', input -> 'template' from public.job_tasks order by batch").fetchall()
+    assert found == [(0, "first"), (2, "day2"), (10, "third")]

@@ -161,6 +161,17 @@ def test_more_who_came_late_than_a_batch_holds_go_on_with_the_next_batch(db: Ses
     assert story.next() == NOTHING
 
 
+def test_who_came_late_goes_on_with_a_day_before_those_who_come_later_begin(db: Session) -> None:
+    story = Story(db, settle(db))
+    story.come(50)
+    story.begin(0, 3, size=2)
+    assert story.next() == (3, [50])
+    story.come(10, 20, 30, 40)
+    assert [story.next() for _ in range(3)] == [(0, [10, 20]), (0, [30, 40]), (3, [10, 20])]
+    story.come(5)
+    assert [story.next() for _ in range(4)] == [(3, [30, 40]), (0, [5]), (3, [5]), NOTHING]
+
+
 def test_who_comes_when_all_is_through_is_planned_like_everybody_else(db: Session) -> None:
     story = Story(db, settle(db))
     assert story.begin(0, 3, size=5) == NOTHING
@@ -186,6 +197,14 @@ def test_a_task_that_is_gone_before_the_next_day_holds_its_contact_back(db: Sess
     assert story.begin(0, 3, size=5) == (0, [10, 20, 30])
     story.forget(0, 20)
     assert [story.next() for _ in range(3)] == [(0, [20]), (3, [10, 20, 30]), NOTHING]
+
+
+def test_the_last_one_planned_is_behind_too(db: Session) -> None:
+    story = Story(db, settle(db))
+    story.come(10, 20, 30, 40)
+    assert story.begin(0, size=2) == (0, [10, 20])
+    story.forget(0, 20)
+    assert [story.next() for _ in range(3)] == [(0, [30, 40]), (0, [20]), NOTHING]
 
 
 def test_a_task_that_somebody_wrote_counts_like_a_planned_one(db: Session) -> None:
@@ -232,6 +251,19 @@ def test_tasks_that_are_all_truncated_are_planned_again(db: Session) -> None:
     assert [story.next() for _ in range(3)] == [(0, [10, 20]), (3, [10, 20]), NOTHING]
 
 
+def test_a_later_day_that_somebody_wrote_hides_no_earlier_one(db: Session) -> None:
+    story = Story(db, settle(db))
+    story.come(10, 20)
+    story.begin(0, 3, size=5)
+    assert [story.next() for _ in range(2)] == [(3, [10, 20]), NOTHING]
+    story.come(5)
+    db.execute(
+        "insert into public.job_tasks (job_id, batch, step, kind, input) values (%s, 0, 0, 'draft_email', %s)",
+        [story.job, Jsonb({"day": 3, "contact_id": str(name(5))})],
+    )
+    assert [story.next() for _ in range(2)] == [(0, [5]), NOTHING]
+
+
 def test_a_day_that_is_added_before_is_made_up_for(db: Session) -> None:
     story = Story(db, settle(db))
     story.come(10, 20, 30)
@@ -247,6 +279,17 @@ def test_a_day_that_is_added_behind_comes_when_the_others_are_through(db: Sessio
     assert story.begin(0, size=1) == (0, [10])
     story.change(0, 4, size=1)
     assert [story.next() for _ in range(4)] == [(0, [20]), (4, [10]), (4, [20]), NOTHING]
+
+
+def test_a_cadence_that_has_nothing_of_the_old_one_begins_anew(db: Session) -> None:
+    story = Story(db, settle(db))
+    story.come(10, 20, 30)
+    assert story.begin(5, size=2) == (5, [10, 20])
+    story.change(3, size=5)
+    assert story.next() == (3, [10, 20, 30])
+    story.come(40)
+    story.forget(3, 10)
+    assert [story.next() for _ in range(3)] == [(3, [40]), (3, [10]), NOTHING]
 
 
 def test_a_day_that_is_taken_out_is_passed_over(db: Session) -> None:

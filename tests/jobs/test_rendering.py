@@ -270,7 +270,9 @@ def test_variables_must_be_an_object(db: Session, variables: object) -> None:
     assert "p_variables" in refusal(db, WELL_FORMED, variables)
 
 
-@pytest.mark.parametrize(("call", "named"), [("null, '{}'", "p_template"), ("'{}', null", "p_variables")])
+@pytest.mark.parametrize(
+    ("call", "named"), [("null, '{}'", "p_template must be an object"), ("'{}', null", "p_variables must be an object")]
+)
 def test_null_is_no_template_and_no_variables(db: Session, call: str, named: str) -> None:
     with pytest.raises(psycopg.Error, match=named) as caught:
         db.execute(f"select public.render_template({call})".encode())
