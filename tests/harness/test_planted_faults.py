@@ -14,6 +14,8 @@ import pytest
 from pgassay import Edit, Fault, mutants
 from pgassay.identity import Databases
 from pgassay.templates import Template
+from tests.harness.planted import access, functions, rows
+from tests.harness.planted import metrics as planted_metrics
 from tests.jobs import test_concurrency as concurrency
 from tests.jobs import test_creating as creation
 from tests.jobs import test_isolation as isolation
@@ -504,16 +506,22 @@ FAULTS = [
     *uniqueness_faults(),
     *metric_faults(),
     *runner_faults(),
+    *access.FAULTS,
+    *functions.FAULTS,
+    *planted_metrics.FAULTS,
+    *rows.FAULTS,
 ]
 
 
-@pytest.mark.parametrize("fault", some(FAULTS, dev=4, ci=2), ids=str)
+@pytest.mark.parametrize("fault", some(FAULTS, dev=20, ci=8), ids=str)
 def test_a_planted_fault_is_noticed(plant: Callable[[Fault], None], fault: Fault) -> None:
     plant(fault)
 
 
 @pytest.mark.parametrize(
-    "fault", some({fault.test_name: fault for fault in FAULTS}.values(), dev=8, ci=4), ids=lambda fault: fault.test_name
+    "fault",
+    some({fault.test_name: fault for fault in FAULTS}.values(), dev=20, ci=10),
+    ids=lambda fault: fault.test_name,
 )
 def test_the_same_tests_pass_on_the_unchanged_schema(
     pg_databases: Databases, pg_template: Template, fault: Fault
