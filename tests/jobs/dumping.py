@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any, Literal
-
-import psycopg
-from psycopg import sql
+from typing import Literal
 
 from pgassay import Clone
 from pgassay.identity import Databases
@@ -18,22 +15,25 @@ What = Literal["schema", "data"]
 
 
 def restored(databases: Databases, origin: Clone, what: What, folder: Path) -> Template:
-    """A new database into which a dump of ``origin`` went, the ``schema`` alone or with its ``data``."""
+    """A new database of the platform into which a dump of ``origin`` went, the ``schema`` alone or with its ``data``.
+
+    Without the platform's own schemas, whose stand-ins for extensions no dump has; users come along as plain rows.
+    """
     server = databases.server
     programs, dump = needs.tools(server), folder / f"{what}.sql"
-    name = f"{origin.name}_{what}"
-    options = ["--schema-only"] if what == "schema" else []
+    options = ["--schema=public", "--schema=private", *(["--schema-only"] if what == "schema" else [])]
     _run(programs / "pg_dump", server.url(origin.name), "--file", dump, *options)
-    with server.connect(server.maintenance, kind=psycopg.Connection[Any]) as admin:
-        admin.execute(
-            sql.SQL("create database {} owner {} template template0").format(
-                sql.Identifier(name), sql.Identifier(server.owner)
-            )
-        )
-    # settings and grants of the database itself: they are not in it, and pg_dumpall brings them
-    databases._give_properties(name, Template(origin.name))
-    _run(programs / "psql", server.url(name), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", dump)
-    return Template(name)
+    dump.write_text(dump.read_text().replace("CREATE SCHEMA public;\n", ""))  # which every database has
+    copy = databases.clone(databases.template((), ()), f"{origin.name}_{what}")
+    with copy.connect_as_admin() as admin, origin.connect() as source:
+        # as initdb makes it: without Supabase's default privileges, which come last in the dump
+        admin.execute("drop schema public cascade; create schema public authorization pg_database_owner")
+        admin.execute("grant usage on schema public to public")
+        for (user,) in source.execute("select id from auth.users") if what == "data" else ():
+            admin.execute("insert into auth.users (id) values (%s)", [user])
+    quietly = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null"]
+    _run(programs / "psql", server.url(copy.name), *quietly, "-f", dump)
+    return Template(copy.name)
 
 
 def _run(*command: object) -> None:

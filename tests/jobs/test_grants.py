@@ -75,6 +75,7 @@ def test_every_column_can_be_read(db: Session, role: str) -> None:
 
 
 def test_the_metrics_have_the_columns_of_the_specification(db: Session) -> None:
+    db.execute("select public.refresh_job_metrics()")
     found = db.execute("select * from public.job_metrics").description or ()
     assert {column.name for column in found} == set(METRICS)
 
