@@ -110,6 +110,7 @@ def test_every_column_of_the_metrics_is_what_it_is_called(db: Session) -> None:
 
 
 def test_the_metrics_have_these_columns_in_this_order(db: Session) -> None:
+    db.execute(REFRESH)
     with db.as_service_role(), db.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("select * from public.job_metrics")
         assert [column.name for column in cursor.description or ()] == COLUMNS
