@@ -27,7 +27,7 @@ comment on column private.job_plans.last_contact_id is
 comment on column private.job_plans.reached is
 'The highest cadence day that was begun; NULL before the first batch.';
 comment on column private.job_plans.days is
-'The cadence for which this is sure: who has a task for the day reached has one for each day before it. '
+'The cadence for which this is sure: who has a task for a day has one for each day before it. '
 'NULL once somebody else has written or deleted a task of a day, until all days have been looked through.';
 
 -- What stands in a task's input
@@ -138,16 +138,10 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_job_ids pg_catalog.uuid[];
+    v_job_ids constant pg_catalog.uuid[] := array(
+        select distinct o.job_id from old_tasks as o where o.input -> 'day' is not null
+    );
 begin
-    if tg_op = 'TRUNCATE' then
-        update private.job_plans as p
-        set days = null
-        where p.days is not null;
-        return null;
-    end if;
-
-    v_job_ids := array(select distinct o.job_id from old_tasks as o where o.input -> 'day' is not null);
     update private.job_plans as p
     set days = null
     where p.job_id = any(v_job_ids) and p.days is not null;
@@ -161,11 +155,6 @@ comment on function private.forget_deleted_tasks() is
 create trigger job_tasks_keep_plans_deleted
 after delete on public.job_tasks
 referencing old table as old_tasks
-for each statement
-execute function private.forget_deleted_tasks();
-
-create trigger job_tasks_keep_plans_truncated
-after truncate on public.job_tasks
 for each statement
 execute function private.forget_deleted_tasks();
 
@@ -346,7 +335,8 @@ as $$
         where
             c.org_id = p_org_id
             and c.target_group = p_group
-            and c.id > p_after
+            and c.id >= coalesce(p_after, '00000000-0000-0000-0000-000000000000')
+            and c.id is distinct from p_after
             -- values, not exists: that might be joined, and a join is made as a whole
             and (
                 select true
@@ -378,8 +368,8 @@ as $$
 $$;
 
 comment on function private.get_contacts_ahead(uuid, uuid, text, integer, uuid, integer, integer[]) is
-'The next contacts of a target group after that id, in ascending order, that have no task of the job for the day and '
-'one for each day before.';
+'The next contacts of a target group after that id, or the first for NULL, in ascending order, that have no task of '
+'the job for the day and one for each day before.';
 
 create function private.get_contacts_without(p_job_id uuid, p_org_id uuid, p_group text, p_day integer)
 returns uuid[]
@@ -438,13 +428,41 @@ $$;
 comment on function private.get_first_without(uuid, uuid[], integer, integer) is
 'The first of these contacts, in ascending order, that have no task of the job for the day.';
 
+create function private.is_day_left_out(p_job_id uuid, p_day integer, p_day_after integer)
+returns boolean
+language sql
+stable
+set search_path = ''
+set enable_nestloop = off
+set enable_mergejoin = off
+as $$
+    select exists (
+        select
+        from public.job_tasks as a
+        where
+            a.job_id = p_job_id
+            and left(a.input ->> 'day', 5) = p_day_after::pg_catalog.text
+            and left(a.input ->> 'contact_id', 37) is not null
+            and not exists (
+                select
+                from public.job_tasks as t
+                where
+                    t.job_id = p_job_id
+                    and left(t.input ->> 'day', 5) = p_day::pg_catalog.text
+                    and left(t.input ->> 'contact_id', 37) = left(a.input ->> 'contact_id', 37)
+            )
+    );
+$$;
+
+comment on function private.is_day_left_out(uuid, integer, integer) is
+'Whether anybody has a task of the job for the one day, and none for the day before it.';
+
 create function private.plan_batch(p_job_id uuid)
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-    c_first constant pg_catalog.uuid := '00000000-0000-0000-0000-000000000000';
     c_last constant pg_catalog.uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
     v_job public.jobs;
     v_group pg_catalog.text;
@@ -470,8 +488,7 @@ begin
     if v_plan.reached is null or v_plan.reached <> all(v_days) then
         v_plan.day := v_days[1];
         v_plan.reached := v_days[1];
-        v_plan.last_contact_id := c_first;
-        v_is_sure := true; -- no day is before the first
+        v_plan.last_contact_id := null;
     elsif v_plan.day <> all(v_days) then
         v_plan.day := v_plan.reached;
         v_plan.last_contact_id := c_last;
@@ -488,8 +505,8 @@ begin
             exit;
         end if;
 
-        -- The day is through, but for contacts that came behind: they have no task for the day reached, if who has one
-        -- has all the days before it; else each day has to be looked through.
+        -- The day is through, but for contacts that came behind. They have no task for the day reached, if it is sure that
+        -- who has one has one for each day before; else each day is looked through.
         if v_is_sure then
             v_late := private.get_contacts_without(p_job_id, v_job.org_id, v_group, v_plan.reached);
         end if;
@@ -509,7 +526,12 @@ begin
                     exit day_by_day;
                 end if;
             end loop;
-            v_is_sure := true;
+            -- Also of those who are not in the group now, since they may come back.
+            v_is_sure := not exists (
+                select
+                from unnest(v_days, v_days[2:]) as d (day, day_after)
+                where private.is_day_left_out(p_job_id, d.day, d.day_after)
+            );
         end if;
 
         v_plan.last_contact_id := c_last;
@@ -517,7 +539,7 @@ begin
         exit when v_day is null;
         v_plan.day := v_day;
         v_plan.reached := v_day;
-        v_plan.last_contact_id := c_first;
+        v_plan.last_contact_id := null;
     end loop;
 
     insert into public.job_tasks (job_id, batch, step, kind, input, org_id)

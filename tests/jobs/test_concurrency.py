@@ -184,6 +184,25 @@ def test_whoever_is_rolled_back_no_task_is_pending_in_a_final_job_or_claimed_fro
                     assert history.outcomes("other")[0] == "PT409"
 
 
+def test_a_pending_task_that_changes_places_with_another_is_pending_in_no_final_job(interleave: Interleave) -> None:
+    """No counter and no number of pending tasks changes by that, and the job is locked all the same."""
+    swap = (
+        "update public.job_tasks set batch = batch + 5, "
+        "job_id = case job_id when %(job)s::uuid then %(other)s::uuid else %(job)s::uuid end "
+        "where id in (%(pending)s, %(coming)s)"
+    )
+    with interleave() as stage:
+        table = Table(stage)
+        parts = {"ending": [FUNCTIONS["cancel"], "commit"], "swap": [swap, "commit"]}
+        for schedule in every_schedule(parts):
+            values = new_campaign(table.owner, table.cast.org_a)
+            other = new_job(table.owner, table.cast.org_a)
+            (coming,) = new_tasks(table.owner, other, [(0, 0)])
+            history = table.play({**values, "other": other, "coming": coming}, parts, schedule, owners=["swap"])
+            assert history.outcomes("ending")[0] in ("ok", DEADLOCK)
+            assert history.outcomes("swap")[0] in ("ok", "PT409", DEADLOCK)
+
+
 def test_claims_on_one_job_share_its_tasks_and_do_not_wait_for_each_other(interleave: Interleave) -> None:
     with interleave() as stage:
         table = Table(stage)

@@ -388,6 +388,7 @@ def test_a_job_in_a_final_state_keeps_its_duration(clone: Clone) -> None:
 def test_metrics_are_as_of_refreshed_at(clone: Clone) -> None:
     with clone.connect() as db:
         cast = settle(db)
+        db.execute("select public.refresh_job_metrics()")
         new_job(db, cast.org_a)
         query = "select count(*), max(refreshed_at) from public.job_metrics"
 

@@ -59,6 +59,7 @@ class Story:
         return batch
 
     def change(self, *days: int, size: int) -> None:
+        """Somebody writes other parameters."""
         self.params = self.with_days(*days, size=size)
         self.db.execute("update public.jobs set params = %s where id = %s", [Jsonb(self.params), self.job])
 
@@ -317,6 +318,41 @@ def test_who_left_the_group_is_planned_no_more(db: Session) -> None:
     assert [story.next() for _ in range(3)] == [(0, [15]), (3, [15, 20]), NOTHING]
     story.move(10, "AMC")
     assert [story.next() for _ in range(2)] == [(3, [10]), NOTHING]
+
+
+def test_who_comes_back_to_the_group_gets_a_day_that_was_taken_away_meanwhile(db: Session) -> None:
+    story = Story(db, settle(db))
+    story.come(10, 20, 30)
+    story.begin(0, 5, size=3)
+    assert [story.next() for _ in range(2)] == [(5, [10, 20, 30]), NOTHING]
+    story.move(20, "another")
+    story.forget(0, 20)
+    assert story.next() == NOTHING
+    story.move(20, "AMC")
+    assert [story.next() for _ in range(2)] == [(0, [20]), NOTHING]
+
+
+def test_who_joins_the_group_with_a_later_day_gets_the_earlier_ones(db: Session) -> None:
+    """Somebody wrote that task when no plan had come to its day."""
+    story = Story(db, settle(db))
+    story.come(10, 20)
+    story.come(15, group="another")
+    story.job = new_job(db, story.cast.org_a)
+    db.execute(
+        "insert into public.job_tasks (job_id, batch, step, kind, input) values (%s, 0, 0, 'draft_email', %s)",
+        [story.job, Jsonb({"day": 5, "contact_id": str(name(15))})],
+    )
+    story.change(0, 5, size=2)
+    assert [story.next() for _ in range(3)] == [(0, [10, 20]), (5, [10, 20]), NOTHING]
+    story.move(15, "AMC")
+    assert [story.next() for _ in range(2)] == [(0, [15]), NOTHING]
+
+
+def test_the_least_id_of_all_is_the_first(db: Session) -> None:
+    story = Story(db, settle(db))
+    story.come(0, 1)
+    assert story.begin(0, size=1) == (0, [0])
+    assert [story.next() for _ in range(2)] == [(0, [1]), NOTHING]
 
 
 def test_contacts_of_another_organisation_are_none_of_a_jobs(db: Session) -> None:

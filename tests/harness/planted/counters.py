@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from pgassay import Edit, Fault
+from tests.jobs import test_concurrency as concurrency
 from tests.jobs import test_costs as costs
 from tests.jobs import test_counting as counting
 from tests.jobs import test_locks as locks
@@ -41,6 +42,11 @@ def counters() -> Iterator[Fault]:
         f"{CARD_COUNTERS}: jobs are locked in another order",
         Edit(CARD_COUNTERS, "order by d.job_id", "order by d.job_id desc"),
         partial(in_order, statement="approve cards"),
+    )
+    yield Fault(
+        f"{TASK_COUNTERS}: pending tasks are counted by job and not one by one",
+        Edit(TASK_COUNTERS, "group by c.job_id, c.id", "group by c.job_id"),
+        concurrency.test_a_pending_task_that_changes_places_with_another_is_pending_in_no_final_job,
     )
     yield Fault(
         f"{TASK_COUNTERS}: new tasks are not pending",

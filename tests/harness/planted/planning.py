@@ -66,15 +66,15 @@ def planning() -> Iterator[Fault]:
         (
             "from the first contact again",
             AHEAD,
-            "and c.id > p_after",
+            "and c.id >= coalesce(p_after, '00000000-0000-0000-0000-000000000000')",
             "",
             days.test_who_comes_behind_is_planned_when_the_day_at_hand_is_through,
         ),
         (
             "the last one again",
             AHEAD,
-            "c.id > p_after",
-            "c.id >= p_after",
+            "and c.id is distinct from p_after",
+            "",
             days.test_the_last_one_planned_is_behind_too,
         ),
         (
@@ -237,6 +237,33 @@ def planning() -> Iterator[Fault]:
 
 def looking_again() -> Iterator[Fault]:
     """What has planning look through its days once more."""
+    left = days.test_who_comes_back_to_the_group_gets_a_day_that_was_taken_away_meanwhile
+    for what, function, change, to in (
+        (
+            "is sure of those who left the group",
+            PLAN,
+            "where private.is_day_left_out(p_job_id, d.day, d.day_after)",
+            "where false",
+        ),
+        (
+            "takes anybody's day for one's own",
+            "private.is_day_left_out",
+            "and left(t.input ->> 'contact_id', 37) = left(a.input ->> 'contact_id', 37)",
+            "",
+        ),
+        ("looks at the first day alone", PLAN, "unnest(v_days, v_days[2:])", "unnest(v_days[:1], v_days[:1])"),
+    ):
+        yield Fault(f"planning {what}", Edit(function, change, to), left)
+    yield Fault(
+        "planning is sure at its beginning",
+        Edit(PLAN, "v_is_sure := v_plan.days = v_days;", "v_is_sure := coalesce(v_plan.days, v_days) = v_days;"),
+        days.test_who_joins_the_group_with_a_later_day_gets_the_earlier_ones,
+    )
+    yield Fault(
+        "the first contact of all is passed over",
+        Edit("private.get_contacts_ahead", "c.id >= coalesce", "c.id > coalesce"),
+        days.test_the_least_id_of_all_is_the_first,
+    )
     gone = partial(days.test_a_task_that_is_gone_is_planned_again, day=0)
     wrote = days.test_an_input_that_is_written_over_is_no_task_for_its_contact_any_more
     forgetting = "private.forget_deleted_tasks"
