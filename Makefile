@@ -20,7 +20,7 @@ help: ## list what can be made
 	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
 	@echo "make lint     check style and types, and lint the SQL: ruff, mypy, the import linter, sqlfluff, pgassay lint"
 	@echo "make format   put Python and SQL in shape"
-	@echo "make bench    measure what the harness and the counters cost"
+	@echo "make bench    measure what the harness and the counters cost (ARGS=--long: what large campaigns do)"
 	@echo "make lock     write requirements/ anew from pyproject.toml"
 	@echo "make clean    remove the virtual environment, caches and what was built"
 
