@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from statistics import median
@@ -128,10 +128,11 @@ def _scan(bench: Bench, session: Session, member: UUID, job: UUID) -> Figure:
         with session.as_user(member):
             return _calls(session, statement, [job], 1)
 
-    taken = in_turn(
-        bench.track("a scan of a job's tasks", ROUNDS),
-        {"member": as_member, "owner": partial(_calls, session, statement, [job], 1)},
-    )
+    scans: dict[str, Callable[[], float]] = {
+        "member": as_member,
+        "owner": partial(_calls, session, statement, [job], 1),
+    }
+    taken = in_turn(bench.track("a scan of a job's tasks", ROUNDS), scans)
     session.execute("reset max_parallel_workers_per_gather")
     return Figure(
         f"a member's scan of {LARGE:,} tasks of a job",

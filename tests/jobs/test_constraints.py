@@ -85,7 +85,7 @@ def test_a_new_job_has_the_defaults_of_the_specification(db: Session) -> None:
         db.execute("insert into public.jobs (org_id, name) values (%s, 'x')", [cast.org_a])
     columns = "description, status, params, owner_id, started_at, finished_at, last_run_at, created_at = now()"
     counters = ", ".join(COUNTERS)
-    expected = (None, "pending", {}, None, None, None, None, True, *[0] * len(COUNTERS))
+    expected: tuple[object, ...] = (None, "pending", {}, None, None, None, None, True, *[0] * len(COUNTERS))
     assert db.execute(f"select {columns}, {counters} from public.jobs".encode()).fetchall() == [expected] * 2
     assert one(db, "select count(distinct id) from public.jobs") == 2, "each has an id of its own"
 
@@ -96,7 +96,7 @@ def test_a_new_task_has_the_defaults_of_the_specification(db: Session) -> None:
     for step in range(2):
         db.execute(INSERT_TASK, [job, 0, step, "research"])
     columns = "status, input, output, error_message, retry_count, started_at, finished_at, created_at = now()"
-    expected = ("pending", {}, None, None, 0, None, None, True)
+    expected: tuple[object, ...] = ("pending", {}, None, None, 0, None, None, True)
     assert db.execute(f"select {columns} from public.job_tasks".encode()).fetchall() == [expected] * 2
     assert one(db, "select count(distinct id) from public.job_tasks") == 2
 
@@ -260,6 +260,7 @@ def test_what_a_row_refers_to_keeps_its_id(db: Session, holder: str) -> None:
     values: dict[str, Any] = {"org": uuid4(), "user": cast.stranger}
     db.execute("insert into public.organizations (id, name) values (%(org)s, 'x')", values)
     table = "organizations"
+    held: UUID | str
     if "user" in holder or "owner" in holder:
         table, held = "auth.users", cast.stranger
     elif "job of" in holder:

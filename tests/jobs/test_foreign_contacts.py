@@ -5,6 +5,7 @@ A worker with `service_role` looks the contact up; members write `input`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -74,8 +75,8 @@ def test_a_contact_that_is_foreign_unknown_or_malformed_is_refused_in_the_same_w
                 assert caught.value.sqlstate == "PT400", (way, value)
                 told[words_of(caught.value.diag), tuple(heard)] = value
             assert len(told) == 1, told
-            ((said, heard),) = told
-            assert not heard
+            ((said, notices),) = told
+            assert not notices
             assert "contact_id" in str(said)
             assert all(value not in str(said) for value in values if isinstance(value, str) and len(value) > 30)
     assert db.execute("select id, input from public.job_tasks").fetchall() == [(task, {})]
@@ -130,7 +131,7 @@ def test_no_other_way_to_write_an_input_gets_round_it(db: Session, who: str) -> 
         "insert into public.job_tasks (job_id, batch, step, kind, input) values (%s, %s, 0, 'research', %s) "
         "on conflict (job_id, batch, step) do {}"
     )
-    ways = {
+    ways: dict[str, tuple[str, Sequence[object]]] = {
         "a change in place of a new row": (upsert.format("update set input = excluded.input"), [job, 0, foreign]),
         "a new row in place of a change": (upsert.format("update set input = excluded.input"), [job, 1, foreign]),
         "a new row or nothing": (upsert.format("nothing"), [job, 1, foreign]),

@@ -29,11 +29,11 @@ READABLE = [(table, column) for table, types in TYPES.items() for column in type
 READABLE += [("job_metrics", column) for column in METRICS]
 # values that no rule forbids: what refuses them is a missing grant
 TIME = "2025-11-03T00:00:00+00:00"
-INSERTABLE = {
+INSERTABLE: dict[str, dict[str, object]] = {
     "jobs": {"org_id": None, "name": "Autumn", "description": "All customers", "params": Jsonb({"a": 1})},
     "job_tasks": {"job_id": None, "batch": 3, "step": 4, "kind": "schedule_call", "input": Jsonb({"b": 2})},
 }
-UPDATABLE = {
+UPDATABLE: dict[str, dict[str, object]] = {
     "jobs": {"name": "Winter", "description": None, "params": Jsonb({})},
     "job_tasks": {"batch": 5, "step": 6, "kind": "follow_up", "input": Jsonb({})},
 }

@@ -54,12 +54,12 @@ def test_a_card_has_the_types_and_states_of_the_specification_and_no_others(db: 
         assert outcome(db, INSERT_CARD, [cast.org_a, card_type, "suggested"]) == "ok", card_type
     for state in CARD_STATES:
         assert outcome(db, INSERT_CARD, [cast.org_a, "research", state]) == "ok", state
-    for card_type in ("", "email", "draft_email", "Research", None):
-        expected = "23502" if card_type is None else "23514"
-        assert outcome(db, INSERT_CARD, [cast.org_a, card_type, "done"]) == expected, card_type
-    for state in ("", "pending", "Done", None):
-        expected = "23502" if state is None else "23514"
-        assert outcome(db, INSERT_CARD, [cast.org_a, "research", state]) == expected, state
+    for no_type in ("", "email", "draft_email", "Research", None):
+        expected = "23502" if no_type is None else "23514"
+        assert outcome(db, INSERT_CARD, [cast.org_a, no_type, "done"]) == expected, no_type
+    for no_state in ("", "pending", "Done", None):
+        expected = "23502" if no_state is None else "23514"
+        assert outcome(db, INSERT_CARD, [cast.org_a, "research", no_state]) == expected, no_state
     assert one(db, "select count(*) from public.kanban_cards") == len(CARD_TYPES) + len(CARD_STATES)
 
 

@@ -63,6 +63,10 @@ INVALID: list[dict[str, Any]] = [{}, {**PARAMS, "batch_size": 0}, {**PARAMS, "ca
 def hostile_inputs(day: int, contact: str) -> list[Any]:
     """What a member may try to write into a task's input: none of it is a task for that day and contact."""
     shouted = contact.upper() if contact.upper() != contact else f" {contact}"
+    no_contacts: list[object] = [
+        *[LONG, contact + LONG, shouted, f"{{{contact}}}", "", 7, {}],
+        *[True, None, [contact], {"contact_id": contact}],
+    ]
     return [
         *[None, [], {}, "x", 7, LONG, "contact_id", ["contact_id"], [day, contact], {"day": day}, {"day": None}],
         {"contact_id": contact},
@@ -73,8 +77,7 @@ def hostile_inputs(day: int, contact: str) -> list[Any]:
         {"input": {"day": day, "contact_id": contact}},
         {"input": {"day": day, "contact_id": LONG}},
         {"day": day, "contact_id": str(uuid4())},
-        *[{"day": day, "contact_id": value} for value in (LONG, contact + LONG, shouted, f"{{{contact}}}", "", 7, {})],
-        *[{"day": day, "contact_id": value} for value in (True, None, [contact], {"contact_id": contact})],
+        *[{"day": day, "contact_id": value} for value in no_contacts],
     ]
 
 

@@ -50,7 +50,7 @@ def test_the_login_of_the_api_can_be_each_of_its_roles_and_nobody_else(db: Sessi
 
 
 def test_a_statement_of_a_visitor_has_3_seconds_and_one_of_a_user_8(db: Session) -> None:
-    settings = dict(
+    settings: dict[str, str] = dict(
         db.execute(
             "select r.rolname, s.setting from pg_db_role_setting as d join pg_roles as r on r.oid = d.setrole "
             "cross join unnest(d.setconfig) as s (setting) where d.setdatabase = 0 and s.setting like 'statement%'"

@@ -29,7 +29,7 @@ def test_every_column_of_a_jobs_cards_is_what_it_is_called_and_all_of_them_are_g
         "insert into public.contacts (org_id, email) select %s, 'a@b.c' from generate_series(1, 130) returning id",
         [cast.org_a],
     ).fetchall()
-    made = [
+    made: list[dict[str, Any]] = [
         {
             "id": uuid4(),
             "type": CARD_TYPES[number % len(CARD_TYPES)],

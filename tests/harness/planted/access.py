@@ -8,6 +8,7 @@ from functools import partial
 from pgassay import Edit, Fault
 from pgassay.mutants import Test
 from tests.harness.planted import edits
+from tests.jobs import test_constraints as constraints
 from tests.jobs import test_foreign_contacts as contacts
 from tests.jobs import test_grants as grants
 from tests.jobs import test_host as host
@@ -211,7 +212,7 @@ def missing_grants() -> Iterator[Fault]:
             for column in grants.UPDATABLE[table]:
                 change = f"revoke update ({column}) on public.{table} from {role}"
                 yield Fault(f"{role} may not update {table}.{column}", change, partial(updated, table=table, role=role))
-    for table, types in grants.TYPES.items():
+    for table, types in constraints.TYPES.items():
         for column in types:
             rest = ", ".join(other for other in types if other != column)
             yield Fault(
@@ -274,7 +275,7 @@ def wide_grants() -> Iterator[Fault]:
 def functions() -> Iterator[Fault]:
     """EXECUTE, missing and too wide; who may act for an organisation; what those are told who may not."""
     for signature, roles in rights.FUNCTIONS_OF_THE_API.items():
-        test = partial(executing, call=signature.partition("(")[0])
+        test: Test = partial(executing, call=signature.partition("(")[0])
         for role in sorted(roles):
             change = f"revoke execute on function public.{signature} from {role}"
             yield Fault(f"{role} may not execute {signature}", change, test)
@@ -289,8 +290,8 @@ def functions() -> Iterator[Fault]:
         )
     may = "private.caller_may_act_for"
     for role in membership.ROLES:
-        change = Edit(may, "m.user_id =", f"m.role <> '{role}' and m.user_id =")
-        yield Fault(f"functions are not for the role {role}", change, partial(calling, role=role))
+        edit = Edit(may, "m.user_id =", f"m.role <> '{role}' and m.user_id =")
+        yield Fault(f"functions are not for the role {role}", edit, partial(calling, role=role))
     memberless = (
         "not exists (select from public.organization_members as x where x.organization_id = p_org_id) or exists"
     )
@@ -323,6 +324,7 @@ def functions() -> Iterator[Fault]:
 def words() -> Iterator[Fault]:
     """A foreign row that is told from none: by a hint, a detail, a notice, a warning."""
     there = "if exists (select from public.jobs as j where j.id = p_job_id) then {} end if; {}"
+    test: Test
     lost = "raise exception 'job % not found', p_job_id using errcode = 'PT404'"
     for name, told_by in (
         ("a hint", f"{lost}, hint = 'Ask its organisation.';"),

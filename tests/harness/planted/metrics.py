@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from pgassay import Edit, Fault
-from pgassay.mutants import Test
 from tests.harness.planted.sources import metrics
 from tests.jobs import test_concurrency as concurrency
 from tests.jobs import test_costs as costs
@@ -359,14 +358,14 @@ def progress() -> Iterator[Fault]:
     ):
         yield Fault(f"get_job_progress: {what}", Edit(PROGRESS, old, new), test)
     for function in (CARDS, PROGRESS):
-        test: Test = partial(reads.test_reads_of_null_are_a_bad_argument, function=function.removeprefix("public."))
+        refused = partial(reads.test_reads_of_null_are_a_bad_argument, function=function.removeprefix("public."))
         for what, old, new in (
             ("NULL is a job", "if p_job_id is null then", "if false then"),
             ("another SQLSTATE for NULL", "'PT400'", "'22004'"),
             ("another SQLSTATE for no job", "'PT404'", "'P0002'"),
             ("a job that is not there is not named", "not found', p_job_id", "not found', '?'"),
         ):
-            yield Fault(f"{function}: {what}", Edit(function, old, new), test)
+            yield Fault(f"{function}: {what}", Edit(function, old, new), refused)
     yield Fault(
         "get_job_cards: a job that is not there has no cards",
         Edit(CARDS, "raise exception 'job % not found'", "raise notice 'job % not found'"),

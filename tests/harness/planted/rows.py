@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from pgassay import Fault
+from pgassay.mutants import Test
 from tests.harness.planted import edits
 from tests.jobs import test_constraints as constraints
 from tests.jobs import test_host as host
@@ -288,7 +289,7 @@ def keys() -> Iterator[Fault]:
     yield Fault("jobs: an id twice", f"{drop('jobs', 'jobs_pkey')} cascade", given_once)
     yield Fault("tasks: an id twice", drop("job_tasks", "job_tasks_pkey"), given_once)
     yield Fault("a membership twice", drop("organization_members", "organization_members_pkey"), memberships)
-    for table, name, on_delete, changes in (
+    actions: tuple[tuple[str, str, str, dict[str, Test]], ...] = (
         ("jobs", "jobs_organization_fkey", "CASCADE", {"": refers_job, "NO ACTION": organisation_gone}),
         ("jobs", "jobs_owner_fkey", "SET NULL", dict.fromkeys(("", "NO ACTION", "CASCADE"), owner_gone)),
         (
@@ -356,7 +357,8 @@ def keys() -> Iterator[Fault]:
             "CASCADE",
             {"": memberships, "NO ACTION": host_gone},
         ),
-    ):
+    )
+    for table, name, on_delete, changes in actions:
         for action, test in changes.items():
             if action:
                 change = edits.constraint(table, name, f"ON DELETE {on_delete}", f"ON DELETE {action}")
