@@ -262,9 +262,10 @@ class Maker:
             if self._tenancy.tenant == USERS:
                 tenants.ids[label] = tenants.users[label]
         tables = [relation for relation in self._relations.values() if relation.kind == "table"]
-        first = self._needed_by_tenants()
+        first = self._needed_by(self._tenancy.tenant), self._needed_by(*self._of_the_tenancy())
         for circle in sorted(
-            circles(tables, lambda _, __: True), key=lambda c: not any(r.full_name in first for r in c)
+            circles(tables, lambda _, __: True),
+            key=lambda circle: sum(not any(r.full_name in needed for r in circle) for needed in first),
         ):
             within = [relation.full_name for relation in circle]
             for group in circles(circle, lambda relation, key: self._is_needed(relation, key, {})):
@@ -283,10 +284,10 @@ class Maker:
         member = self._tenancy.member
         return [self._tenancy.tenant, *([member.table] if isinstance(member, Membership) else [])]
 
-    def _needed_by_tenants(self) -> set[str]:
-        """The tables without a row of which there is no tenant, or no member of one."""
+    def _needed_by(self, *names: str) -> set[str]:
+        """The tables without a row of which there is none in these: for tenants and members rows are made first."""
         found: set[str] = set()
-        left = [self._relations[name] for name in self._of_the_tenancy() if name in self._relations]
+        left = [self._relations[name] for name in names if name in self._relations]
         while left:
             relation = left.pop()
             if relation.full_name not in found:
