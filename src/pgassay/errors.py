@@ -35,6 +35,10 @@ class MigrationError(PgassayError):
     """A migration that PostgreSQL refused, or a folder of migrations that cannot be applied as it is."""
 
 
+class NoTenants(PgassayError):
+    """No rows of several tenants could be made, so that nothing can be said of who reaches whose."""
+
+
 def internal_error(error: Exception) -> str:
     """An exception that nobody expected, as one sentence that a bug report can be made of.
 

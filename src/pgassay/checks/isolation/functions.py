@@ -12,11 +12,12 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import costs
 from pgassay.checks.isolation.arguments import Answer, Call, answers, calls_of, distinct, key_of, mixed, with_texts
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.world import World
-from pgassay.identity import Session
+from pgassay.identity import Clone, Session
 from pgassay.patience import Stopped
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::\d\d)?|Z)?")
@@ -25,12 +26,12 @@ _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 
 
 class Calls:
-    """Calls of all functions: on ``api``, and on ``alone``, where there is nothing of any tenant but A."""
+    """Calls of all functions: in ``clone``, and in ``other``, where there is nothing of any tenant but A."""
 
-    def __init__(self, world: World, api: Session, alone: Session | None) -> None:
+    def __init__(self, world: World, clone: Clone, other: Clone | None) -> None:
         self._world = world
-        self._api = api
-        self._alone = alone
+        self._clones = clone, other
+        self._log_in()
         self._offered = {"public"} | {
             relation.schema
             for relation in world.relations.values()
@@ -47,11 +48,24 @@ class Calls:
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
         self.skipped: list[str] = []
+        self._ended = False
         self._stopped: Stopped | None = None
         """A call of the function that is tried, which did not end."""
 
+    def _log_in(self) -> None:
+        clone, other = self._clones
+        self._api = clone.connect_as_authenticator()
+        self._alone = other.connect_as_authenticator() if other else None
+
+    def _again(self) -> None:
+        """Log in again where a call has ended a session; raises where nobody can."""
+        self._world.connection.execute("select 1")
+        if not self._ended and (self._api.closed or (self._alone is not None and self._alone.closed)):
+            self._log_in()
+
     def end(self) -> None:
         """End the sessions, whatever they do, while somebody else waits for them."""
+        self._ended = True
         for session in filter(None, (self._api, self._alone)):
             if session.end_session is not None and not session.closed:
                 with suppress(psycopg.Error):
@@ -66,13 +80,9 @@ class Calls:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
-            try:
+            found = None
+            with costs.only(function.signature, self.unjudged, self._again):
                 found = self._try(function, actors)
-            except Stopped as error:
-                if any(session.closed for session in filter(None, (self._api, self._alone))):
-                    raise
-                self.unjudged[function.signature] = error.message
-                continue
             if found is not None:
                 yield found
 

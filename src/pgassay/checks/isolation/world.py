@@ -20,7 +20,7 @@ from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled, insert_statement
@@ -123,6 +123,8 @@ class World:
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
         self._bases: dict[Session, State] = {}
         self._links: dict[str, list[ForeignKey]] = {}
+        self.unjudged: dict[str, str] = {}
+        """What could not be made as it is wanted, and why: by the name of the object that it costs its verdict."""
         self._check_rules()
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
@@ -130,7 +132,7 @@ class World:
             if tenancy.member is not None and not isinstance(tenancy.member, Claim):
                 self._both = self._member_of_both()
         except (psycopg.Error, Unfilled) as error:
-            raise PgassayError(
+            raise NoTenants(
                 f"No tenants could be made to try it with: {str(error).strip()}",
                 hint="Rows of the tenants and of their memberships are needed, by which [tool.pgassay.tenancy] says "
                 "who belongs to whom.",
