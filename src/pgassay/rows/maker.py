@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import re
@@ -16,8 +17,9 @@ from psycopg import sql
 
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.config import Membership, Tenancy
+from pgassay.identity import Identity
+from pgassay.rows import callers, values
 from pgassay.rows import hints as reading
-from pgassay.rows import values
 from pgassay.rows.search import LEFT_OUT, Part, Pools, Row, Search, Unfilled, Variable, check_rules, hints_for
 
 USERS = "auth.users"
@@ -54,6 +56,8 @@ where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 _SIGN_UP = """
 insert into auth.users (id, email, phone, raw_user_meta_data, email_confirmed_at) values (%s, %s, %s, %s, now())
 """
+_CALLS = 3
+"""So many rows that are refused, or changed, are tried as the member too."""
 _RAISED = "exec_stmt_raise"
 """The function of PostgreSQL's that reports what RAISE says in PL/pgSQL, with whatever SQLSTATE."""
 
@@ -80,12 +84,14 @@ class Tenants:
 class _Known:
     """What follows from whose a row is: ``values``, and keys that columns under a constraint may have.
 
-    Columns in ``left`` are left NULL even where all others are filled.
+    Columns in ``left`` are left NULL even where all others are filled. ``by`` is who makes the row where triggers want
+    to know who is signed in.
     """
 
     values: Row
     choices: tuple[Row, ...] = ()
     left: frozenset[str] = frozenset()
+    by: Identity | None = None
 
 
 class Maker:
@@ -107,6 +113,7 @@ class Maker:
         self._refused: set[tuple[str, bool]] = set()
         self._refusal: Exception | None = None
         self._sent: dict[tuple[str, str], Row] = {}
+        self._emails: dict[UUID, str] = {}
         self._nobody: UUID | None = None
         self._staff: dict[str, UUID] = {}
         self.of_staff = frozenset(
@@ -169,13 +176,14 @@ class Maker:
     def user(self, email: str | None = None) -> UUID:
         """A new user, with the row by which memberships may know them."""
         user_id = uuid4()
-        self._sign_up(user_id, email or f"{uuid4().hex}@example.org")  # which does not tell the id
+        address = self._emails[user_id] = email or f"{uuid4().hex}@example.org"  # which does not tell the id
+        self._sign_up(user_id, address)
         for target, column in self._profiles():
             if self._existing(target, {column: user_id}) is None:
                 to_users = {
                     here: user_id for key in target.foreign_keys if key.target == USERS for here, _ in key.columns
                 }
-                self._insert(target, _Known({**to_users, column: user_id}))
+                self._insert(target, _Known({**to_users, column: user_id}, by=self._caller(user_id)))
         return user_id
 
     def _sign_up(self, user_id: UUID, email: str) -> None:
@@ -252,7 +260,7 @@ class Maker:
             profile = self._existing(relation, {member.user: user_id})
             if profile is not None and profile[member.tenant] is None:  # made at sign-up, and of no tenant as yet
                 return self._updated(relation, profile, {member.tenant: tenant_id, **more})
-        return self._insert(relation, _Known(known))
+        return self._insert(relation, _Known(known, by=self._caller(user_id, tenant_id)))
 
     def fill(self, labels: tuple[str, ...]) -> Tenants:
         """One tenant a label with one member, and a row of it in every table."""
@@ -348,7 +356,7 @@ class Maker:
         alike = {column: value for column, value in alike.items() if column not in known.values}
         if alike:
             try:
-                return self._insert(relation, _Known({**known.values, **alike}, known.choices), (name, label))
+                return self._insert(relation, replace(known, values={**known.values, **alike}), (name, label))
             except Unfilled:
                 pass
         return self._insert(relation, known, (name, label))
@@ -538,7 +546,7 @@ class Maker:
 
     def _referring_to(self, key: ForeignKey, row: Row, relation: Relation, tenants: Tenants, label: str) -> _Known:
         known = self._known(relation, tenants, label)
-        return _Known({**known.values, **{here: row[there] for here, there in key.columns}}, known.choices)
+        return replace(known, values={**known.values, **{here: row[there] for here, there in key.columns}})
 
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.
@@ -614,7 +622,11 @@ class Maker:
             for given in relation.columns:
                 if given.default == _CALLER and given.name not in known:
                     known[given.name] = user or tenants.users[label]
-        return _Known(known, tuple(choices))
+        by = user or tenants.users.get(label)
+        return _Known(known, tuple(choices), by=self._caller(by, tenants.ids.get(label)) if by else None)
+
+    def _caller(self, user: UUID, tenant_id: Any = None) -> Identity:
+        return callers.caller(user, self._emails.get(user), self._tenancy, tenant_id)
 
     def _may_differ(self, relation: Relation, key: ForeignKey, referred: Row, known: Row) -> bool:
         """Whether a CHECK speaks of the key and of another one to the same row, as where nothing blocks itself."""
@@ -701,10 +713,12 @@ class Maker:
         """Insert a row with what is known and what it needs besides, which is searched where it is refused."""
         refused: Exception | None = None
         collided: dict[str, int] = {}
-        for row in self._choices(relation, known, turn):
+        for number, row in enumerate(self._choices(relation, known, turn)):
+            by = known.by if relation.triggers and number < _CALLS else None
             try:
-                with self._connection.transaction():
-                    made = self._inserted(relation, row)
+                made = callers.make(
+                    self._connection, functools.partial(self._inserted, relation, row), known.values, by
+                )
             except (psycopg.Error, Unfilled) as error:
                 if not _is_refusal(error):
                     raise
