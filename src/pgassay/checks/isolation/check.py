@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Event
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -96,7 +98,7 @@ def observe(
             public=tenancy.public | _views_of(owner, tenancy.public),
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
-        world = World(owner, relations, tenancy, files, seed)
+        world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
         unjudged = storage.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         world.arrange(arrangement)
@@ -138,6 +140,13 @@ def _with_culprits(matrix: Matrix, world: World, clone: Clone) -> Matrix:
         named = culprit.name(admin, matrix.demonstrations, world.condition)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
     return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
+
+
+def _past_triggers(clone: Clone, statement: LiteralString, values: Sequence[Any]) -> None:
+    """Carry out a statement as the admin, where no trigger fires."""
+    with clone.connect_as_admin() as admin, admin.transaction():
+        admin.execute("set local session_replication_role = replica")
+        admin.execute(statement, values)
 
 
 def _kept(databases: Databases, filled: Clone, stack: ExitStack) -> Clone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any, LiteralString
@@ -111,6 +111,7 @@ class World:
         tenancy: Tenancy,
         storage: Iterable[Relation] = (),
         seed: int = 0,
+        past_triggers: Callable[[LiteralString, Sequence[Any]], None] | None = None,
     ) -> None:
         self.connection = connection
         self.tenancy = tenancy
@@ -118,6 +119,7 @@ class World:
         """All that are doors; partitions are added once they are filled."""
         self._whole = tuple(self.relations.values())
         self.maker = Maker(connection, relations, tenancy, seed)
+        self.maker.past_triggers = past_triggers
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
@@ -137,6 +139,8 @@ class World:
                 hint="Rows of the tenants and of their memberships are needed, by which [tool.pgassay.tenancy] says "
                 "who belongs to whom.",
             ) from error
+        if self.maker.refused_users:
+            self.unjudged[USERS] = f"whoever signs up is refused by its triggers: {self.maker.refused_users}"
         self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
         self.guests = self._share()
         self.entitled: list[Actor] = []
