@@ -565,17 +565,23 @@ class Maker:
         there = self._sent.get((relation.full_name, label), {})
         if not there or any(index.exclusion for index in relation.exclusions):
             there = {**there, **next(self._choices(relation, known, None))}
-        # as in the row that there is: its constraints let that in, and where it is unique, policies are asked before
+        # as in the row that there is, whose constraints let that in, but where no other row may have the same
         checked = {name for check in relation.check_constraints for name in check.columns}
+        unique = {name for index in relation.exclusions for name in index.columns} - checked - _referring(relation)
         return {
             **{
-                name: value
+                name: (self.another(relation, name) if name in unique else None) or value
                 for name, value in there.items()
                 if (column := relation.column(name)) is not None
                 and ((column.not_null and not column.has_default) or name in checked)
             },
             **known.values,
         }
+
+    def another(self, relation: Relation, name: str) -> Any:
+        """A value that no row has in that column, as far as constraints on its values are not asked; None for none."""
+        column = relation.column(name)
+        return None if column is None or column.generated else self._fresh(column)
 
     def links(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """What ties a further row of a tenant to it: the tenant column, and the keys of rows that it needs."""

@@ -178,24 +178,19 @@ class Files(Target):
         else:
             yield sql.SQL("update {} set {} = %s").format(self._table, sql.Identifier("version")), ["1"]
 
-    def _update(self, api: Session, _actor: Actor) -> set[str]:
-        return self._each(api, "update", sql.SQL("update {} set version = version").format(self._table))[0]
+    def _update(self, api: Session, actor: Actor) -> set[str]:
+        return self._each(api, actor, "update", sql.SQL("update {} set version = version").format(self._table))[0]
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
         """Move a file of one's own to a folder of B."""
         for _, row in self._of("B"):
             folder, _, _ = row["name"].rpartition("/")
             changes = {"name": f"{folder}/moved.png"}
-            if self._moves_file(api, changes):
-                yield self._crossed(actor, api, changes, "moves a file of its own to a folder of another tenant")
+            moved = self._changes(api, actor, changes)
+            if moved is not None:
+                what = "moves a file of its own to a folder of another tenant"
+                yield self._crossed(actor, api, moved, self._changes, changes, what)
                 return
-
-    def _changes(self, api: Session, changes: Row) -> bool:
-        return self._moves_file(api, changes)
-
-    def _moves_file(self, api: Session, changes: Row) -> bool:
-        """Whether a file can be moved. Of several in one bucket the second collides, after the policies were asked."""
-        return self._succeeds(api, "insert", "", *self._move(changes))
 
     def vacuous(self) -> str | None:
         """Policies that let nobody in are no fault of the probes."""

@@ -88,9 +88,23 @@ create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
 create function pgassay_probe.lines() returns table (relation pg_catalog.text, line pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
-revoke all on function pgassay_probe.lines() from public, {roles};
-grant execute on function pgassay_probe.lines() to {authenticator}
+create function pgassay_probe.remove_key(relation pg_catalog.text, key pg_catalog.text) returns pg_catalog.void
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '1s' as {remove};
+revoke all on all functions in schema pgassay_probe from public, {roles};
+grant execute on all functions in schema pgassay_probe to {authenticator}
 """)
+_REMOVE = """
+begin
+    if exists (select from pg_constraint as c where c.conrelid = relation::regclass and c.conname = key) then
+        execute format('alter table %s drop constraint %I cascade', relation::regclass, key);
+    else
+        execute format('drop index %I.%I', (
+            select n.nspname from pg_class as c join pg_namespace as n on c.relnamespace = n.oid
+            where c.oid = relation::regclass
+        ), key);
+    end if;
+end
+"""
 
 _AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
 _ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines()"
@@ -545,10 +559,23 @@ class World:
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
+                remove=sql.Literal(_REMOVE),
                 authenticator=sql.Identifier(AUTHENTICATOR),
                 roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
             )
         )
+
+    def remove_key(self, session: Session, identity: Identity, refusal: psycopg.errors.Diagnostic) -> str:
+        """Take away, in the transaction of ``session``, the key that refused a statement; gives the statement for it.
+
+        Raises `psycopg.Error` where it is not the project's.
+        """
+        table = sql.Identifier(refusal.schema_name or "", refusal.table_name or "").as_string(None)
+        statement = sql.SQL("select pgassay_probe.remove_key({}, {})").format(table, refusal.constraint_name)
+        session.execute(_AS_WHO_LOGGED_IN)
+        session.execute(statement)
+        session.execute("select pg_catalog.set_config('role', %s, true)", [identity.role])
+        return f"{statement.as_string(None)};\n"
 
     def _base(self, session: Session) -> State:
         """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
