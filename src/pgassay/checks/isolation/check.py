@@ -21,6 +21,7 @@ from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import costs, partitions, storage
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
+from pgassay.checks.isolation.failures import Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
@@ -269,6 +270,7 @@ class _Check:
         self._progress = progress
         self._log_in()
         self._flags = Flags(world)
+        self._faults = Faults(world)
         self._whole: list[Target] = []
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
@@ -333,6 +335,7 @@ class _Check:
 
     def _try(self, target: Target) -> None:
         name = target.relation.full_name
+        target.try_to_read(self._api, self._actors)
         for actor in self._actors:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
@@ -343,10 +346,16 @@ class _Check:
                 if len(actor.own) == 1:
                     self.add(target.try_crossing(self._api, actor))
             is_member = actor.own == {"A"} and actor.user == self._world.tenants.users["A"]
+            if target.failures.is_endless("select", actor):
+                continue
             if is_member or not (target.is_table or actor.may_all or "B" in actor.own):
                 self.add(self._effects.compare(target, actor, reached))
             if is_member:
                 self.add(self._effects.try_all(target, actor, reached))
+        failed = [*target.judge_failures(self._faults, self._actors)]
+        self.add(failed)
+        if any(finding.door == "select" for finding, _ in failed):
+            return
         if name not in _KINDS and name not in self._world.tenancy.public:
             self.add(self._flags.try_all(target, self._actors))
             if not any(finding.object == name and finding.door == "select" for finding in self._findings):

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.failures import Failures, Faults, is_endless, judge
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
 from pgassay.checks.isolation.world import LABELS, Touched, World
 from pgassay.checks.isolation.writes import Write, Writes, is_foreign, is_taken
@@ -47,8 +48,9 @@ class Target:
         self._done: set[str] = set()
         self._pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
-        self._is_by_chance = False
-        """Whether the last statement that failed was refused by no right and no policy."""
+        self.failures = Failures()
+        self._error: psycopg.Error | None = None
+        """What the last statement was refused with that was tried on all rows."""
         self._seen = self.read(self.world.connection)
 
     @property
@@ -124,6 +126,7 @@ class Target:
             if reached[operation] <= actor.own and self._takes_too_many(api, actor, operation):
                 reached[operation] = set(LABELS)
         self._done |= {name for name, labels in reached.items() if labels}
+        self.failures.forget({name for name, labels in reached.items() if labels}, actor)
         return reached
 
     def judge(self, api: Session, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
@@ -218,18 +221,45 @@ class Target:
 
     def try_select(self, api: Session, actor: Actor) -> set[str]:
         """The tenants whose rows ``api`` sees."""
+        if self.failures.is_endless("select", actor):
+            return set()
         self.probes += 1
         try:
             labels = self.read(api)
-        except psycopg.errors.InsufficientPrivilege:
-            return self._glimpse(api, actor)
         except psycopg.Error as error:
             if api.closed:
                 raise
+            self.failures.note("select", actor, error, api)
+            if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                return self._glimpse(api, actor)
             self._refusals["select"] = first_line(error)
             return set()
         self._seen |= labels
         return labels
+
+    def try_to_read(self, api: Session, actors: Sequence[Actor]) -> None:
+        """See first whether reading comes to an end for those who are entitled: where it does not, nobody else tries.
+
+        It takes long, and is no answer to anybody whose role is the same.
+        """
+        entitled = [actor for actor in actors if actor.own and not actor.may_all]
+        for actor in entitled:
+            with actor.enter(api):
+                self.try_select(api, actor)
+            if not self.failures.is_endless("select", actor):
+                return
+        errors = self.failures.of_all("select", entitled)
+        for actor in actors:
+            alike = [errors[other.name] for other in entitled if other.identity.role == actor.identity.role]
+            if alike:
+                self.failures.note("select", actor, alike[0].error, api)
+
+    def judge_failures(self, faults: Faults, actors: Sequence[Actor]) -> Iterator[Found]:
+        """What nobody can do who may, since the schema fails."""
+        for found, operations in judge(self.world, faults, self.relation.full_name, self.failures, actors):
+            for operation in operations:
+                self._refusals.pop(operation, None)
+            yield found
 
     def _glimpse(self, api: Session, actor: Actor) -> set[str]:
         """The tenants whose rows are seen in columns that are granted one by one, without those that tell whose."""
@@ -271,7 +301,10 @@ class Target:
 
     def _inserts(self, api: Session, label: str, actor: Actor) -> bool:
         """Whether a row of that tenant can be inserted."""
-        return any(self._goes_in(api, label, actor, values) for values in self._insertable(label, actor))
+        return any(
+            not self.failures.is_endless("insert", actor) and self._goes_in(api, label, actor, values)
+            for values in self._insertable(label, actor)
+        )
 
     def _goes_in(self, api: Session, label: str, actor: Actor, values: Row) -> bool:
         """Whether this row, or one that differs in what it may differ in, can be inserted, and is that tenant's."""
@@ -285,6 +318,8 @@ class Target:
 
         found = self._written(api, actor, values, reaches)
         if isinstance(found, psycopg.Error):
+            if not actor.own or is_own:
+                self.failures.note("insert", actor, found, api)
             if self.is_table:  # a view that cannot be written to is refused before any right is looked at
                 self._refused("insert", found)
             return False
@@ -404,8 +439,12 @@ class Target:
         What reaches none of all needs not be tried with each.
         """
         reached: set[str] = set()
+        if self.failures.is_endless("select", actor):
+            return reached, False
         count = self._counted(api, statement, [])
-        if count != 0:
+        if count is None and self._error is not None:
+            self.failures.note(operation, actor, self._error, api)
+        if count != 0 and not self.failures.is_endless(operation, actor):
             for label, where, key in self._each_row():
                 if self._succeeds(api, actor, operation, label, sql.SQL("{} where {}").format(statement, where), key):
                     reached.add(label)
@@ -429,6 +468,9 @@ class Target:
         for statement, values in self.sweeping(actor, operation):
             count = self._counted(api, statement, values)
             if count is None:
+                if self._error is not None and is_endless(self._error):
+                    self.failures.note(operation, actor, self._error, api)
+                    return False
                 refused += [(statement, values)] if self._is_by_chance else []
                 continue
             own = self._count_of(api, actor.own)
@@ -529,6 +571,8 @@ class Target:
         if self.is_table and own not in tenants.rows.get(name, {}):
             return
         granted = set(self.world.granted(self.relation, actor.identity.role, "update"))
+        if self.failures.is_endless("update", actor):
+            return
         if self.column in granted and self.relation.column(self.column) is not None:
             for changes in self._taking(own, granted):
                 taken = self._takes(api, actor, changes)
@@ -740,8 +784,16 @@ class Target:
         except psycopg.Error as error:
             if api.closed:
                 raise
-            self._is_by_chance = not isinstance(error, psycopg.errors.InsufficientPrivilege)
+            self._error = error
             return None
+
+    @property
+    def _is_by_chance(self) -> bool:
+        """Whether it was refused by no right and no policy, so that it may go better with another row."""
+        error = self._error
+        return (
+            error is not None and not isinstance(error, psycopg.errors.InsufficientPrivilege) and not is_endless(error)
+        )
 
     def _succeeds(
         self, api: Session, actor: Actor, operation: str, label: str, statement: sql.Composed, values: Sequence[Any]
