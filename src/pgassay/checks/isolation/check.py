@@ -21,7 +21,7 @@ from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import costs, partitions, storage
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
-from pgassay.checks.isolation.failures import Faults
+from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
@@ -291,8 +291,9 @@ class _Check:
     def matrix(self, calls: Calls) -> Matrix:
         """Everything that was observed, with what came of the calls."""
         unjudged = self._unjudged | calls.unjudged
-        return Matrix(
-            lines=tuple(line for line in self._lines if line.relation not in unjudged),
+        failed = {finding.object for finding in self._findings if finding.rule in FAILURES}
+        return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
+            lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
             findings=tuple(self._findings),
             unjudged=unjudged,
             probes=self._probes + self._effects.probes + self._flags.probes + self._escalation.probes + calls.probes,

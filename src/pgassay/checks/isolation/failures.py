@@ -22,6 +22,8 @@ Failed = tuple[tuple[Finding, Probe], list[str]]
 """What was found, and the operations that it is about."""
 POLICY_ERROR = "policy-error"
 BROKEN_FUNCTION = "broken-function"
+FAILURES = (POLICY_ERROR, BROKEN_FUNCTION)
+"""The rules of what fails for everybody."""
 RECURSION, DEPTH = "42P17", "54001"
 ENDLESS = frozenset({RECURSION, DEPTH})
 """Policies or functions that ask themselves, by the error that ends it; the second takes long, so once is enough."""
