@@ -679,7 +679,7 @@ class _Rules:
         )
 
     def _has_like_others(self, table: str, column: str) -> bool:
-        """Whether it has the tenant's column of other tables, by name and type, though no key says what it refers to."""
+        """Whether it has the tenant's column of other tables by name and type, though no key says what it is."""
         here = self._schema.tables[table].column(column)
         there = [
             known

@@ -56,6 +56,7 @@ where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 _SIGN_UP: LiteralString = """
 insert into auth.users (id, email, phone, raw_user_meta_data, email_confirmed_at) values (%s, %s, %s, %s, now())
 """
+_ALTERNATIVES = 6
 _CALLS = 3
 """So many rows that are refused, or changed, are tried as the member too."""
 _RAISED = "exec_stmt_raise"
@@ -489,7 +490,7 @@ class Maker:
         tenants.others[relation.full_name] = made
         if gone and (ended := self._made_again(relation, tenants, labels, 1)) is not None:
             tenants.further.setdefault(relation.full_name, []).extend(ended.items())
-        listed = self._harmless[relation.full_name]
+        listed = self._harmless.get(relation.full_name, {})
         asked = [len(listed.get(column.name, ())) for column in relation.columns if _is_asked_for(column, listed)]
         for turn in range(2, min(max(asked, default=0), _STATES) + 1):
             further = self._made_again(relation, tenants, labels, turn)
@@ -582,6 +583,20 @@ class Maker:
         """A value that no row has in that column, as far as constraints on its values are not asked; None for none."""
         column = relation.column(name)
         return None if column is None or column.generated else self._fresh(column)
+
+    def alternatives(self, relation: Relation, row: Row, columns: Collection[str]) -> Iterator[Row]:
+        """Other values for these columns of a row, which go with the rest of it as far as is known."""
+        known = _Known({name: value for name, value in row.items() if name not in columns})
+        try:
+            for other in itertools.islice(self._choices(relation, known, None), _ALTERNATIVES):
+                found = {name: other[name] for name in columns if name in other}
+                for name in columns:
+                    if name not in found and (value := self.another(relation, name)) is not None:
+                        found[name] = value
+                if found:
+                    yield found
+        except Unfilled:
+            return
 
     def links(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """What ties a further row of a tenant to it: the tenant column, and the keys of rows that it needs."""
@@ -805,7 +820,7 @@ class Maker:
 
         Of those that views ask for, which come first, the likeliest value goes before that of others.
         """
-        listed = self._harmless[relation.full_name]
+        listed = self._harmless.get(relation.full_name, {})
         rules = check_rules(relation)
         checked = {name for rule in rules for name in rule.columns}
         if any((column := relation.column(name)) is not None and column.generated for name in checked):
@@ -874,7 +889,7 @@ class Maker:
 
         If it is to be ``shown``, also for flags that views may ask for. None where a value can only be had by a search.
         """
-        listed = self._harmless[relation.full_name]
+        listed = self._harmless.get(relation.full_name, {})
         referring = _referring(relation)
         decided = {*searched, *known.values, *known.left}
         found: Row = {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import psycopg
+from psycopg import sql
 
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe
@@ -83,6 +84,12 @@ select
     'r' || t.tgrelid, null, null, null, array[]::pg_catalog.text[], array['f' || t.tgfoid], false, ''
 from pg_catalog.pg_trigger as t
 where not t.tgisinternal
+"""
+
+_RIGHTS = """
+select pg_catalog.bool_and(pg_catalog.has_table_privilege(r, pg_catalog.to_regclass(%(table)s), p))
+from pg_catalog.unnest(%(roles)s::pg_catalog.text[]) as r
+cross join pg_catalog.unnest(%(privileges)s::pg_catalog.text[]) as p
 """
 
 
@@ -231,12 +238,26 @@ def judge(world: World, faults: Faults, name: str, failures: Failures, actors: I
     of_state: dict[str, list[str]] = {}
     for operation in OPERATIONS:
         found = failures.of_all(operation, entitled)
+        if any(failure.error.sqlstate == _NO_RIGHT for failure in found.values()) and not _may(
+            world, name, operation, entitled
+        ):
+            continue  # it is closed by a right that is missing
         if found and all(_is_the_schemas(world, name, failure.error) for failure in found.values()):
             of_state.setdefault(found[entitled[0].name].error.sqlstate or "", []).append(operation)
     for operations in of_state.values():
         failed = _failed(faults, name, operations, failures, entitled[0], [a for a in everybody if a.may_all])
         if failed is not None:
             yield failed, operations
+
+
+def _may(world: World, name: str, operation: str, actors: Iterable[Actor]) -> bool:
+    """Whether all of them have the right to do it, and so it is another one that is missing."""
+    relation = world.relations[name]
+    roles = list({actor.identity.role for actor in actors})
+    wanted = ["select"] if operation == "select" else [operation, "select"] if operation != "insert" else ["insert"]
+    table = sql.Identifier(relation.schema, relation.name).as_string(None)
+    ((may,),) = world.ask(_RIGHTS, {"roles": roles, "table": table, "privileges": wanted})
+    return relation.kind == "table" and bool(may)
 
 
 def _failed(

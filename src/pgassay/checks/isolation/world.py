@@ -94,14 +94,25 @@ revoke all on all functions in schema pgassay_probe from public, {roles};
 grant execute on all functions in schema pgassay_probe to {authenticator}
 """)
 _REMOVE = """
+declare
+    index_id oid;
+    found record;
 begin
-    if exists (select from pg_constraint as c where c.conrelid = relation::regclass and c.conname = key) then
-        execute format('alter table %s drop constraint %I cascade', relation::regclass, key);
+    -- of a partition's key, that of the whole
+    select c.oid into index_id
+    from pg_index as i join pg_class as c on i.indexrelid = c.oid
+    where i.indrelid = relation::regclass and c.relname = key;
+    while exists (select from pg_inherits as h where h.inhrelid = index_id) loop
+        select h.inhparent into index_id from pg_inherits as h where h.inhrelid = index_id;
+    end loop;
+    select c.conrelid::regclass as place, c.conname as name into found
+    from pg_constraint as c
+    where c.conindid = index_id and c.contype in ('p', 'u', 'x')
+        or (index_id is null and c.conrelid = relation::regclass and c.conname = key);
+    if found.name is not null then
+        execute format('alter table %s drop constraint %I cascade', found.place, found.name);
     else
-        execute format('drop index %I.%I', (
-            select n.nspname from pg_class as c join pg_namespace as n on c.relnamespace = n.oid
-            where c.oid = relation::regclass
-        ), key);
+        execute format('drop index %s', index_id::regclass);
     end if;
 end
 """

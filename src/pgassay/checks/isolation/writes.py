@@ -106,16 +106,19 @@ class Writes:
     def _with_other_keys(
         self, values: Row, column: str, error: psycopg.Error, reaches: Callable[[Row], bool], depth: int = _FRESH
     ) -> Write | psycopg.Error | None:
-        found: Write | psycopg.Error | None = error
+        refused: psycopg.Error = error
         for row in self._fresh(values, column, error):
             found = self._try(row, reaches)
             if isinstance(found, psycopg.Error) and is_taken(found) and depth > 1:
                 found = self._with_other_keys(row, column, found, reaches, depth - 1)
             if not isinstance(found, psycopg.Error):
                 return found
-        if depth == _FRESH and isinstance(found, psycopg.Error) and is_taken(found) and self._relation.kind == "table":
+            refused = found
+            if isinstance(found, psycopg.errors.InsufficientPrivilege):
+                return found
+        if depth == _FRESH and self._relation.kind == "table":  # what the other rows were refused with, proves nothing
             return self.without_keys(is_taken, lambda before: self._raised(self._try(values, reaches, before)))
-        return found
+        return refused
 
     def _raised(self, found: Write | psycopg.Error | None) -> Write | None:
         if isinstance(found, psycopg.Error):
@@ -152,9 +155,10 @@ class Writes:
             return
         granted = set(self._world.granted(relation, self._actor.identity.role, "insert"))
         linked = {here for key in relation.foreign_keys for here, _ in key.columns}
-        names = [name for name in index.columns if name not in linked | {column} and name in granted]
-        new = {name: value for name in names if (value := self._world.maker.another(relation, name)) is not None}
-        if new:
+        bounds = {name for check in relation.check_constraints if check.partitioned for name in check.columns}
+        names = [name for name in index.columns if name not in linked | bounds | {column} and name in granted]
+        new: Row = {}
+        for new in self._world.maker.alternatives(relation, values, names) if names else ():
             yield {**values, **new}
         for key in relation.foreign_keys:
             if {here for here, _ in key.columns} & set(index.columns):
