@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import platform
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+
 
 class PgassayError(Exception):
     """A run that could not be carried out. The command prints it without a traceback and exits with 2.
@@ -28,3 +33,35 @@ class Unavailable(PgassayError):
 
 class MigrationError(PgassayError):
     """A migration that PostgreSQL refused, or a folder of migrations that cannot be applied as it is."""
+
+
+class NoTenants(PgassayError):
+    """No rows of several tenants could be made, so that nothing can be said of who reaches whose."""
+
+
+def internal_error(error: Exception) -> str:
+    """An exception that nobody expected, as one sentence that a bug report can be made of.
+
+    It says what was raised, where, and in which version, and leaves out the rest of the way there: a report has room
+    for a line an object.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)] or frames
+    where = " < ".join(f"{_place(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(ours[-_FRAMES:]))
+    said = " ".join(str(error).split())
+    said = said if len(said) <= _SAID else said[:_SAID] + "…"
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return (
+        f"internal error of pgassay {version('pgassay')}, Python {platform.python_version()}: {what} ({where}). "
+        "This is a defect of pgassay; please report it with this text."
+    )
+
+
+_FRAMES, _SAID = 4, 300
+_PACKAGE = Path(__file__).parent
+
+
+def _place(file: str) -> str:
+    """The file from the package on, with slashes; of another one its name."""
+    path = Path(file)
+    return path.relative_to(_PACKAGE).as_posix() if path.is_relative_to(_PACKAGE) else path.name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import postgast
 import psycopg
 
 from pgassay.catalog import PLATFORM, Relation
+from pgassay.errors import internal_error
 
 OBJECTS = "storage.objects"
 
@@ -156,7 +158,7 @@ class Hints:
     and functions. ``ways`` are those by which rows of each are read, ``entries`` those by which they are written.
     ``defaults`` are the columns that are the caller by default, ``unique`` the columns of each unique key. Everybody
     may read ``open``, by a policy that says so; ``shown`` are relations that ``anon`` was given to read and not to
-    write. API roles reach ``reached``.
+    write. API roles reach ``reached``. ``unread`` says of objects whose SQL an error of ours kept from being read why.
     """
 
     policies: Mapping[str, Facts]
@@ -168,6 +170,7 @@ class Hints:
     open: Mapping[str, str]
     shown: frozenset[str]
     reached: frozenset[str]
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> Hints:
@@ -178,7 +181,8 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
         def rows(query: str) -> list[Any]:
             return cursor.execute(query.encode(), {"platform": [*PLATFORM, "information_schema"]}).fetchall()
 
-        reader = _Reader(relations, rows(_FUNCTIONS))
+        unread: dict[str, str] = {}
+        reader = _Reader(relations, rows(_FUNCTIONS), unread)
         policies: dict[str, Facts] = {}
         ways: dict[str, tuple[Way, ...]] = {}
         entries: dict[str, tuple[Way, ...]] = {}
@@ -186,19 +190,21 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
         held: set[str] = set()
         for relation, name, command, permissive, for_api, using, check in rows(_POLICIES):
             facts = policies.setdefault(relation, Facts())
-            for text in filter(None, (using, check)):
-                facts.add(reader.expression(text, relation))
-            if permissive and command in ("r", "*") and using:
-                ways[relation] = (*ways.get(relation, ()), *reader.ways(using, relation))
-            if permissive and check:
-                entries[relation] = (*entries.get(relation, ()), *reader.ways(check, relation))
+            with _costing(relation, unread):
+                for text in filter(None, (using, check)):
+                    facts.add(reader.expression(text, relation))
+                if permissive and command in ("r", "*") and using:
+                    ways[relation] = (*ways.get(relation, ()), *reader.ways(using, relation))
+                if permissive and check:
+                    entries[relation] = (*entries.get(relation, ()), *reader.ways(check, relation))
             if not permissive:
                 held.add(relation)
             elif for_api and command in ("r", "*") and using == "true":
                 opened.setdefault(relation, name)
         elsewhere = Facts()
-        for _, text in rows(_VIEWS):
-            elsewhere.add(reader.statements(text))
+        for view, text in rows(_VIEWS):
+            with _costing(view, unread):
+                elsewhere.add(reader.statements(text))
         elsewhere.add(reader.functions())
         reached = rows(_REACHED)
         return Hints(
@@ -213,7 +219,19 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
             open={name: policy for name, policy in opened.items() if name not in held},
             shown=frozenset(name for name, _, shown in reached if shown),
             reached=frozenset(name for name, reaches, _ in reached if reaches),
+            unread=unread,
         )
+
+
+@contextmanager
+def _costing(name: str, unread: dict[str, str]) -> Iterator[None]:
+    """A block whose failure costs what it reads, which is ``name``'s, and nothing else."""
+    try:
+        yield
+    except psycopg.Error:
+        raise
+    except Exception as error:
+        unread.setdefault(name, internal_error(error))
 
 
 def _grouped(rows: Iterable[tuple[str, list[str]]]) -> dict[str, tuple[frozenset[str], ...]]:
@@ -246,14 +264,18 @@ class _Scope:
 class _Reader:
     """Follows expressions of a schema through its functions."""
 
-    def __init__(self, relations: Iterable[Relation], functions: Iterable[tuple[str, str, str]]) -> None:
+    def __init__(
+        self, relations: Iterable[Relation], functions: Iterable[tuple[str, str, str]], unread: dict[str, str]
+    ) -> None:
+        self._unread = unread
         self._columns = {relation.full_name: {c.name for c in relation.columns} for relation in relations}
         self._columns.setdefault(OBJECTS, {"name", "owner", "owner_id", "bucket_id", "path_tokens"})
         self._definitions: dict[str, list[_Function]] = {}
         for schema, name, definition in functions:
-            function = _function(definition)
-            if function is not None:
-                self._definitions.setdefault(f"{schema}.{name}", []).append(function)
+            with _costing(f"{schema}.{name}", unread):
+                function = _function(definition)
+                if function is not None:
+                    self._definitions.setdefault(f"{schema}.{name}", []).append(function)
         self._known: dict[tuple[int, tuple[_Term, ...]], Facts] = {}
 
     def expression(self, text: str, relation: str) -> Facts:
@@ -290,9 +312,10 @@ class _Reader:
     def functions(self) -> Facts:
         """The facts of all functions, called with nothing in particular."""
         facts = Facts()
-        for functions in self._definitions.values():
+        for name, functions in self._definitions.items():
             for function in functions:
-                facts.add(self._called(function, [None] * len(function.parameters)))
+                with _costing(name, self._unread):
+                    facts.add(self._called(function, [None] * len(function.parameters)))
         return facts
 
     def is_caller(self, text: str) -> bool:
@@ -426,7 +449,11 @@ class _Reader:
         return _claimed(base, keys)
 
     def _term_of_part(self, node: Any, scope: _Scope, depth: int) -> _Term:
-        indices = [_constant(_unwrapped(part).uidx) for part in node.indirection]
+        # a field of a composite value, or the whole of it, is no part that a claim or a path has
+        indices = [
+            _constant(part.uidx) if type(part).__name__ == "A_Indices" else ""
+            for part in map(_unwrapped, node.indirection)
+        ]
         argument = _unwrapped(node.arg)
         call = type(argument).__name__ == "FuncCall" and _name(argument.funcname)
         resolved = self._resolve(argument, scope) if type(argument).__name__ == "ColumnRef" else None

@@ -657,6 +657,8 @@ class _Rules:
             if path is not None:
                 if path != column:
                     tables[name] = path
+            elif name not in self._routes and self._has_like_others(name, column):
+                self._notes.append(f"{name} has a column {column} without a foreign key, taken for the tenant's.")
             elif name not in self._routes or self._is_users_own(name):
                 self._ownerless(name, users)
         self._storage(tables)
@@ -675,6 +677,16 @@ class _Rules:
             tuple(self._openings),
             tuple(self._notes),
         )
+
+    def _has_like_others(self, table: str, column: str) -> bool:
+        """Whether it has the tenant's column of other tables by name and type, though no key says what it is."""
+        here = self._schema.tables[table].column(column)
+        there = [
+            known
+            for name, columns in self._columns.items()
+            if column in columns and (known := self._schema.tables[name].column(column)) is not None
+        ]
+        return column != "id" and here is not None and any(here.type == known.type for known in there)
 
     def _column(self) -> tuple[str, int]:
         """The name that most tables give to the column for the tenant, and how many do."""

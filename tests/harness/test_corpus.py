@@ -100,8 +100,10 @@ def test_a_clean_schema_has_no_finding_and_is_judged_whole(pg_databases: Databas
 @pytest.mark.parametrize("case", cases("hole"))
 def test_a_hole_is_found_at_the_right_object(pg_databases: Databases, tmp_path: Path, case: Case) -> None:
     (found,) = check(pg_databases, tmp_path, case)
-    severities = {finding.severity for finding in found.findings if finding.object == case.extra["object"]}
-    assert case.extra.get("severity", "error") in severities, (errors(found), found.unjudged)
+    there = [finding for finding in found.findings if finding.object == case.extra["object"]]
+    assert case.extra.get("severity", "error") in {f.severity for f in there}, (errors(found), found.unjudged)
+    if "rule" in case.extra:
+        assert case.extra["rule"] in {finding.rule for finding in there}, there
 
 
 @pytest.mark.parametrize("case", cases("bait"))

@@ -343,12 +343,24 @@ def test_a_trigger_does_not_get_at_other_rights_than_the_owners(check: Check) ->
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_function_that_ends_the_session_is_named(check: Check) -> None:
+def test_a_function_that_ends_the_session_is_named_and_the_rest_is_judged(check: Check) -> None:
     body = "begin perform pg_terminate_backend(pg_backend_pid()); return 1; end"
-    done = check(SCHEMA, DEFINER.format("int", body))
-    assert done.returncode == 2
-    assert "The session was lost" in done.stderr
-    assert '"public"."f"()' in done.stderr
+    after = "create function public.g() returns setof public.notes language sql security definer set search_path = '' "
+    after += "as 'select n.* from public.notes as n';"
+    done = check(SCHEMA, DEFINER.format("int", body), after)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "public.f(): The session was lost" in done.stdout
+    assert '"public"."f"()' in done.stdout
+    assert "error  public.g()" in done.stdout
+
+
+def test_a_trigger_that_ends_the_session_costs_its_table_alone(check: Check) -> None:
+    trigger = DEFINER.format("trigger", "begin perform pg_terminate_backend(pg_backend_pid()); return new; end")
+    trigger += "create trigger t before update on public.notes for each row execute function public.f();"
+    done = check(SCHEMA, trigger, "create table public.plans (id int primary key, name text);")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "public.notes: The session was lost" in done.stdout
+    assert "error  public.plans" in done.stdout
 
 
 def test_locks_and_notices_of_a_function_are_in_nobodys_way(check: Check) -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from typing import Any
 
+import psycopg
 import pytest
 
+from pgassay import catalog
+from pgassay.catalog import Function
+from pgassay.checks import isolation
 from pgassay.checks.isolation import Matrix, Verdict
+from pgassay.checks.isolation.arguments import Call
+from pgassay.checks.isolation.relations import Target
+from pgassay.checks.isolation.world import World
 from pgassay.config import Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError
 from pgassay.identity import Databases
+from pgassay.templates import Template
 from tests.harness import schemas
 
 TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
@@ -283,3 +293,140 @@ def test_a_partition_with_policies_in_which_no_row_of_each_tenant_can_be_is_not_
     opened = observe(parts, "create policy report on public.events_1 for select to authenticated using (true)")
     assert list(opened.unjudged) == ["public.events_1"]
     assert "policies of its own" in opened.unjudged["public.events_1"]
+
+
+# one failure ends one thing
+
+
+def test_a_defect_of_ours_costs_the_table_at_hand_and_its_text_is_fit_for_a_report(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = Target.try_all
+
+    def failing(target: Target, *arguments: Any) -> dict[str, set[str]]:
+        if target.relation.name == "jobs":
+            raise KeyError("an oversight")
+        return usual(target, *arguments)
+
+    monkeypatch.setattr(Target, "try_all", failing)
+    matrix = observe("create table public.plans (id int primary key, name text);")
+    assert set(matrix.unjudged) == {"public.jobs"}
+    said = matrix.unjudged["public.jobs"]
+    assert said.startswith(f"internal error of pgassay {version('pgassay')}, Python ")
+    assert "KeyError: 'an oversight'" in said
+    assert "checks/isolation/check.py" in said
+    assert ("public.plans", "tenant-leak", "error") in found(matrix)
+
+
+def test_a_defect_of_ours_in_a_call_costs_that_function(observe: Observe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_function: Function, _world: World, _label: str) -> Iterable[Call]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pgassay.checks.isolation.functions.calls_of", failing)
+    matrix = observe(FINISH.format("definer"), "create table public.plans (id int primary key, name text);")
+    assert set(matrix.unjudged) == {"public.finish(uuid)"}
+    assert "ZeroDivisionError" in matrix.unjudged["public.finish(uuid)"]
+    assert ("public.plans", "tenant-leak", "error") in found(matrix)
+
+
+@pytest.mark.parametrize(
+    ("moment", "body"),
+    [
+        ("after", "declare token text := current_setting('app.none')::json ->> 'x'; begin return new; end"),
+        ("before", "begin perform public.no_such_function(); return new; end"),
+        ("before", "begin raise exception 'closed'; end"),
+        ("before", "begin return null; end"),
+    ],
+)
+def test_a_trigger_on_files_that_fails_costs_them_alone(observe: Observe, moment: str, body: str) -> None:
+    trigger = f"""
+    create policy f on storage.objects for all to authenticated
+    using (bucket_id = 'files' and (storage.foldername(name))[1] = (select auth.uid())::text);
+    create function public.notify() returns trigger language plpgsql set search_path = '' as $$ {body} $$;
+    create trigger n {moment} insert on storage.objects for each row execute function public.notify();
+    alter policy member on public.jobs using (true);
+    """
+    matrix = observe(trigger)
+    assert set(matrix.unjudged) == {"storage.objects"}
+    assert ("public.jobs", "tenant-leak", "error") in found(matrix)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "begin perform public.no_such_function(new.id); return new; end",
+        "begin raise exception 'nobody may come in'; end",
+        "begin return public.welcome(new.id); end",
+    ],
+)
+def test_a_trigger_that_refuses_every_user_costs_the_table_of_users(observe: Observe, body: str) -> None:
+    trigger = f"""
+    create function public.hook() returns trigger language plpgsql security definer set search_path = '' as $$
+    {body} $$;
+    create trigger hook before insert on auth.users for each row execute function public.hook();
+    alter policy member on public.jobs using (true);
+    """
+    matrix = observe(trigger)
+    assert set(matrix.unjudged) == {"auth.users"}
+    assert "whoever signs up is refused by its triggers: " in matrix.unjudged["auth.users"]
+    assert ("public.jobs", "tenant-leak", "error") in found(matrix)
+
+
+def test_a_table_whose_trigger_refuses_every_row_is_not_judged_and_the_rest_is(observe: Observe) -> None:
+    trigger = """
+    create function public.refuse() returns trigger language plpgsql set search_path = '' as $$
+    begin raise exception 'closed'; end $$;
+    create trigger refuse before insert on public.jobs for each row execute function public.refuse();
+    create table public.plans (id int primary key, name text);
+    """
+    matrix = observe(trigger)
+    assert matrix.unjudged == {"public.jobs": "no row could be made: closed"}
+    assert ("public.plans", "tenant-leak", "error") in found(matrix)
+
+
+# what fails for everybody
+
+
+@pytest.mark.parametrize("kind", ["sql", "plpgsql"])
+def test_recursion_by_a_helper_is_found_at_all_that_depends_on_it_and_soon(observe: Observe, kind: str) -> None:
+    body = "select m.org_id from public.members as m where m.user_id = auth.uid()"
+    body = body if kind == "sql" else f"begin return query {body}; end"
+    matrix = observe(
+        f"""
+        create function public.mine() returns setof uuid language {kind} stable set search_path = '' as $$ {body} $$;
+        alter policy own on public.members using (org_id in (select public.mine()));
+        """
+    )
+    there = {finding.object: finding for finding in matrix.findings}
+    assert {finding.rule for finding in matrix.findings} == {"policy-error"}
+    assert set(there) == {"public.jobs", "public.members", "public.orgs", "public.mine()"}
+    assert all("54001" in finding.observed for finding in matrix.findings)
+    assert there["public.orgs"].culprit == "policy own on public.members"
+    assert matrix.probes < 250
+    assert not matrix.lines
+    assert not matrix.unjudged
+
+
+# statements that were refused by chance
+
+
+def test_what_is_shown_for_a_row_that_is_taken_runs_as_shown(pg_databases: Databases) -> None:
+    """As whoever logs in: the statement reaches one row of others, though the same on all rows is refused."""
+    hole = """
+    alter table public.jobs add unique (org_id, title);
+    drop policy member on public.jobs;
+    create policy r on public.jobs for select to authenticated
+    using (org_id in (select m.org_id from public.members as m));
+    create policy u on public.jobs for update to authenticated
+    using (true) with check (org_id in (select m.org_id from public.members as m));
+    """
+    with schemas.database(pg_databases, SCHEMA, hole) as clone:
+        relations = catalog.read(clone.connect_as_owner())
+        clone.close()
+        matrix = isolation.observe(pg_databases, Template(clone.name), relations, (), TENANCY, keep=True)
+        (finding,) = [finding for finding in matrix.findings if finding.rule == "tenant-write"]
+        conninfo = pg_databases.server.conninfo(matrix.kept, user="authenticator")
+        with psycopg.connect(conninfo, autocommit=True) as session:
+            before, after = matrix.script(finding).removesuffix("rollback;\n").rsplit(";", 2)[:2]
+            session.execute(before.encode())
+            assert session.execute(after.encode()).rowcount == 1

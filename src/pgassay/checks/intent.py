@@ -11,6 +11,7 @@ import psycopg
 from pgassay import hints, tenancy
 from pgassay.catalog import Relation
 from pgassay.config import Tenancy
+from pgassay.errors import internal_error
 from pgassay.tenancy import Inference
 
 OBJECT = "isolation"
@@ -33,7 +34,14 @@ def of(declared: Tenancy | None, connection: psycopg.Connection[Any], relations:
     """The tenancy to judge by: ``declared``, else what is inferred from the database that ``relations`` are of."""
     if declared is not None:
         return Intent(declared)
-    found = infer(connection, tuple(relations))
+    known = tuple(relations)
+    try:
+        read = hints.read(connection, known)
+        found = tenancy.infer(known, read)
+    except psycopg.Error:
+        raise
+    except Exception as error:
+        return Intent(None, None, {OBJECT: internal_error(error)})
     if found.tenancy is None:
         why = f"no tenancy is declared, and the schema does not settle it. {found.doubt} pgassay init tells more."
         return Intent(None, found, {OBJECT: why})
@@ -42,7 +50,7 @@ def of(declared: Tenancy | None, connection: psycopg.Connection[Any], relations:
     return Intent(
         replace(found.tenancy, public=found.tenancy.public | asked),
         found,
-        {question.object: question.text for question in found.questions},
+        {**read.unread, **{question.object: question.text for question in found.questions}},
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.config import Config, Membership, Tenancy
-from pgassay.errors import ConfigError, MigrationError, PgassayError
+from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
@@ -182,18 +183,34 @@ def check(
         outcome.findings += relations.check(settings.relations, outcome.relations)
         observed = None
         if intended.tenancy is not None:
-            observed = outcome.matrix = _isolation(
-                databases, template, intended.tenancy, outcome, settings, progress, keep=keep
-            )
-            outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
-            outcome.unjudged = observed.unjudged | outcome.unjudged
+            with _costing(intent.OBJECT, outcome.unjudged):
+                observed = outcome.matrix = _isolation(
+                    databases, template, intended.tenancy, outcome, settings, progress, keep=keep
+                )
+                outcome.findings += [_with_script(finding, observed) for finding in observed.findings]
+                outcome.unjudged = observed.unjudged | outcome.unjudged
         progress("Applying the rules that the catalog tells of")
-        outcome.findings += _rules(session, outcome)
+        with _costing("rules", outcome.unjudged):
+            outcome.findings += _rules(session, outcome)
         if state is not None:
             progress("Comparing with the snapshot")
-            found = snapshot.with_access(state.result(), observed)
-            outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, found)
+            with _costing("snapshot", outcome.unjudged):
+                found = snapshot.with_access(state.result(), observed)
+                outcome.findings += snapshot.check(settings.snapshot, settings.fail_on, found)
     return outcome
+
+
+@contextmanager
+def _costing(part: str, unjudged: dict[str, str]) -> Iterator[None]:
+    """A block of a part of the check, which is not judged where it fails for a reason that no person can mend."""
+    try:
+        yield
+    except NoTenants as error:
+        unjudged[part] = f"{error.message} {error.hint or ''}".strip()
+    except (PgassayError, psycopg.Error):
+        raise
+    except Exception as error:
+        unjudged[part] = internal_error(error)
 
 
 def _with_script(finding: Finding, observed: Matrix) -> Finding:
@@ -295,7 +312,7 @@ class Record:
             notes=seen.notes,
         )
 
-    def stopped(self, error: PgassayError | psycopg.Error) -> Run:
+    def stopped(self, error: Exception) -> Run:
         """The run that ``error`` ended."""
         refused = sentence(error) if isinstance(error, MigrationError) else ""
         run = self._run(NOT_JUDGED, refused)
@@ -347,10 +364,12 @@ class Record:
         return Verdict(tuple(map(placed, verdict.findings)), verdict.unjudged, tuple(waived))
 
 
-def sentence(error: PgassayError | psycopg.Error) -> str:
+def sentence(error: Exception) -> str:
     """What ended a run, for a person."""
     if isinstance(error, PgassayError):
         return error.message
+    if not isinstance(error, psycopg.Error):
+        return internal_error(error)
     return f"the check could not go on, since PostgreSQL said: {str(error).strip()}"
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import click
-import psycopg
 from rich.console import Console
 
 from pgassay import environment
@@ -19,7 +18,6 @@ from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import report_option, server_options
 from pgassay.cli.schema import schema
 from pgassay.cli.steps import Steps
-from pgassay.errors import PgassayError
 from pgassay.identity import Databases
 from pgassay.report import destinations, terminal
 
@@ -64,7 +62,7 @@ def check(directory: str | None, wanted: tuple[str, ...], *, keep: bool, **optio
                     reports.write(done)
                     _keep(out, databases, outcome.matrix.kept)
                     sys.exit(done.exit_code)
-        except (PgassayError, psycopg.Error) as error:
+        except Exception as error:
             reports.write(record.stopped(error))
             raise
         with reports.quoted():

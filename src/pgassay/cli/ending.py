@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import psycopg
-
 from pgassay.checks.run import FOUND, NOT_JUDGED, sentence
 from pgassay.checks.snapshot import grading
 from pgassay.errors import PgassayError
@@ -36,7 +34,7 @@ def errors_as_sentences() -> Iterator[None]:
         if error.hint is not None:
             err.print(error.hint, soft_wrap=True)
         sys.exit(NOT_JUDGED)
-    except psycopg.Error as error:
+    except Exception as error:
         err.print(f"pgassay: {sentence(error)}", soft_wrap=True)
         sys.exit(NOT_JUDGED)
     except KeyboardInterrupt:

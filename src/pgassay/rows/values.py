@@ -169,7 +169,8 @@ def fresh(data_type: DataType, name: str, number: int) -> Any:
             assert base.part is not None
             return f"{{{fresh(base.part, name, number)}}}"
     if base.name in _TEXTS:
-        text = next((form for word, form in _FORMS.items() if word in name), f"{name} {{}}").format(number)
+        form = next((form for word, form in _FORMS.items() if word in name), None)
+        text = f"{name} {number}" if form is None else form.format(number)
         return _fitted(text, number, 63 if base.name == "name" else length_of(base))
     if base.name in REFERENCES:
         return "0"

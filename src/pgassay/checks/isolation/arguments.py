@@ -73,8 +73,17 @@ def answers(api: Session, calls: Iterable[Call]) -> tuple[list[Answer], Stopped 
     return [_words(result) if isinstance(result, psycopg.Error) else result.rows for result in results], stopped
 
 
-def _words(error: psycopg.Error) -> str:
-    return f"{error.sqlstate} {error.diag.message_primary}"
+class Words(str):
+    """The words of an error, and the error."""
+
+    __slots__ = ("error",)
+    error: psycopg.Error
+
+
+def _words(error: psycopg.Error) -> Words:
+    words = Words(f"{error.sqlstate} {error.diag.message_primary}")
+    words.error = error
+    return words
 
 
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:

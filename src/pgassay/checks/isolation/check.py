@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Event
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -16,9 +18,10 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation import partitions, storage
+from pgassay.checks.isolation import costs, partitions, storage
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
+from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
@@ -28,8 +31,6 @@ from pgassay.config import Tenancy
 from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
 from pgassay.migrations import Script
-from pgassay.patience import Stopped
-from pgassay.rows import Unfilled
 from pgassay.templates import Template
 
 _SOURCES = """
@@ -62,8 +63,11 @@ where n.nspname = %s and c.relkind in ('r', 'p', 'S')
 """
 
 
+_CULPRITS = "culprits"
 OTHERS = "whether there are other tenants"
 """What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
+CHANGES = "what is read after changes of one's own rows"
+"""The same where those changes fail."""
 
 
 def observe(
@@ -95,13 +99,13 @@ def observe(
             public=tenancy.public | _views_of(owner, tenancy.public),
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
-        world = World(owner, relations, tenancy, files, seed)
-        storage.fill(world)
+        world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
+        unjudged = storage.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         world.arrange(arrangement)
         actors = world.actors()
         world.install()
-        unjudged = closed | _refresh(filled, relations)
+        unjudged |= closed | _refresh(filled, relations) | world.unjudged
         filled.close()
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
@@ -116,8 +120,7 @@ def observe(
 
         calls = _calls(databases, Template(filled.name), empty, world, stack)
         with _beside(calls, functions, actors, at_door) as called:
-            alone = empty.connect_as_authenticator() if empty else None
-            check = _Check(world, clone.connect_as_authenticator(), alone, actors, unjudged, at_door)
+            check = _Check(world, (clone, empty), actors, unjudged, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.escalation()
@@ -126,10 +129,25 @@ def observe(
         if not matrix.findings:
             return matrix
         progress("Looking for culprits")
-        world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
-        with clone.connect_as_admin() as admin:
-            named = culprit.name(admin, matrix.demonstrations, world.condition)
-        return replace(matrix, findings=tuple(named), demonstrations=named)
+        return _with_culprits(matrix, world, clone)
+
+
+def _with_culprits(matrix: Matrix, world: World, clone: Clone) -> Matrix:
+    """The same, with the culprits of the findings; without them where looking for them fails, which is said."""
+    world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
+    failed: dict[str, str] = {}
+    named = matrix.demonstrations
+    with costs.only(_CULPRITS, failed), clone.connect_as_admin() as admin:
+        named = culprit.name(admin, matrix.demonstrations, world.condition)
+    notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
+    return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
+
+
+def _past_triggers(clone: Clone, statement: LiteralString, values: Sequence[Any]) -> None:
+    """Carry out a statement as the admin, where no trigger fires."""
+    with clone.connect_as_admin() as admin, admin.transaction():
+        admin.execute("set local session_replication_role = replica")
+        admin.execute(statement, values)
 
 
 def _kept(databases: Databases, filled: Clone, stack: ExitStack) -> Clone:
@@ -186,8 +204,7 @@ def _calls(databases: Databases, filled: Template, empty: Clone | None, world: W
     """The calls of functions, in copies of their own, so that they may be made while relations are tried."""
     clone = stack.enter_context(databases.copy(filled))
     other = stack.enter_context(databases.copy(Template(empty.name))) if empty else None
-    alone = other.connect_as_authenticator() if other else None
-    return Calls(world.elsewhere(clone.connect_as_owner()), clone.connect_as_authenticator(), alone)
+    return Calls(world.elsewhere(clone.connect_as_owner()), clone, other)
 
 
 @contextmanager
@@ -242,19 +259,18 @@ class _Check:
     def __init__(
         self,
         world: World,
-        api: Session,
-        alone: Session | None,
+        clones: tuple[Clone, Clone | None],
         actors: list[Actor],
         unjudged: dict[str, str],
         progress: Callable[[str], None],
     ) -> None:
         self._world = world
-        self._api = api
+        self._clones = clones
         self._actors = actors
         self._progress = progress
-        self._effects = Effects(world, api, alone)
+        self._log_in()
         self._flags = Flags(world)
-        self._escalation = Escalation(world, api)
+        self._faults = Faults(world)
         self._whole: list[Target] = []
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
@@ -264,11 +280,20 @@ class _Check:
         self._schemas: set[str] = set()
         self._probes = 0
 
+    def _log_in(self) -> None:
+        """Sessions of the API: where the rows are, and where there is nothing of any tenant but A."""
+        filled, empty = self._clones
+        self._api = filled.connect_as_authenticator()
+        self._alone = empty.connect_as_authenticator() if empty else None
+        self._effects = Effects(self._world, self._api, self._alone)
+        self._escalation = Escalation(self._world, self._api)
+
     def matrix(self, calls: Calls) -> Matrix:
         """Everything that was observed, with what came of the calls."""
         unjudged = self._unjudged | calls.unjudged
-        return Matrix(
-            lines=tuple(line for line in self._lines if line.relation not in unjudged),
+        failed = {finding.object for finding in self._findings if finding.rule in FAILURES}
+        return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
+            lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
             findings=tuple(self._findings),
             unjudged=unjudged,
             probes=self._probes + self._effects.probes + self._flags.probes + self._escalation.probes + calls.probes,
@@ -286,31 +311,32 @@ class _Check:
                 self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
-            if relation.full_name in self._unjudged:
-                continue
-            try:
-                target = _KINDS.get(relation.full_name, kind)(self._world, relation)
-            except Unfilled as error:
-                self._unjudged[relation.full_name] = str(error)
-                continue
-            try:
-                self._try(target)
-            except Stopped as error:
-                if self._api.closed:
-                    raise
-                self._unjudged[relation.full_name] = error.message
-                continue
-            vacuous = target.vacuous()
-            everybody = self._actors[-1]
-            if vacuous is not None and not target.is_table and self._effects.depends(target, everybody):
-                vacuous = None  # what nobody sees there is shown by what is different for those who may see all
-            if vacuous is not None:
-                self._unjudged[relation.full_name] = vacuous
-                self._vacuous.append(relation.full_name)
-            self._probes += target.probes
+            if relation.full_name not in self._unjudged:
+                with costs.only(relation.full_name, self._unjudged, self._again):
+                    self._relation(_KINDS.get(relation.full_name, kind)(self._world, relation))
+
+    def _relation(self, target: Target) -> None:
+        name = target.relation.full_name
+        self._try(target)
+        vacuous = target.vacuous()
+        everybody = self._actors[-1]
+        if vacuous is not None and not target.is_table and self._effects.depends(target, everybody):
+            vacuous = None  # what nobody sees there is shown by what is different for those who may see all
+        if vacuous is not None:
+            self._unjudged[name] = vacuous
+            self._vacuous.append(name)
+        self._probes += target.probes
+
+    def _again(self) -> None:
+        """Log in again where a statement has ended a session; raises where nobody can."""
+        self._world.connection.execute("select 1")
+        if self._api.closed or (self._alone is not None and self._alone.closed):
+            self._probes += self._effects.probes + self._escalation.probes
+            self._log_in()
 
     def _try(self, target: Target) -> None:
         name = target.relation.full_name
+        target.try_to_read(self._api, self._actors)
         for actor in self._actors:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
@@ -321,10 +347,16 @@ class _Check:
                 if len(actor.own) == 1:
                     self.add(target.try_crossing(self._api, actor))
             is_member = actor.own == {"A"} and actor.user == self._world.tenants.users["A"]
+            if target.failures.is_endless("select", actor):
+                continue
             if is_member or not (target.is_table or actor.may_all or "B" in actor.own):
                 self.add(self._effects.compare(target, actor, reached))
             if is_member:
                 self.add(self._effects.try_all(target, actor, reached))
+        failed = [*target.judge_failures(self._faults, self._actors)]
+        self.add(failed)
+        if any(finding.door == "select" for finding, _ in failed):
+            return
         if name not in _KINDS and name not in self._world.tenancy.public:
             self.add(self._flags.try_all(target, self._actors))
             if not any(finding.object == name and finding.door == "select" for finding in self._findings):
@@ -336,7 +368,8 @@ class _Check:
 
     def escalation(self) -> None:
         """Look again at what was isolated, after changing what one may change of one's own."""
-        self.add(self._escalation.try_all(self._whole, self._actors))
+        with costs.only(CHANGES, self._unjudged, self._again):
+            self.add(self._escalation.try_all(self._whole, self._actors))
 
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""

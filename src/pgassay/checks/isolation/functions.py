@@ -12,11 +12,23 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation.arguments import Answer, Call, answers, calls_of, distinct, key_of, mixed, with_texts
+from pgassay.checks.isolation import costs
+from pgassay.checks.isolation.arguments import (
+    Answer,
+    Call,
+    Words,
+    answers,
+    calls_of,
+    distinct,
+    key_of,
+    mixed,
+    with_texts,
+)
+from pgassay.checks.isolation.failures import broken_call, is_broken, is_endless
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.world import World
-from pgassay.identity import Session
+from pgassay.identity import Clone, Identity, Session
 from pgassay.patience import Stopped
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::\d\d)?|Z)?")
@@ -25,12 +37,12 @@ _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 
 
 class Calls:
-    """Calls of all functions: on ``api``, and on ``alone``, where there is nothing of any tenant but A."""
+    """Calls of all functions: in ``clone``, and in ``other``, where there is nothing of any tenant but A."""
 
-    def __init__(self, world: World, api: Session, alone: Session | None) -> None:
+    def __init__(self, world: World, clone: Clone, other: Clone | None) -> None:
         self._world = world
-        self._api = api
-        self._alone = alone
+        self._clones = clone, other
+        self._log_in()
         self._offered = {"public"} | {
             relation.schema
             for relation in world.relations.values()
@@ -47,11 +59,24 @@ class Calls:
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
         self.skipped: list[str] = []
+        self._ended = False
         self._stopped: Stopped | None = None
         """A call of the function that is tried, which did not end."""
 
+    def _log_in(self) -> None:
+        clone, other = self._clones
+        self._api = clone.connect_as_authenticator()
+        self._alone = other.connect_as_authenticator() if other else None
+
+    def _again(self) -> None:
+        """Log in again where a call has ended a session; raises where nobody can."""
+        self._world.connection.execute("select 1")
+        if not self._ended and (self._api.closed or (self._alone is not None and self._alone.closed)):
+            self._log_in()
+
     def end(self) -> None:
         """End the sessions, whatever they do, while somebody else waits for them."""
+        self._ended = True
         for session in filter(None, (self._api, self._alone)):
             if session.end_session is not None and not session.closed:
                 with suppress(psycopg.Error):
@@ -66,30 +91,27 @@ class Calls:
             if not function.roles & {"anon", "authenticated"} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
-            try:
+            found = None
+            with costs.only(function.signature, self.unjudged, self._again):
                 found = self._try(function, actors)
-            except Stopped as error:
-                if any(session.closed for session in filter(None, (self._api, self._alone))):
-                    raise
-                self.unjudged[function.signature] = error.message
-                continue
             if found is not None:
                 yield found
 
     def _try(self, function: Function, actors: Sequence[Actor]) -> Found | None:
         self._stopped = None
         refused = ""
+        broken: dict[Actor, tuple[Call, psycopg.Error]] = {}
         succeeded: list[Call] = []
         told = False
         # last somebody who may become a member
         for entitled in (self._world.member("B"), *self._world.entitled, self._world.stranger):
             with self._as(entitled):
-                answered = self._answered(calls_of(function, self._world, "B"))
+                answered = self._tried(function)
                 calls = [call for call, answer in answered if not isinstance(answer, str)]
                 told = any(_tells_something(answer) for _, answer in answered) or (
                     function.volatile and any(self._does_something(call) for call in calls)
                 )
-                if not told and not self._stopped:
+                if not told and not self._stopped and not _ends_nowhere(answered):
                     more = self._answered(with_texts(function, self._world, "B"))
                     calls += [call for call, answer in more if _tells_something(answer)]
                     told = any(_tells_something(answer) for _, answer in more)
@@ -101,7 +123,11 @@ class Calls:
             if told or self._stopped:
                 break
             refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
+            if (failure := _failure(answered)) is not None:
+                broken[entitled] = failure
         if not succeeded and not self._stopped:
+            if broken:
+                return self._broken(function, *next(iter(broken.items())))
             self.unjudged[function.signature] = f"no call succeeded for a member: {refused}"
             return None
         found = self._first(function, succeeded, actors)
@@ -111,6 +137,29 @@ class Calls:
             self.vacuous.append(function.signature)
             self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
         return found
+
+    def _tried(self, function: Function) -> list[tuple[Call, Answer]]:
+        """What the calls are answered; the first alone is enough where it comes to no end."""
+        calls = list(calls_of(function, self._world, "B"))
+        first = self._answered(calls[:1])
+        if self._stopped or _ends_nowhere(first):
+            return first
+        return [*first, *self._answered(calls[1:])]
+
+    def _broken(self, function: Function, actor: Actor, failure: tuple[Call, psycopg.Error]) -> Found:
+        """The finding for a function that fails whoever calls it."""
+        call, error = failure
+        everybody = Actor("service_role", frozenset(), Identity.service_role(), may_all=True)
+        with everybody.enter(self._api):  # whom no policy holds
+            answer = call.answer(self._api)
+        policies = is_endless(error) and not (isinstance(answer, Words) and answer.error.sqlstate == error.sqlstate)
+
+        def holds(session: Session) -> bool:
+            now = call.answer(session)
+            return isinstance(now, Words) and now.error.sqlstate == error.sqlstate
+
+        statement = self._api.bound(call.statement, call.values)
+        return broken_call(function.signature, error, statement, actor, policies=policies), Probe(actor, holds)
 
     def _does_something(self, call: Call) -> bool:
         """Whether any row is another one after the call; for whoever the session is."""
@@ -283,6 +332,17 @@ class Calls:
             if there and whose and whose <= actor.own and self._world.labels([*row.values()], known) - actor.own:
                 return f"gets values of another tenant into rows of its own in {name}"
         return None
+
+
+def _ends_nowhere(answered: Iterable[tuple[Call, Answer]]) -> bool:
+    return any(isinstance(answer, Words) and is_endless(answer.error) for _, answer in answered)
+
+
+def _failure(answered: Iterable[tuple[Call, Answer]]) -> tuple[Call, psycopg.Error] | None:
+    """The first call and its error, where all of them fail since the function does."""
+    failed = [(call, answer.error) for call, answer in answered if isinstance(answer, Words)]
+    broken = [(call, error) for call, error in failed if is_broken(error)]
+    return broken[0] if broken and len(broken) == len(list(answered)) else None
 
 
 def _told(answer: Answer) -> str:

@@ -81,17 +81,22 @@ class Access:
 
 @dataclass(frozen=True)
 class Probe:
-    """How a finding is shown again: ``holds`` says whether it is still so for ``actor``, whom the session is."""
+    """How a finding is shown again: ``holds`` says whether it is still so for ``actor``, whom the session is.
+
+    ``before`` is what whoever logged in does first, as to take away a key that is in the way of its statement.
+    """
 
     actor: Actor
     holds: Callable[[Session], bool]
+    before: str = ""
 
     def script(self, statement: str) -> str:
         """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""
         identity = self.actor.identity
         role = sql.Identifier(identity.role).as_string(None)
         claims = sql.Literal(identity.claims).as_string(None)
-        return f"begin;\nset local role {role};\nset local request.jwt.claims = {claims};\n{statement};\nrollback;\n"
+        become = f"set local role {role};\nset local request.jwt.claims = {claims};\n"
+        return f"begin;\n{self.before}{become}{statement};\nrollback;\n"
 
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""

@@ -16,8 +16,10 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.failures import Failures, Faults, is_endless, judge
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
-from pgassay.checks.isolation.world import LABELS, World
+from pgassay.checks.isolation.world import LABELS, Touched, World
+from pgassay.checks.isolation.writes import Write, Writes, is_foreign, is_taken
 from pgassay.config import Membership
 from pgassay.identity import Session
 from pgassay.rows import USERS, Row, Unfilled, insert_statement
@@ -36,6 +38,7 @@ class Target:
     relation: Relation
     probes: int = 0
     statements: dict[tuple[str, str], str] = field(default_factory=dict)
+    before: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._table = sql.Identifier(self.relation.schema, self.relation.name)
@@ -45,6 +48,9 @@ class Target:
         self._done: set[str] = set()
         self._pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
+        self.failures = Failures()
+        self._error: psycopg.Error | None = None
+        """What the last statement was refused with that was tried on all rows."""
         self._seen = self.read(self.world.connection)
 
     @property
@@ -120,6 +126,7 @@ class Target:
             if reached[operation] <= actor.own and self._takes_too_many(api, actor, operation):
                 reached[operation] = set(LABELS)
         self._done |= {name for name, labels in reached.items() if labels}
+        self.failures.forget({name for name, labels in reached.items() if labels}, actor)
         return reached
 
     def judge(self, api: Session, actor: Actor, reached: Mapping[str, set[str]]) -> Iterator[Found]:
@@ -135,7 +142,7 @@ class Target:
             whose = "every tenant's rows" if how_far is Reach.ALL else "rows of tenants that it is no member of"
             free = operation == "insert" and self._is_free
             whose = "rows, which are no tenant's" if free else whose
-            statement = self._demonstrated(operation, labels - actor.own)
+            statement, before = self._demonstrated(operation, labels - actor.own)
             seen = self._foreign_row(api, statement, actor) if operation == "select" else ""
             yield (
                 Finding(
@@ -150,7 +157,7 @@ class Target:
                     door=operation,
                     expected=_EXPECTED[operation],
                 ),
-                Probe(actor, self._again(operation, actor)),
+                Probe(actor, self._again(operation, actor), before=before),
             )
 
     @property
@@ -164,13 +171,18 @@ class Target:
             and all(key.target in tenancy.public for key in self.relation.foreign_keys)
         )
 
-    def _demonstrated(self, operation: str, foreign: set[str]) -> str:
-        found = [self.statements[operation, label] for label in LABELS if (operation, label) in self.statements]
-        mine = [self.statements[operation, label] for label in sorted(foreign) if (operation, label) in self.statements]
+    def _demonstrated(self, operation: str, foreign: set[str]) -> tuple[str, str]:
+        """The shortest statement that shows it, and what has to come before it."""
+        found = [(self.statements[place], self.before[place]) for place in self.statements if place[0] == operation]
+        mine = [
+            (self.statements[operation, label], self.before[operation, label])
+            for label in sorted(foreign)
+            if (operation, label) in self.statements
+        ]
         if operation == "select":
             columns = "*" if self._may_read_all else ", ".join(f'"{name}"' for name in self._readable)
-            return sql.SQL("select {} from {}").format(sql.SQL(columns), self._table).as_string(None)
-        return min(mine or found, key=len, default="")
+            return sql.SQL("select {} from {}").format(sql.SQL(columns), self._table).as_string(None), ""
+        return min(mine or found, key=lambda shown: (len(shown[1]), len(shown[0])), default=("", ""))
 
     def _foreign_row(self, api: Session, statement: str, actor: Actor) -> str:
         """A row of another tenant that the statement gives, as a person reads it."""
@@ -209,18 +221,45 @@ class Target:
 
     def try_select(self, api: Session, actor: Actor) -> set[str]:
         """The tenants whose rows ``api`` sees."""
+        if self.failures.is_endless("select", actor):
+            return set()
         self.probes += 1
         try:
             labels = self.read(api)
-        except psycopg.errors.InsufficientPrivilege:
-            return self._glimpse(api, actor)
         except psycopg.Error as error:
             if api.closed:
                 raise
+            self.failures.note("select", actor, error, api)
+            if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                return self._glimpse(api, actor)
             self._refusals["select"] = first_line(error)
             return set()
         self._seen |= labels
         return labels
+
+    def try_to_read(self, api: Session, actors: Sequence[Actor]) -> None:
+        """See first whether reading comes to an end for those who are entitled: where it does not, nobody else tries.
+
+        It takes long, and is no answer to anybody whose role is the same.
+        """
+        entitled = [actor for actor in actors if actor.own and not actor.may_all]
+        for actor in entitled:
+            with actor.enter(api):
+                self.try_select(api, actor)
+            if not self.failures.is_endless("select", actor):
+                return
+        errors = self.failures.of_all("select", entitled)
+        for actor in actors:
+            alike = [errors[other.name] for other in entitled if other.identity.role == actor.identity.role]
+            if alike:
+                self.failures.note("select", actor, alike[0].error, api)
+
+    def judge_failures(self, faults: Faults, actors: Sequence[Actor]) -> Iterator[Found]:
+        """What nobody can do who may, since the schema fails."""
+        for found, operations in judge(self.world, faults, self.relation.full_name, self.failures, actors):
+            for operation in operations:
+                self._refusals.pop(operation, None)
+            yield found
 
     def _glimpse(self, api: Session, actor: Actor) -> set[str]:
         """The tenants whose rows are seen in columns that are granted one by one, without those that tell whose."""
@@ -262,16 +301,48 @@ class Target:
 
     def _inserts(self, api: Session, label: str, actor: Actor) -> bool:
         """Whether a row of that tenant can be inserted."""
-        for values in self._insertable(label, actor):
-            statement = insert_statement(self.relation, values)
-            sent = list(values.values())
-            if not self._succeeds(api, "insert", label, statement, sent):
-                continue
-            if (label in actor.own or actor.may_all) and self.is_table:
-                return True
-            if self._lands(api, label, statement, sent):
-                return True
-        return False
+        return any(
+            not self.failures.is_endless("insert", actor) and self._goes_in(api, label, actor, values)
+            for values in self._insertable(label, actor)
+        )
+
+    def _goes_in(self, api: Session, label: str, actor: Actor, values: Row) -> bool:
+        """Whether this row, or one that differs in what it may differ in, can be inserted, and is that tenant's."""
+        is_own = (label in actor.own or actor.may_all) and self.is_table
+
+        def reaches(row: Row) -> bool:
+            statement, sent = insert_statement(self.relation, row), list(row.values())
+            if not api.attempt(statement, sent)[0].count:
+                return False
+            return is_own or self._lands(api, label, statement, sent)
+
+        found = self._written(api, actor, values, reaches)
+        if isinstance(found, psycopg.Error):
+            if not actor.own or is_own:
+                self.failures.note("insert", actor, found, api)
+            if self.is_table:  # a view that cannot be written to is refused before any right is looked at
+                self._refused("insert", found)
+            return False
+        if found is not None:
+            self._show("insert", label, api, found)
+        return found is not None
+
+    def _written(
+        self, api: Session, actor: Actor, values: Row, reaches: Callable[[Row], bool]
+    ) -> Write | psycopg.Error | None:
+        writes = Writes(self.world, self.relation, api, actor)
+        found = writes.insert(values, self.column, reaches)
+        self.probes += writes.probes
+        return found
+
+    def _show(self, operation: str, label: str, api: Session, write: Write) -> None:
+        self.statements[operation, label] = api.bound(write.statement, write.values)
+        self.before[operation, label] = write.before
+
+    def _refused(self, operation: str, error: psycopg.Error) -> None:
+        """Note what refused a statement, unless it was a right or a policy."""
+        if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+            self._refusals[operation] = "a foreign key" if is_foreign(error) else first_line(error)
 
     def _insertable(self, label: str, actor: Actor) -> list[Row]:
         """The same values each time that it is tried: of columns that the actor may fill, where some are granted."""
@@ -330,10 +401,8 @@ class Target:
         """Whether the statement changes rows of that tenant, and does not only seem to: a trigger may set the owner."""
         try:
             touched = self.world.touched_by(api, statement, values)
-        except psycopg.errors.UniqueViolation:
-            return self.is_table  # a view's check option is asked after unique indexes
-        except psycopg.Error:
-            if api.closed:
+        except psycopg.Error as error:
+            if api.closed or is_taken(error):  # by a constraint that is deferred
                 raise
             return False
         if any(label in whose for _, _, whose, _ in touched):
@@ -353,7 +422,7 @@ class Target:
             column = sql.Identifier(name)
             statement = sql.SQL("update {} set {} = {}").format(self._table, column, column)
             if name in readable:
-                found, whole = self._each(api, "update", statement)
+                found, whole = self._each(api, actor, "update", statement)
                 reached |= found
                 if whole:
                     break
@@ -362,45 +431,86 @@ class Target:
     def _delete(self, api: Session, actor: Actor) -> set[str]:
         if not set(self.world.granted(self.relation, actor.identity.role, "select")) >= set(self._key):
             return set()
-        return self._each(api, "delete", sql.SQL("delete from {}").format(self._table))[0]
+        return self._each(api, actor, "delete", sql.SQL("delete from {}").format(self._table))[0]
 
-    def _each(self, api: Session, operation: str, statement: sql.Composed) -> tuple[set[str], bool]:
+    def _each(self, api: Session, actor: Actor, operation: str, statement: sql.Composed) -> tuple[set[str], bool]:
         """The tenants whose rows the statement reaches one by one, and whether it could be run on all of them.
 
         What reaches none of all needs not be tried with each.
         """
         reached: set[str] = set()
+        if self.failures.is_endless("select", actor):
+            return reached, False
         count = self._counted(api, statement, [])
-        if count != 0:
+        if count is None and self._error is not None:
+            self.failures.note(operation, actor, self._error, api)
+        if count != 0 and not self.failures.is_endless(operation, actor):
             for label, where, key in self._each_row():
-                if self._succeeds(api, operation, label, sql.SQL("{} where {}").format(statement, where), key):
+                if self._succeeds(api, actor, operation, label, sql.SQL("{} where {}").format(statement, where), key):
                     reached.add(label)
         return reached, count is not None
 
     def _each_row(self) -> Iterator[tuple[str, sql.Composed, list[Any]]]:
-        if not self._key:
-            return
-        equals = [sql.SQL("{} {} %s").format(sql.Identifier(name), self.world.equals) for name in self._key]
-        where = sql.SQL(" and ").join(equals)
-        for key, label in self._label_of.items():
-            yield label, where, list(key)
+        if self._key:
+            for key, label in self._label_of.items():
+                yield label, self._where(self._key), list(key)
+
+    def _where(self, columns: Iterable[str]) -> sql.Composed:
+        equals = [sql.SQL("{} {} %s").format(sql.Identifier(name), self.world.equals) for name in columns]
+        return sql.SQL(" and ").join(equals)
 
     def _takes_too_many(self, api: Session, actor: Actor, operation: str) -> bool:
         """Whether a statement without WHERE changes more rows than are the actor's own.
 
         It needs no right to read, so that policies for select do not hide the rows from it.
         """
+        refused: list[tuple[sql.Composed, list[Any]]] = []
         for statement, values in self.sweeping(actor, operation):
             count = self._counted(api, statement, values)
             if count is None:
+                if self._error is not None and is_endless(self._error):
+                    self.failures.note(operation, actor, self._error, api)
+                    return False
+                refused += [(statement, values)] if self._is_by_chance else []
                 continue
             own = self._count_of(api, actor.own)
             if own is None or count <= own:
                 return False
             for label in set(LABELS) - actor.own:
-                self.statements[operation, label] = api.bound(statement, values)
+                self._show(operation, label, api, Write(statement, values))
             return True
-        return False
+        return any(self._takes_one(api, actor, operation, *tried) for tried in refused[:1])
+
+    def _takes_one(
+        self, api: Session, actor: Actor, operation: str, statement: sql.Composed, values: Sequence[Any]
+    ) -> bool:
+        """Whether a statement without WHERE reaches a single row of others, or rows of others that nothing needs."""
+        if not self.is_table:
+            return False
+        writes = Writes(self.world, self.relation, api, actor)
+        for write, touched in writes.one_by_one(statement, values):
+            label = next((label for label in self._lost(touched) if label not in actor.own), None)
+            if label is not None:
+                self._show(operation, label, api, write)
+                return True
+
+        def sweep(before: str) -> Write | None:
+            count = api.attempt(statement, values)[0].count
+            own = self._count_of(api, actor.own)
+            return Write(statement, values, before) if own is not None and count > own else None
+
+        found = writes.without_keys(is_foreign, sweep) if operation == "delete" else None
+        self.probes += writes.probes
+        if isinstance(found, Write):
+            for label in set(LABELS) - actor.own:
+                self._show(operation, label, api, found)
+        return isinstance(found, Write)
+
+    def _lost(self, touched: Iterable[Touched]) -> Iterator[str]:
+        """Whose rows of this relation were there before a statement, and are not there, or other ones, after it."""
+        for name, _, whose, there in touched:
+            if name == self.relation.full_name and not there:
+                yield from sorted(whose)
 
     def sweeping(self, actor: Actor, operation: str) -> Iterator[tuple[sql.Composed, list[Any]]]:
         """Statements without WHERE."""
@@ -461,30 +571,73 @@ class Target:
         if self.is_table and own not in tenants.rows.get(name, {}):
             return
         granted = set(self.world.granted(self.relation, actor.identity.role, "update"))
+        if self.failures.is_endless("update", actor):
+            return
         if self.column in granted and self.relation.column(self.column) is not None:
-            changes = {self.column: tenants.ids[own]}
-            if self._takes(api, actor, changes):
-                yield self._crossed(actor, api, changes, "takes rows of another tenant", Verdict.WRITES_ACROSS)
+            for changes in self._taking(own, granted):
+                taken = self._takes(api, actor, changes)
+                if taken is not None:
+                    what = "takes rows of another tenant"
+                    yield self._crossed(actor, api, taken, self._takes, changes, what, Verdict.WRITES_ACROSS)
+                    break
             for changes in self._ways(granted):
-                if self._moves(api, changes):
-                    yield self._crossed(actor, api, changes, "moves a row of its own to another tenant")
+                moved = self._moves(api, actor, changes)
+                if moved is not None:
+                    what = "moves a row of its own to another tenant"
+                    yield self._crossed(actor, api, moved, self._moves, changes, what)
                     break
         for key in self.relation.foreign_keys:
-            there = tenants.rows.get(key.target, {}).get("B")
             columns = [column for column, _ in key.columns]
-            if there is None or not set(columns) <= granted or self.column in columns:
+            if not set(columns) <= granted or self.column in columns:
                 continue
             if key.target in {USERS, tenancy.tenant, *tenancy.public}:
                 continue
-            changes = {column: there[target] for column, target in key.columns}
-            if self._changes(api, changes):
-                what = f"points {', '.join(columns)} of a row of its own to a row of another tenant"
-                worse = tenancy.tables.get(name, "").split(".")[0] == columns[0] or self._writes_across(
-                    api, actor, *self._move(changes)
-                )
-                yield self._crossed(actor, api, changes, what, severity="error" if worse else "warning")
-                self._pointed.add(tuple(columns))
+            for there in self._theirs(key.target):
+                changes = {column: there[target] for column, target in key.columns}
+                pointed = self._changes(api, actor, changes)
+                if pointed is not None:
+                    what = f"points {', '.join(columns)} of a row of its own to a row of another tenant"
+                    worse = tenancy.tables.get(name, "").split(".")[0] == columns[0] or self._writes_across(
+                        api, actor, pointed.statement, pointed.values
+                    )
+                    severity = "error" if worse else "warning"
+                    yield self._crossed(actor, api, pointed, self._changes, changes, what, severity=severity)
+                    self._pointed.add(tuple(columns))
+                    break
         yield from self._point(api, actor, own)
+
+    def _theirs(self, target: str) -> list[Row]:
+        """Rows of B to which something may be made to refer: the first, and another one, to which nothing does yet."""
+        made = (self.world.tenants.rows, self.world.tenants.others)
+        return [rows[target]["B"] for rows in made if "B" in rows.get(target, {})]
+
+    def _taking(self, own: str, granted: Collection[str]) -> Iterator[Row]:
+        """What has to be changed for rows of others to be one's own: the tenant, and what would not fit then."""
+        alone = {self.column: self.world.tenants.ids[own]}
+        yield alone
+        unique = {name for index in self.relation.exclusions if self.column in index.columns for name in index.columns}
+        linked = {here for key in self.relation.foreign_keys for here, _ in key.columns}
+        new = {
+            name: value
+            for name in sorted((unique - linked - {self.column}) & set(granted))
+            if (value := self.world.maker.another(self.relation, name)) is not None
+        }
+        for changes in (
+            {**alone, **new},
+            {**self._nothing(granted), **alone},
+            {**self._nothing(granted), **alone, **new},
+        ):
+            if changes != alone:
+                yield changes
+
+    def _nothing(self, granted: Collection[str]) -> Row:
+        """NULL for each reference that may be NULL."""
+        linked = {here for key in self.relation.foreign_keys for here, _ in key.columns} & set(granted)
+        return {
+            column.name: None
+            for column in self.relation.columns
+            if column.name in linked and not column.not_null and column.name != self.column
+        }
 
     def _ways(self, granted: Collection[str]) -> Iterator[Row]:
         """What has to be changed for a row to be B's: the tenant, what refers to rows of a tenant, what may be NULL."""
@@ -502,7 +655,8 @@ class Target:
             for column in self.relation.columns
             if not column.not_null and not column.generated and filled.get(column.name) is not None
         }
-        for changes in (together, {**further, **together}):
+        nothing = self._nothing(granted)
+        for changes in (together, {**further, **together}, {**nothing, **alone}, {**nothing, **together}):
             if changes != alone and changes.keys() <= set(granted):
                 yield changes
 
@@ -516,9 +670,7 @@ class Target:
             columns = tuple(column for column, _ in key.columns)
             if {self.column, owning} & set(columns) or key.target in {USERS, tenancy.tenant, *tenancy.public}:
                 continue
-            made = (self.world.tenants.rows, self.world.tenants.others)
-            theirs = [rows[key.target]["B"] for rows in made if "B" in rows.get(key.target, {})]
-            for values, there in itertools.product(self._insertable(own, actor), theirs):
+            for values, there in itertools.product(self._insertable(own, actor), self._theirs(key.target)):
                 row = {**values, **{column: there[target] for column, target in key.columns}}
                 if self._counted(api, insert_statement(self.relation, row), list(row.values())):
                     found = self._pointing(api, actor, columns, row)
@@ -561,24 +713,36 @@ class Target:
             for _, row, whose, there in touched
         )
 
-    def _takes(self, api: Session, actor: Actor, changes: Row) -> bool:
+    def _takes(self, api: Session, actor: Actor, changes: Row) -> Write | None:
         if not self.is_table:
-            return False
-        return (self._counted(api, *self._move(changes)) or 0) > (self._count_of(api, actor.own) or 0)
+            return None
+        count = self._counted(api, *self._move(changes))
+        if count is not None or not self._is_by_chance:
+            return Write(*self._move(changes)) if (count or 0) > (self._count_of(api, actor.own) or 0) else None
+        return self._one(api, actor, changes, lambda whose, there: not there and bool(whose) and not whose & actor.own)
 
-    def _moves(self, api: Session, changes: Row) -> bool:
-        return self._changes(api, changes) and self._lands(api, "B", *self._move(changes))
+    def _moves(self, api: Session, actor: Actor, changes: Row) -> Write | None:
+        count = self._counted(api, *self._move(changes))
+        if count is not None or not self._is_by_chance:
+            return Write(*self._move(changes)) if count and self._lands(api, "B", *self._move(changes)) else None
+        return self._one(api, actor, changes, lambda whose, there: there and "B" in whose)
 
-    def _changes(self, api: Session, changes: Row) -> bool:
-        self.probes += 1
-        try:
-            return api.attempt(*self._move(changes))[0].count > 0
-        except psycopg.errors.UniqueViolation:
-            return self.is_table  # policies are asked before unique indexes
-        except psycopg.Error:
-            if api.closed:
-                raise
-            return False
+    def _changes(self, api: Session, actor: Actor, changes: Row) -> Write | None:
+        count = self._counted(api, *self._move(changes))
+        if count is not None or not self._is_by_chance:
+            return Write(*self._move(changes)) if count else None
+        return self._one(api, actor, changes, lambda _, there: there)
+
+    def _one(self, api: Session, actor: Actor, changes: Row, asked: Callable[[set[str], bool], bool]) -> Write | None:
+        """The change of a single row that does what is asked, where that of all is refused by chance."""
+        if not self.is_table:
+            return None
+        writes = Writes(self.world, self.relation, api, actor)
+        for write, touched in writes.one_by_one(*self._move(changes)):
+            if any(name == self.relation.full_name and asked(whose, there) for name, _, whose, there in touched):
+                return write
+        self.probes += writes.probes
+        return None
 
     def _move(self, changes: Row) -> tuple[sql.Composed, list[Any]]:
         """Without WHERE: that needs no right to read, so that policies for select are not asked of the new row."""
@@ -589,16 +753,13 @@ class Target:
         self,
         actor: Actor,
         api: Session,
+        write: Write,
+        again: Callable[[Session, Actor, Row], Write | None],
         changes: Row,
         what: str,
         verdict: Verdict = Verdict.MOVES_ACROSS,
         severity: str = "error",
     ) -> Found:
-        def holds(session: Session) -> bool:
-            if verdict is Verdict.WRITES_ACROSS:
-                return self._takes(session, actor, changes)
-            return self._changes(session, changes)
-
         finding = Finding(
             verdict.rule,
             self.relation.full_name,
@@ -607,11 +768,11 @@ class Target:
             f"{self.relation.full_name}, and links to rows of the same tenant by a composite foreign key.",
             severity,
             actor.name,
-            api.bound(*self._move(changes)),
+            api.bound(write.statement, write.values),
             door="move",
             expected="no row is changed",
         )
-        return finding, Probe(actor, holds)
+        return finding, Probe(actor, lambda session: again(session, actor, changes) is not None, before=write.before)
 
     # what came of it
 
@@ -620,36 +781,62 @@ class Target:
         self.probes += 1
         try:
             return api.attempt(statement, values)[0].count
-        except psycopg.Error:
-            if api.closed:
-                raise
-            return None
-
-    def _succeeds(
-        self, api: Session, operation: str, label: str, statement: sql.Composed, values: Sequence[Any]
-    ) -> bool:
-        """Whether the statement changes a row. It is undone."""
-        self.probes += 1
-        try:
-            reached = api.attempt(statement, values)[0].count > 0
-        except psycopg.errors.InsufficientPrivilege:
-            return False
-        except psycopg.errors.UniqueViolation:
-            reached = operation == "insert"  # policies are asked before unique indexes: the row was let in
-        except (psycopg.errors.ForeignKeyViolation, psycopg.errors.RestrictViolation):
-            reached = operation == "delete"  # and before foreign keys that refer to it
-            if not reached:
-                self._refusals[operation] = "a foreign key"
         except psycopg.Error as error:
             if api.closed:
                 raise
-            if not self.is_table:
-                return False  # a view that cannot be written to is refused before any right is looked at
-            self._refusals[operation] = first_line(error)
+            self._error = error
+            return None
+
+    @property
+    def _is_by_chance(self) -> bool:
+        """Whether it was refused by no right and no policy, so that it may go better with another row."""
+        error = self._error
+        return (
+            error is not None and not isinstance(error, psycopg.errors.InsufficientPrivilege) and not is_endless(error)
+        )
+
+    def _succeeds(
+        self, api: Session, actor: Actor, operation: str, label: str, statement: sql.Composed, values: Sequence[Any]
+    ) -> bool:
+        """Whether the statement changes a row. It is undone."""
+        self.probes += 1
+        found: Write | psycopg.Error | None
+        try:
+            found = Write(statement, values) if api.attempt(statement, values)[0].count else None
+        except psycopg.Error as error:
+            if api.closed:
+                raise
+            found = error
+            if operation == "delete" and is_foreign(error):
+                found = self._unneeded(api, actor, label, statement, values)
+        if isinstance(found, psycopg.Error):
+            if self.is_table:
+                self._refused(operation, found)
             return False
-        if reached:
-            self.statements[operation, label] = api.bound(statement, values)
-        return reached
+        if found is not None:
+            self._show(operation, label, api, found)
+        return found is not None
+
+    def _unneeded(
+        self, api: Session, actor: Actor, label: str, statement: sql.Composed, values: Sequence[Any]
+    ) -> Write | psycopg.Error | None:
+        """The deletion of a row of that tenant to which no other one refers, or after which none does."""
+        name, key = self.relation.full_name, self.relation.primary_key
+        writes = Writes(self.world, self.relation, api, actor)
+        if key and key != self._key:
+            single = sql.SQL("delete from {} where {}").format(self._table, self._where(key))
+            for made, whose, row in self.world.made():
+                if made == name and whose == label:
+                    write = Write(single, [row[part] for part in key])
+                    if self._counted(api, write.statement, write.values):
+                        return write
+
+        def run(before: str) -> Write | None:
+            return Write(statement, values, before) if api.attempt(statement, values)[0].count else None
+
+        found = writes.without_keys(is_foreign, run)
+        self.probes += writes.probes
+        return found
 
     def vacuous(self) -> str | None:
         """Why these probes prove nothing, if so: what nobody managed to do, for another reason than a missing right."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any, LiteralString
@@ -20,7 +20,7 @@ from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled, insert_statement
@@ -88,9 +88,34 @@ create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
 create function pgassay_probe.lines() returns table (relation pg_catalog.text, line pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
-revoke all on function pgassay_probe.lines() from public, {roles};
-grant execute on function pgassay_probe.lines() to {authenticator}
+create function pgassay_probe.remove_key(relation pg_catalog.text, key pg_catalog.text) returns pg_catalog.void
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '1s' as {remove};
+revoke all on all functions in schema pgassay_probe from public, {roles};
+grant execute on all functions in schema pgassay_probe to {authenticator}
 """)
+_REMOVE = """
+declare
+    index_id oid;
+    found record;
+begin
+    -- of a partition's key, that of the whole
+    select c.oid into index_id
+    from pg_index as i join pg_class as c on i.indexrelid = c.oid
+    where i.indrelid = relation::regclass and c.relname = key;
+    while exists (select from pg_inherits as h where h.inhrelid = index_id) loop
+        select h.inhparent into index_id from pg_inherits as h where h.inhrelid = index_id;
+    end loop;
+    select c.conrelid::regclass as place, c.conname as name into found
+    from pg_constraint as c
+    where c.conindid = index_id and c.contype in ('p', 'u', 'x')
+        or (index_id is null and c.conrelid = relation::regclass and c.conname = key);
+    if found.name is not null then
+        execute format('alter table %s drop constraint %I cascade', found.place, found.name);
+    else
+        execute format('drop index %s', index_id::regclass);
+    end if;
+end
+"""
 
 _AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
 _ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines()"
@@ -111,6 +136,7 @@ class World:
         tenancy: Tenancy,
         storage: Iterable[Relation] = (),
         seed: int = 0,
+        past_triggers: Callable[[LiteralString, Sequence[Any]], None] | None = None,
     ) -> None:
         self.connection = connection
         self.tenancy = tenancy
@@ -118,11 +144,14 @@ class World:
         """All that are doors; partitions are added once they are filled."""
         self._whole = tuple(self.relations.values())
         self.maker = Maker(connection, relations, tenancy, seed)
+        self.maker.past_triggers = past_triggers
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
         self._bases: dict[Session, State] = {}
         self._links: dict[str, list[ForeignKey]] = {}
+        self.unjudged: dict[str, str] = {}
+        """What could not be made as it is wanted, and why: by the name of the object that it costs its verdict."""
         self._check_rules()
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
@@ -130,11 +159,13 @@ class World:
             if tenancy.member is not None and not isinstance(tenancy.member, Claim):
                 self._both = self._member_of_both()
         except (psycopg.Error, Unfilled) as error:
-            raise PgassayError(
+            raise NoTenants(
                 f"No tenants could be made to try it with: {str(error).strip()}",
                 hint="Rows of the tenants and of their memberships are needed, by which [tool.pgassay.tenancy] says "
                 "who belongs to whom.",
             ) from error
+        if self.maker.refused_users:
+            self.unjudged[USERS] = f"whoever signs up is refused by its triggers: {self.maker.refused_users}"
         self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
         self.guests = self._share()
         self.entitled: list[Actor] = []
@@ -539,10 +570,23 @@ class World:
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
+                remove=sql.Literal(_REMOVE),
                 authenticator=sql.Identifier(AUTHENTICATOR),
                 roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
             )
         )
+
+    def remove_key(self, session: Session, identity: Identity, refusal: psycopg.errors.Diagnostic) -> str:
+        """Take away, in the transaction of ``session``, the key that refused a statement; gives the statement for it.
+
+        Raises `psycopg.Error` where it is not the project's.
+        """
+        table = sql.Identifier(refusal.schema_name or "", refusal.table_name or "").as_string(None)
+        statement = sql.SQL("select pgassay_probe.remove_key({}, {})").format(table, refusal.constraint_name)
+        session.execute(_AS_WHO_LOGGED_IN)
+        session.execute(statement)
+        session.execute("select pg_catalog.set_config('role', %s, true)", [identity.role])
+        return f"{statement.as_string(None)};\n"
 
     def _base(self, session: Session) -> State:
         """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
