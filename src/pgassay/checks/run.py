@@ -15,7 +15,7 @@ import psycopg
 from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
 from pgassay.checks import intent, isolation, places, relations, rules, snapshot, waivers
-from pgassay.checks.finding import Finding
+from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
@@ -277,10 +277,11 @@ class Record:
         """The run that ended with ``outcome``."""
         assert self.settings is not None
         verdict = self._placed(waivers.apply(self.settings.waivers, outcome.findings, outcome.unjudged))
-        errors = any(finding.severity == "error" for finding in verdict.findings)
+        severities = {finding.severity for finding in verdict.findings}
+        is_open = bool(verdict.unjudged) or QUESTION in severities
         seen = outcome.matrix
         return replace(
-            self._run(FOUND if errors else NOT_JUDGED if verdict.unjudged else 0),
+            self._run(FOUND if ERROR in severities else NOT_JUDGED if is_open else 0),
             declared=self.settings.relations,
             relations=outcome.relations,
             functions=outcome.functions,
