@@ -41,7 +41,7 @@ def by_object(findings: Iterable[Finding]) -> dict[str, list[Group]]:
 
 
 def _severity(group: Group) -> int:
-    return SEVERITIES.index(group.finding.severity)
+    return {name: place for place, name in enumerate(SEVERITIES)}.get(group.finding.severity, len(SEVERITIES))
 
 
 def what(finding: Finding) -> str:
