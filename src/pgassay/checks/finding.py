@@ -18,9 +18,9 @@ SEVERITIES = (ERROR, QUESTION, WARNING, NOTE)
 class Finding:
     """What was found by ``rule`` at ``object``: what was ``observed``, and how to ``mend`` it.
 
-    ``severity`` is ``error``, ``question``, ``warning`` or ``note``. Of a question, ``mend`` has the line that answers
-    it in the configuration with yes, and what to do if the answer is no. Of an experiment, ``statement`` is what was run as ``identity`` through
-    ``door`` (``select``, ``insert``, ``update``, ``delete``, ``call``, …), ``expected`` what should have come back, and
+    ``severity`` is one of `SEVERITIES`. Of a question, ``mend`` has the line that answers it in the configuration with
+    yes, and what to do if the answer is no. Of an experiment, ``statement`` is what was run as ``identity`` through
+    ``door`` (``select``, ``insert``, ``update``, ``delete``, ``call``, …), ``expected`` what should have come back,
     ``culprit`` the policy, grant or function that let it through, and ``script`` what psql runs to see it. ``location``
     is ``file:line`` where there is one.
     """

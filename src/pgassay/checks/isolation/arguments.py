@@ -77,6 +77,11 @@ def _words(error: psycopg.Error) -> str:
     return f"{error.sqlstate} {error.diag.message_primary}"
 
 
+def tells_something(answer: Answer) -> bool:
+    """Whether there is anything in an answer."""
+    return isinstance(answer, list) and any(value not in (None, "", [], {}) for row in answer for value in row)
+
+
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     """Calls with values of one tenant: an argument gets the key that its name says, or each of those of its type."""
     wanted = _wanted(function)

@@ -17,11 +17,13 @@ from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import partitions, storage
+from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
+from pgassay.checks.isolation.mends import Mends
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.config import Tenancy
@@ -114,10 +116,11 @@ def observe(
         def at_door(name: str) -> None:
             progress(f"Trying door {next(numbers)} of {count}: {name}")
 
-        calls = _calls(databases, Template(filled.name), empty, world, stack)
+        controls = Controls()
+        calls = _calls(databases, Template(filled.name), empty, world, controls, stack)
         with _beside(calls, functions, actors, at_door) as called:
             alone = empty.connect_as_authenticator() if empty else None
-            check = _Check(world, clone.connect_as_authenticator(), alone, actors, unjudged, at_door)
+            check = _Check(world, clone.connect_as_authenticator(), alone, actors, controls, unjudged, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.escalation()
@@ -128,8 +131,8 @@ def observe(
         progress("Looking for culprits")
         world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
         with clone.connect_as_admin() as admin:
-            named = culprit.name(admin, matrix.demonstrations, world.condition)
-        return replace(matrix, findings=tuple(named), demonstrations=named)
+            mended = Mends(admin, world, controls).add(culprit.name(admin, matrix.demonstrations))
+        return replace(matrix, findings=tuple(mended), demonstrations=mended)
 
 
 def _kept(databases: Databases, filled: Clone, stack: ExitStack) -> Clone:
@@ -182,12 +185,14 @@ def _without_others(
     return clone
 
 
-def _calls(databases: Databases, filled: Template, empty: Clone | None, world: World, stack: ExitStack) -> Calls:
+def _calls(
+    databases: Databases, filled: Template, empty: Clone | None, world: World, controls: Controls, stack: ExitStack
+) -> Calls:
     """The calls of functions, in copies of their own, so that they may be made while relations are tried."""
     clone = stack.enter_context(databases.copy(filled))
     other = stack.enter_context(databases.copy(Template(empty.name))) if empty else None
     alone = other.connect_as_authenticator() if other else None
-    return Calls(world.elsewhere(clone.connect_as_owner()), clone.connect_as_authenticator(), alone)
+    return Calls(world.elsewhere(clone.connect_as_owner()), clone.connect_as_authenticator(), alone, controls)
 
 
 @contextmanager
@@ -245,12 +250,14 @@ class _Check:
         api: Session,
         alone: Session | None,
         actors: list[Actor],
+        controls: Controls,
         unjudged: dict[str, str],
         progress: Callable[[str], None],
     ) -> None:
         self._world = world
         self._api = api
         self._actors = actors
+        self._controls = controls
         self._progress = progress
         self._effects = Effects(world, api, alone)
         self._flags = Flags(world)
@@ -314,6 +321,7 @@ class _Check:
         for actor in self._actors:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
+                self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))

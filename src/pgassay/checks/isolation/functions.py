@@ -12,7 +12,18 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation.arguments import Answer, Call, answers, calls_of, distinct, key_of, mixed, with_texts
+from pgassay.checks.isolation.arguments import (
+    Answer,
+    Call,
+    answers,
+    calls_of,
+    distinct,
+    key_of,
+    mixed,
+    tells_something,
+    with_texts,
+)
+from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.world import World
@@ -27,7 +38,8 @@ _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 class Calls:
     """Calls of all functions: on ``api``, and on ``alone``, where there is nothing of any tenant but A."""
 
-    def __init__(self, world: World, api: Session, alone: Session | None) -> None:
+    def __init__(self, world: World, api: Session, alone: Session | None, controls: Controls) -> None:
+        self.controls = controls
         self._world = world
         self._api = api
         self._alone = alone
@@ -86,18 +98,19 @@ class Calls:
             with self._as(entitled):
                 answered = self._answered(calls_of(function, self._world, "B"))
                 calls = [call for call, answer in answered if not isinstance(answer, str)]
-                told = any(_tells_something(answer) for _, answer in answered) or (
+                told = any(tells_something(answer) for _, answer in answered) or (
                     function.volatile and any(self._does_something(call) for call in calls)
                 )
                 if not told and not self._stopped:
                     more = self._answered(with_texts(function, self._world, "B"))
-                    calls += [call for call, answer in more if _tells_something(answer)]
-                    told = any(_tells_something(answer) for _, answer in more)
+                    calls += [call for call, answer in more if tells_something(answer)]
+                    told = any(tells_something(answer) for _, answer in more)
                     answered += more
                 self.probes += len(answered)
             succeeded = succeeded or calls
             if told:
                 succeeded = calls
+                self._keep(function, entitled, answered)
             if told or self._stopped:
                 break
             refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
@@ -111,6 +124,12 @@ class Calls:
             self.vacuous.append(function.signature)
             self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
         return found
+
+    def _keep(self, function: Function, entitled: Actor, answered: list[tuple[Call, Answer]]) -> None:
+        """Keep what somebody entitled got by it: what tells something, else what was no error."""
+        good = [(call, answer) for call, answer in answered if not isinstance(answer, str)]
+        call, answer = next((each for each in good if tells_something(each[1])), good[0])
+        self.controls.answered(function.signature, entitled, call, is_told=tells_something(answer))
 
     def _does_something(self, call: Call) -> bool:
         """Whether any row is another one after the call; for whoever the session is."""
@@ -294,11 +313,6 @@ def _told(answer: Answer) -> str:
     first = ", ".join("null" if value is None else str(value) for value in answer[0])
     more = f" and {len(answer) - 1} more" if len(answer) > 1 else ""
     return f"({shortened(first)}){more}"
-
-
-def _tells_something(answer: Answer) -> bool:
-    """Whether there is anything in an answer."""
-    return isinstance(answer, list) and any(value not in (None, "", [], {}) for row in answer for value in row)
 
 
 def _plain_values(value: Any) -> Any:

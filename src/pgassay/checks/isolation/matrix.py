@@ -81,10 +81,15 @@ class Access:
 
 @dataclass(frozen=True)
 class Probe:
-    """How a finding is shown again: ``holds`` says whether it is still so for ``actor``, whom the session is."""
+    """How a finding is shown again: ``holds`` says whether it is still so for ``actor``, whom the session is.
+
+    ``mends`` are changes that are likely to close it, of the relation that it ``touches`` besides.
+    """
 
     actor: Actor
     holds: Callable[[Session], bool]
+    mends: tuple[str, ...] = ()
+    touches: str = ""
 
     def script(self, statement: str) -> str:
         """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""

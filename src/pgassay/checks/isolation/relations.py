@@ -205,6 +205,14 @@ class Target:
 
         return holds
 
+    def reaches(self, operation: str, session: Session, actor: Actor) -> set[str]:
+        """The tenants whose rows one operation reaches for ``actor``, whom the session is."""
+        if operation == "select":
+            return self.try_select(session, actor)
+        if operation == "insert":
+            return {label for label in LABELS if self._inserts(session, label, actor)}
+        return self._update(session, actor) if operation == "update" else self._delete(session, actor)
+
     # select
 
     def try_select(self, api: Session, actor: Actor) -> set[str]:
