@@ -157,6 +157,7 @@ class Outcome:
     inferred: Inference | None = None
     findings: list[Finding] = field(default_factory=list)
     unjudged: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def check(
@@ -179,6 +180,7 @@ def check(
         if settings.snapshot.exists():  # read while the probes wait for the server
             state = aside.submit(snapshot.read, databases, clone, migrations.scripts(settings.before))
         outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
+        outcome.notes = intended.notes
         outcome.findings += relations.check(settings.relations, outcome.relations)
         observed = None
         if intended.tenancy is not None:
@@ -221,7 +223,7 @@ def infer(databases: Databases, template: Template, tenant: str | None, member: 
 
 def _read(session: Session, declared: Tenancy | None) -> tuple[Outcome, Intent]:
     outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-    return outcome, intent.of(declared, session, outcome.relations)
+    return outcome, intent.of(declared, session, outcome.relations, outcome.functions)
 
 
 def _rules(session: Session, outcome: Outcome) -> list[Finding]:
@@ -293,7 +295,7 @@ class Record:
             unjudged=verdict.unjudged,
             waived=verdict.waived,
             inferred=outcome.inferred,
-            notes=seen.notes,
+            notes=(*outcome.notes, *seen.notes),
         )
 
     def stopped(self, error: PgassayError | psycopg.Error) -> Run:

@@ -64,6 +64,26 @@ where n.nspname = %s and c.relkind in ('r', 'p', 'S')
 """
 
 
+_CLOSED = """
+select pg_catalog.concat(n.nspname, '.', c.relname), p.commands && '{r}'
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+cross join lateral (
+    select coalesce(pg_catalog.array_agg(p.polcmd::pg_catalog.text), '{}') as commands
+    from pg_catalog.pg_policy as p
+    where
+        p.polrelid = c.oid and p.polpermissive
+        and exists (
+            select from pg_catalog.unnest(p.polroles) as o (id)
+            join pg_catalog.pg_roles as r
+                on o.id = 0 or pg_catalog.pg_has_role(r.oid, o.id, 'usage')
+            where
+                pg_catalog.pg_has_role('authenticator', r.oid, 'member') and not (r.rolbypassrls or r.rolsuper)
+        )
+) as p
+where c.relkind in ('r', 'p') and c.relrowsecurity and p.commands <@ '{r}'
+"""
+"""Tables with row level security in which nobody whom it holds can write, and whether there is a policy to read."""
 OTHERS = "whether there are other tenants"
 """What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
 
@@ -262,6 +282,8 @@ class _Check:
         self._effects = Effects(world, api, alone)
         self._flags = Flags(world)
         self._escalation = Escalation(world, api)
+        self._closed = {name for name, is_read in world.ask(_CLOSED) if not is_read or name in world.tenancy.public}
+        """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
@@ -298,7 +320,8 @@ class _Check:
             try:
                 target = _KINDS.get(relation.full_name, kind)(self._world, relation)
             except Unfilled as error:
-                self._unjudged[relation.full_name] = str(error)
+                if relation.full_name not in self._closed:
+                    self._unjudged[relation.full_name] = str(error)
                 continue
             try:
                 self._try(target)
@@ -311,7 +334,7 @@ class _Check:
             everybody = self._actors[-1]
             if vacuous is not None and not target.is_table and self._effects.depends(target, everybody):
                 vacuous = None  # what nobody sees there is shown by what is different for those who may see all
-            if vacuous is not None:
+            if vacuous is not None and relation.full_name not in self._closed:
                 self._unjudged[relation.full_name] = vacuous
                 self._vacuous.append(relation.full_name)
             self._probes += target.probes
