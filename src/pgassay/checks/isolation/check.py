@@ -16,7 +16,7 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation import partitions, storage
+from pgassay.checks.isolation import openings, partitions, storage
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
@@ -24,6 +24,7 @@ from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
+from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.config import Tenancy
@@ -114,12 +115,13 @@ def observe(
         files = catalog.read_storage(owner)
         tenancy = replace(
             tenancy,
-            public=tenancy.public | _views_of(owner, tenancy.public),
+            public=tenancy.public | _views_of(owner, tenancy.public) | openings.links_of(tenancy),
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed)
         storage.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
+        openings.arrange(world)
         world.arrange(arrangement)
         actors = world.actors()
         world.install()
@@ -151,7 +153,8 @@ def observe(
         progress("Looking for culprits")
         world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
         with clone.connect_as_admin() as admin:
-            mended = Mends(admin, world, controls).add(culprit.name(admin, matrix.demonstrations))
+            named = Questions(admin, world).ask(culprit.name(admin, matrix.demonstrations))
+            mended = Mends(admin, world, controls).add(named)
         return replace(matrix, findings=tuple(mended), demonstrations=mended)
 
 

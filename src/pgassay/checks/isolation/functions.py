@@ -12,6 +12,7 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import secrets
 from pgassay.checks.isolation.arguments import (
     Answer,
     Call,
@@ -26,6 +27,7 @@ from pgassay.checks.isolation.arguments import (
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened
+from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.patience import Stopped
@@ -41,6 +43,7 @@ class Calls:
     def __init__(self, world: World, api: Session, alone: Session | None, controls: Controls) -> None:
         self.controls = controls
         self._world = world
+        self._secrets = Secrets(world)
         self._api = api
         self._alone = alone
         self._offered = {"public"} | {
@@ -158,9 +161,10 @@ class Calls:
                 continue
             own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} and not self._stopped else []
             with self._as(actor):
+                kept = self._secrets.kept_from(self._api, actor)
                 answered = {
                     repr(call.values) + _GENERATED.sub("", repr(answer)): (call, answer)
-                    for call, answer in self._answered(distinct([*calls, *own]))
+                    for call, answer in self._answered(_without(distinct([*calls, *own]), kept))
                 }
                 new = [found for alike, found in answered.items() if (actor.own, alike) not in judged]
                 judged |= {(actor.own, alike) for alike in answered}
@@ -171,7 +175,9 @@ class Calls:
                 if (actor.own, tuple(answered)) in known:
                     continue  # to the function this is somebody who was here before
                 known.add((actor.own, tuple(answered)))
-                yield from self._judged(function, actor, self._answered(distinct(mixed(function, self._world))))
+                yield from self._judged(
+                    function, actor, self._answered(_without(distinct(mixed(function, self._world)), kept))
+                )
 
     def _answered(self, calls: Iterable[Call]) -> list[tuple[Call, Answer]]:
         """What each is answered, up to one that does not end: the first such is noted, another one raises `Stopped`."""
@@ -302,6 +308,11 @@ class Calls:
             if there and whose and whose <= actor.own and self._world.labels([*row.values()], known) - actor.own:
                 return f"gets values of another tenant into rows of its own in {name}"
         return None
+
+
+def _without(calls: Iterable[Call], kept: frozenset[str]) -> Iterator[Call]:
+    """Those for which the caller needs no secret that is kept from them."""
+    return (call for call in calls if not secrets.holds(call, kept))
 
 
 def _told(answer: Answer) -> str:
