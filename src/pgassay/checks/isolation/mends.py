@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from pgassay.checks import culprit
-from pgassay.checks.culprit import Culprit, Named
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.conditions import Conditions
 from pgassay.checks.isolation.controls import Controls
@@ -27,6 +26,7 @@ _MOST = 60
 """So many changes are tried for one culprit."""
 _BORROWED = 8
 """So many conditions of other policies are tried."""
+_BACK_END = "(select auth.role()) = 'service_role'"
 _OF_NEW_ROWS = ("insert", "move")
 """Doors that a condition on new rows closes."""
 
@@ -131,7 +131,7 @@ where n.nspname = %(schema)s and c.relname = %(name)s
 class _Hole:
     """What one culprit lets through, and all that must stay as it is."""
 
-    culprit: Culprit
+    culprit: culprit.Culprit
     found: tuple[tuple[Finding, Probe], ...]
     touched: tuple[str, ...]
 
@@ -152,7 +152,7 @@ class Mends:
         self._controls = controls
         self._conditions = Conditions(world)
 
-    def add(self, named: Named) -> dict[Finding, Probe]:
+    def add(self, named: culprit.Named) -> dict[Finding, Probe]:
         """The findings with their culprits and with the mends that were found: one for all that one culprit lets in."""
         result: dict[Finding, Probe] = {}
         mended: dict[int, str] = {}
@@ -168,7 +168,7 @@ class Mends:
             result[finding] = probe
         return result
 
-    def _mended(self, named: Named, numbers: Sequence[int]) -> dict[int, str]:
+    def _mended(self, named: culprit.Named, numbers: Sequence[int]) -> dict[int, str]:
         """A mend for each, by its number: one for all, else one a door."""
         whole = self._found(named, numbers)
         if whole:
@@ -182,7 +182,7 @@ class Mends:
             found |= dict.fromkeys(of_door, mend)
         return found
 
-    def _found(self, named: Named, numbers: Sequence[int]) -> str:
+    def _found(self, named: culprit.Named, numbers: Sequence[int]) -> str:
         """The first of the changes that closes all of them and takes nothing else away."""
         culprit_of = named[numbers[0]][2]
         assert culprit_of is not None
@@ -217,10 +217,10 @@ class Mends:
             case "function" | "call":
                 if found.kind == "function":
                     yield found.statement
-                for roles in ("anon", "anon, authenticated"):
-                    yield f"revoke execute on routine {found.quoted} from public, {roles}" + (
-                        f"; grant execute on routine {found.quoted} to service_role" if "," in roles else ""
-                    )
+                yield (
+                    f"revoke execute on routine {found.quoted} from public, anon, authenticated;\n"
+                    f"grant execute on routine {found.quoted} to service_role"
+                )
             case "check option":
                 yield found.statement
             case "right":
@@ -250,7 +250,7 @@ class Mends:
         yield from self._revoked(hole)
         yield found.statement
 
-    def _with_policy(self, found: Culprit) -> Iterator[str]:
+    def _with_policy(self, found: culprit.Culprit) -> Iterator[str]:
         """Row level security, with a policy for those who belong to the tenant where there is none."""
         (row,) = self._ask(_NAME, oid=found.oid)
         for condition in self._conditions.of(f"{row.nspname}.{row.relname}"):
@@ -258,11 +258,17 @@ class Mends:
                 created = f"create policy {sql.Identifier(name).as_string(None)} on {found.quoted} to authenticated"
                 yield f"{found.statement};\n{created} using ({condition}) with check ({condition})"
 
-    def _narrowed_view(self, found: Culprit) -> Iterator[str]:
-        """The view with a condition on the caller around it."""
+    def _narrowed_view(self, found: culprit.Culprit) -> Iterator[str]:
+        """The view with a condition on the caller: in it, so that it can be written to, else around it."""
         (row,) = self._ask(_NAME, oid=found.oid)
         definition = row.definition.rstrip().rstrip(";")
-        for condition in self._conditions.of(f"{row.nspname}.{row.relname}"):
+        conditions = self._conditions.of(f"{row.nspname}.{row.relname}")
+        # to whoever is no user, the back end, the view has shown all
+        for condition in (more for each in conditions for more in (each, f"{each} or {_BACK_END}")):
+            within = _within(definition, condition)
+            if within is not None:
+                options = "security_barrier = on, check_option = cascaded"
+                yield f"create or replace view {found.quoted} with ({options}) as\n{within}"
             yield (
                 f"create or replace view {found.quoted} with (security_barrier = on) as\n"
                 f"select * from (\n{definition}\n) as v where {condition}"
@@ -297,7 +303,7 @@ class Mends:
 
     # in words
 
-    def _decision(self, named: Named, numbers: Iterable[int]) -> str:
+    def _decision(self, named: culprit.Named, numbers: Iterable[int]) -> str:
         finding, _, found = named[next(iter(numbers))]
         assert found is not None
         match found.kind:
@@ -357,6 +363,49 @@ def _in_a_line(text: Any) -> Any:
         return postgast.deparse(postgast.parse(f"select {text}")).removeprefix("SELECT ")
     except (postgast.PgQueryError, ValueError):
         return text
+
+
+def _within(definition: str, condition: str) -> str | None:
+    """The query of a view with a condition on one of its columns more; None where it is no plain one."""
+    try:
+        parsed = postgast.parse(definition)
+        select = parsed.stmts[0].stmt.select_stmt
+        more = postgast.parse(f"select from t where {condition}").stmts[0].stmt.select_stmt.where_clause
+    except (postgast.PgQueryError, ValueError):
+        return None
+    if select.op != postgast.pg_query_pb2.SETOP_NONE or select.group_clause or select.distinct_clause:
+        return None
+    for reference in _own_columns(more):
+        name = reference.fields[0].string.sval
+        shown = (target.res_target for target in select.target_list)
+        column = next((each.val for each in shown if name in (each.name, _last(each.val))), None)
+        if column is None or column.WhichOneof("node") != "column_ref":
+            return None
+        reference.CopyFrom(column.column_ref)
+    if select.HasField("where_clause"):
+        both = postgast.pg_query_pb2.Node()
+        both.bool_expr.boolop = postgast.pg_query_pb2.AND_EXPR
+        both.bool_expr.args.add().CopyFrom(select.where_clause)
+        both.bool_expr.args.add().CopyFrom(more)
+        more = both
+    select.where_clause.CopyFrom(more)
+    return str(postgast.deparse(parsed))
+
+
+def _last(node: Any) -> str:
+    return str(node.column_ref.fields[-1].string.sval) if node.WhichOneof("node") == "column_ref" else ""
+
+
+def _own_columns(message: Any) -> list[Any]:
+    """The references to columns in a condition, but for those within its sub-selects."""
+    if message.DESCRIPTOR.name == "ColumnRef":
+        return [message] if len(message.fields) == 1 else []
+    found = []
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.name != "subselect":
+            for below in value if field.is_repeated else [value]:
+                found += _own_columns(below)
+    return found
 
 
 def _and(text: str | None, condition: str) -> str:

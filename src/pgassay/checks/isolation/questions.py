@@ -11,7 +11,7 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
-from pgassay.checks.culprit import Culprit, Named
+from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.matrix import Probe, Verdict
@@ -29,7 +29,7 @@ class Questions:
         self._world = world
         self._flags = Flags(world)
 
-    def ask(self, named: Named) -> Named:
+    def ask(self, named: culprit.Named) -> culprit.Named:
         """The same, in which findings are questions that a declaration may answer, each with the line that does."""
         answers: dict[int, Published | Share] = {}
         tried: dict[tuple[str, str], Published | Share | None] = {}
@@ -135,7 +135,7 @@ def _quoted(texts: Iterable[str]) -> str:
     return ", ".join(f'"{text}"' for text in dict.fromkeys(texts))
 
 
-def _asked(finding: Finding, line: str, found: Culprit | None) -> Finding:
+def _asked(finding: Finding, line: str, found: culprit.Culprit | None) -> Finding:
     return replace(
         finding,
         severity=QUESTION,
