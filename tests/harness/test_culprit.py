@@ -132,6 +132,20 @@ KEEPING = {
         'alter policy jobs on public.orgs using ("id" in (select m."org_id" from "public"."members" as m '
         'where m."user_id" = (select auth.uid())));',
     ),
+    "the right to change one column": (
+        """
+        create table public.profiles (
+            id uuid primary key references auth.users (id), nick text, is_admin boolean not null default false
+        );
+        alter table public.profiles enable row level security;
+        create policy own on public.profiles to authenticated using (id = (select auth.uid()));
+        create policy staff on public.notes for select to authenticated
+        using (exists (select from public.profiles as p where p.id = (select auth.uid()) and p.is_admin));
+        """,
+        'revoke update on "public"."profiles" from public, anon, authenticated;\n'
+        'grant update ("id", "nick") on "public"."profiles" to "anon";\n'
+        'grant update ("id", "nick") on "public"."profiles" to "authenticated";',
+    ),
     "a view without its owner's rights does for members": (
         "create view public.texts as select n.org_id, n.text from public.notes as n where n.text <> '';",
         "alter view public.texts set (security_invoker = on);",
@@ -144,7 +158,8 @@ KEEPING = {
         """,
         "create or replace view public.sums with (security_barrier = on, check_option = cascaded) as\n"
         "SELECT org_id, cents FROM public.costs c WHERE org_id IN "
-        "(SELECT m.org_id FROM public.members m WHERE m.user_id = (SELECT auth.uid())) OR (SELECT auth.role()) = 'service_role';",
+        "(SELECT m.org_id FROM public.members m WHERE m.user_id = (SELECT auth.uid())) "
+        "OR (SELECT auth.role()) = 'service_role';",
     ),
 }
 
