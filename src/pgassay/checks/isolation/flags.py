@@ -74,9 +74,10 @@ class Flags:
     def openings(self, name: str) -> Iterator[Opening]:
         """The values to be tried of the columns of a relation."""
         relation = self._world.relations[name]
+        linked = {*relation.primary_key, *(here for key in relation.foreign_keys for here, _ in key.columns)}
         for column_name, policies in self._asked.get(name, {}).items():
             column = relation.column(column_name)
-            if column is None:
+            if column is None or column_name in linked:
                 continue
             names = tuple(policies)
             listed: list[Any] = self._world.maker.listed_of(name).get(column_name, [])

@@ -37,7 +37,7 @@ class Questions:
             answer = probe.answer
             if self._may_be_meant(finding):
                 place = (finding.object, finding.identity if found is None else found.statement)
-                if place not in tried and not probe.actor.own:  # what only members of others see is for nobody else
+                if place not in tried and probe.actor.shown and not probe.actor.own:  # whoever it is, without forging
                     tried[place] = self._answer(finding, probe)
                 answer = tried.get(place)
             if answer is not None:
@@ -61,6 +61,7 @@ class Questions:
             and finding.rule == Verdict.LEAKS.rule
             and ";" not in finding.statement  # what one changes first is no opening of an owner's
             and finding.object in self._world.relations
+            and not finding.object.startswith("storage.")  # a bucket is a constant, too
         )
 
     def _answer(self, finding: Finding, probe: Probe) -> Published | Share | None:
