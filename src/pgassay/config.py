@@ -24,8 +24,10 @@ _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
     "fail_on", "timeout", "rows",
 )  # fmt: skip
-_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "tables")
+_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
+_LINK = re.compile(r"(?P<table>[^()]+)\((?P<row>[^(),]+)\)")
+_PUBLISHED = re.compile(r"(?P<table>[^.=]+\.[^.=]+)\.(?P<column>[^.=]+)(=(?P<value>.+))?")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
 GRADES = ("adds", "changes", "breaks", "loosens")
 _SNAPSHOT = "pgassay.snapshot"
@@ -52,11 +54,33 @@ class Claim:
 
 @dataclass(frozen=True)
 class Share:
-    """A table by which an owner opens a row to a user: its name, and its columns for the row and the user."""
+    """A table by which an owner opens a row to a user: its name, and its columns for the row and the user.
+
+    Without a column for the user, the row is open to everybody who has the link.
+    """
 
     table: str
     row: str
-    user: str
+    user: str = ""
+
+    @property
+    def written(self) -> str:
+        """As the configuration has it."""
+        return f"{self.table}({self.row}, {self.user})" if self.user else f"{self.table}({self.row})"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A column that says of a row that everybody may read it: where it is true, in the past, or that ``value``."""
+
+    table: str
+    column: str
+    value: str = ""
+
+    @property
+    def written(self) -> str:
+        """As the configuration has it."""
+        return f"{self.table}.{self.column}" + (f" = {self.value}" if self.value else "")
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ class Tenancy:
 
     ``tables`` are rules for single relations: another column, a path of foreign keys that ends in one
     (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by which
-    an owner opens a row to others.
+    an owner opens a row to others, ``published`` the columns by which a row is open to everybody.
     """
 
     tenant: str
@@ -79,6 +103,7 @@ class Tenancy:
     public: frozenset[str] = frozenset()
     shared: tuple[Share, ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
 
     def column_of(self, relation: str) -> str:
         """The column that names the tenant in that relation, if it has it; empty where the rule is no mere column."""
@@ -318,18 +343,35 @@ def _tenancy(table: object, where: str) -> Tenancy:
         public=frozenset(_relation(name, inside) for name in _texts(table, "public", inside)),
         shared=tuple(_share(text, inside) for text in _texts(table, "shared", inside)),
         tables=_rules(table.get("tables", {}), inside),
+        published=tuple(_published(text, inside) for text in _texts(table, "published", inside)),
     )
 
 
 def _share(text: str, where: str) -> Share:
+    link = _LINK.fullmatch(text.strip())
+    if link is not None:
+        return Share(_relation(link["table"], where), link["row"].strip())
     share = _MEMBER.fullmatch(text.strip())
     if share is None:
         raise ConfigError(
             f"{where}: shared names {text!r}.",
             hint="Write the table with its columns for the row that is shared and the user that it is opened to, as "
-            '"public.shares(document_id, user_id)".',
+            '"public.shares(document_id, user_id)"; or with the first alone, where it is open to all who have the '
+            'link: "public.links(document_id)".',
         )
     return Share(_relation(share["table"], where), share["tenant"].strip(), share["user"].strip())
+
+
+def _published(text: str, where: str) -> Published:
+    found = _PUBLISHED.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(
+            f"{where}: published names {text!r}.",
+            hint='Write the column that says so, as "public.posts.is_published", and the value that it has then where '
+            'it is no flag: "public.posts.state = live".',
+        )
+    value = (found["value"] or "").strip()
+    return Published(_relation(found["table"], where), found["column"].strip(), value)
 
 
 def _rules(table: object, where: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ def lines(inference: Inference) -> str:
         _comment(inference.evidence["column"]),
         _pair("column", tenancy.column),
     ]
-    shared = [f"{share.table}({share.row}, {share.user})" for share in tenancy.shared]
+    shared = [share.written for share in tenancy.shared]
     if shared:
         parts.append(_comment("By rows of these, owners open theirs to other users."))
         parts.append(_pair("shared", shared))

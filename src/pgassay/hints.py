@@ -81,9 +81,19 @@ _REACHED = """
 select
     n.nspname || '.' || c.relname,
     bool_or(
-        has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
-        or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')
-    ) and (not c.relrowsecurity or exists (select from pg_policy as p where p.polrelid = c.oid)),
+        (
+            has_table_privilege(r.oid, c.oid, 'select, insert, update, delete')
+            or has_any_column_privilege(r.oid, c.oid, 'select, insert, update')
+        )
+        and (
+            not c.relrowsecurity
+            or exists (
+                select from pg_policy as p
+                cross join unnest(p.polroles) as o (id)
+                where p.polrelid = c.oid and p.polpermissive and (o.id = 0 or pg_has_role(r.oid, o.id, 'usage'))
+            )
+        )
+    ),
     coalesce(bool_or(
         r.rolname = 'anon'
         and has_table_privilege(r.oid, c.oid, 'select') and not has_table_privilege(r.oid, c.oid, 'insert')
@@ -93,6 +103,29 @@ join pg_namespace as n on c.relnamespace = n.oid
 join pg_roles as r on r.rolname in ('anon', 'authenticated') and has_schema_privilege(r.oid, n.oid, 'usage')
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> all(%(platform)s) and not starts_with(n.nspname, 'pg_')
 group by n.nspname, c.relname, c.oid, c.relrowsecurity
+"""
+
+_WRITTEN = """
+select n.nspname || '.' || c.relname
+from pg_class as c
+join pg_namespace as n on c.relnamespace = n.oid
+join pg_roles as r on r.rolname in ('anon', 'authenticated') and has_schema_privilege(r.oid, n.oid, 'usage')
+where
+    c.relkind in ('r', 'p', 'v', 'f') and n.nspname <> all(%(platform)s) and not starts_with(n.nspname, 'pg_')
+    and (
+        has_any_column_privilege(r.oid, c.oid, 'insert, update') or has_table_privilege(r.oid, c.oid, 'delete')
+    )
+    and (
+        not c.relrowsecurity
+        or exists (
+            select from pg_policy as p
+            where
+                p.polrelid = c.oid and p.polpermissive and p.polcmd <> 'r'
+                and exists (
+                    select from unnest(p.polroles) as o (id) where o.id = 0 or pg_has_role(r.oid, o.id, 'usage')
+                )
+        )
+    )
 """
 
 _CALLER_SETTINGS = ("request.jwt.claim.sub",)
@@ -158,7 +191,8 @@ class Hints:
     and functions. ``ways`` are those by which rows of each are read, ``entries`` those by which they are written.
     ``defaults`` are the columns that are the caller by default, ``unique`` the columns of each unique key. Everybody
     may read ``open``, by a policy that says so; ``shown`` are relations that ``anon`` was given to read and not to
-    write. API roles reach ``reached``. ``unread`` says of objects whose SQL an error of ours kept from being read why.
+    write. API roles reach ``reached``; they, or what a function does, may write ``written``. ``unread`` says of objects
+    whose SQL an error of ours kept from being read why.
     """
 
     policies: Mapping[str, Facts]
@@ -171,6 +205,7 @@ class Hints:
     shown: frozenset[str]
     reached: frozenset[str]
     unread: Mapping[str, str] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
 
 
 def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> Hints:
@@ -220,6 +255,7 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
             shown=frozenset(name for name, _, shown in reached if shown),
             reached=frozenset(name for name, reaches, _ in reached if reaches),
             unread=unread,
+            written=frozenset(name for (name,) in rows(_WRITTEN)) | reader.written,
         )
 
 
@@ -277,6 +313,8 @@ class _Reader:
                 if function is not None:
                     self._definitions.setdefault(f"{schema}.{name}", []).append(function)
         self._known: dict[tuple[int, tuple[_Term, ...]], Facts] = {}
+        self.written: frozenset[str] = frozenset()
+        """The relations into which the statements that were followed write."""
 
     def expression(self, text: str, relation: str) -> Facts:
         """The facts of an expression over the columns of ``relation``."""
@@ -328,6 +366,8 @@ class _Reader:
             scope = _Scope(scope)
             for source in _sources(node):
                 self._enter(source, scope)
+            if kind != "SelectStmt":
+                self.written |= {self._relation(node.relation)}
         elif kind == "A_Expr" and node.kind in _EQUALITIES and _name(node.name[-1:]) == "=":
             self._compare(self._term(node.lexpr, scope), self._term(node.rexpr, scope), facts)
             self._compare_folder(node, scope, facts)
@@ -508,9 +548,12 @@ class _Reader:
         return None
 
     def _enter(self, source: Any, scope: _Scope) -> None:
-        relation = f"{source.schemaname}.{source.relname}" if source.schemaname else self._found(source.relname)
+        relation = self._relation(source)
         if relation in self._columns:
             scope.relations[source.alias.aliasname or source.relname] = relation
+
+    def _relation(self, source: Any) -> str:
+        return f"{source.schemaname}.{source.relname}" if source.schemaname else self._found(source.relname)
 
     def _found(self, name: str) -> str:
         """The relation that a name without a schema stands for: of ``public``, or the only one."""

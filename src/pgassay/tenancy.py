@@ -100,6 +100,27 @@ def infer(
     return _Rules(schema, candidates[0]).inference()
 
 
+def references(relations: Iterable[Relation], hints: Hints, tenancy: Tenancy) -> tuple[str, ...]:
+    """The tables of reference: from which nothing leads to a tenant or user, written by nobody, and read by all."""
+    schema = _Schema(tuple(relations), hints)
+    member = tenancy.member
+    owned = {tenancy.tenant, USERS, *tenancy.tables, *([member.table] if isinstance(member, Membership) else [])}
+    owned |= {share.table for share in tenancy.shared}
+    owned |= {
+        name
+        for name, table in schema.tables.items()
+        if table.column(tenancy.column_of(name)) is not None or schema.users_of(name)
+    }
+    while more := {
+        name
+        for name, table in schema.tables.items()
+        if name not in owned and any(key.target in owned for key in table.foreign_keys)
+    }:
+        owned |= more
+    open_to_all = [name for name in schema.tables if name in hints.open]
+    return tuple(name for name in open_to_all if name not in {*owned, *hints.written, *tenancy.public})
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """A candidate with the tables whose policies bear it out, and whether it may as well be something else."""
@@ -237,6 +258,7 @@ def _settled(schema: _Schema) -> tuple[list[_Candidate], str]:
     alone = _alone(schema)
     has_owners = any(schema.users_of(name) for name in schema.tables)
     found = [*(found for found in schema.memberships if not found.is_share), *_claims(schema)]
+    found = [candidate for candidate in found if not _is_a_catalog(schema, candidate, alone)]
     found = _best(_highest(schema, found))
     found = [c for c in found if not _is_part(schema, c, found)]
     sure = [candidate for candidate in found if not candidate.unsure]
@@ -258,6 +280,20 @@ def _settled(schema: _Schema) -> tuple[list[_Candidate], str]:
     if len(found) == 1:
         return [*found, alone], found[0].unsure
     return found, _several(found)
+
+
+def _is_a_catalog(schema: _Schema, candidate: _Candidate, alone: _Candidate) -> bool:
+    """Whether its tenants are no more than entries of a list that everybody may read.
+
+    Unless more tables look the caller up in who belongs to them than hold rows to their own user.
+    """
+    if candidate.tenant not in schema.hints.open or not alone.support:
+        return False
+    ours = candidate.support | _itself(candidate)
+    if isinstance(candidate.member, Claim):
+        return False
+    others = {name for name, facts in schema.facts.items() if name in schema.tables and facts.callers} - ours
+    return len(candidate.support - {candidate.tenant}) <= len(others)
 
 
 def _without_tenants(schema: _Schema, alone: _Candidate, has_owners: bool) -> tuple[list[_Candidate], str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pgassay import ConfigError
-from pgassay.config import Claim, Config, Membership, Share, Tenancy, load
+from pgassay.config import Claim, Config, Membership, Published, Share, Tenancy, load
 
 TENANCY = """
 [tool.pgassay.tenancy]
@@ -294,6 +294,23 @@ def test_a_config_toml_that_makes_no_sense_is_named(tmp_path: Path, text: str, s
     assert said in refusal(tmp_path)
 
 
+def test_links_and_what_is_published_are_read_and_written_alike(tmp_path: Path) -> None:
+    shared = ["public.links(document_id)", "public.shares(document_id, user_id)"]
+    published = ["public.posts.is_published", "public.pages.state = in review"]
+    lines = ["[tool.pgassay.tenancy]", 'tenant = "auth.users"', 'member = "self"', 'column = "user_id"']
+    lines += [f"shared = {shared!r}", f"published = {published!r}"]
+    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
+    tenancy = load(cwd=tmp_path, environ={}).tenancy
+    assert tenancy is not None
+    assert tenancy.shared == (Share("public.links", "document_id"), Share("public.shares", "document_id", "user_id"))
+    assert tenancy.published == (
+        Published("public.posts", "is_published"),
+        Published("public.pages", "state", "in review"),
+    )
+    assert [share.written for share in tenancy.shared] == shared
+    assert [each.written for each in tenancy.published] == published
+
+
 def test_rules_for_single_relations_and_tables_of_shares_are_read(tmp_path: Path) -> None:
     write_pyproject(
         tmp_path,
@@ -315,6 +332,10 @@ def test_rules_for_single_relations_and_tables_of_shares_are_read(tmp_path: Path
     ("line", "words"),
     [
         ('shared = ["public.shares"]', "shared names 'public.shares'"),
+        ('shared = ["public.shares()"]', r"shared names 'public.shares\(\)'"),
+        ('published = ["public.posts"]', "published names 'public.posts'"),
+        ('published = ["public.posts.state ="]', "published names 'public.posts.state ='"),
+        ("published = true", "published must be a list of strings"),
         ('tables = ["a"]', "tables must be a table"),
         ('tables = { "public.a" = "b..c" }', "rule of public.a"),
         ('tables = { "public.a" = 1 }', "rule of public.a"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from pgassay.checks import isolation
-from pgassay.config import load
+from pgassay.config import Tenancy, load
 from pgassay.identity import Databases
 from tests.harness import schemas
 from tests.sampling import some
@@ -67,8 +67,8 @@ def cases(kind: str | None) -> list[Any]:
 EVERYTHING = [parameter.values[0] for kind in (None, "hole", "bait") for parameter in cases(kind)]
 
 
-def check(databases: Databases, tmp_path: Path, case: Case, seeds: Iterable[int] = (0,)) -> list[isolation.Matrix]:
-    """What the isolation check says of a case, with the tenancy that its file declares and the rows of each seed."""
+def tenancy_of(case: Case, tmp_path: Path) -> Tenancy:
+    """The tenancy that the file of a case declares."""
     keys = {key: value for key, value in case.tenancy.items() if key != "tables"}
     lines = ["[tool.pgassay.tenancy]", *(f"{key} = {value!r}" for key, value in keys.items())]
     lines += ["[tool.pgassay.tenancy.tables]"]
@@ -76,6 +76,12 @@ def check(databases: Databases, tmp_path: Path, case: Case, seeds: Iterable[int]
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
     tenancy = load(cwd=tmp_path, environ={}).tenancy
     assert tenancy is not None
+    return tenancy
+
+
+def check(databases: Databases, tmp_path: Path, case: Case, seeds: Iterable[int] = (0,)) -> list[isolation.Matrix]:
+    """What the isolation check says of a case, with the tenancy that its file declares and the rows of each seed."""
+    tenancy = tenancy_of(case, tmp_path)
     texts = [case.schema, case.extra["sql"]] if case.extra else [case.schema]
     with schemas.database(databases, *texts) as clone:
         return schemas.observe_in(databases, clone, tenancy, seeds=seeds)

@@ -239,19 +239,21 @@ def test_a_helper_in_a_schema_of_which_the_api_offers_nothing_is_a_warning(obser
 # rows for everybody
 
 
-def test_rows_that_a_policy_opens_to_others_by_a_flag_are_a_warning(observe: Observe) -> None:
+def test_rows_that_a_policy_opens_to_others_by_a_flag_are_a_question(observe: Observe) -> None:
     flagged = "create policy templates on public.jobs for select to authenticated using (is_template{})"
     within = " and org_id in (select m.org_id from public.members as m)"
     assert found(observe(flagged.format(within))) == []
     (finding,) = observe(flagged.format("")).findings
-    assert (finding.object, finding.rule, finding.severity) == ("public.jobs", "tenant-leak", "warning")
+    assert (finding.object, finding.rule, finding.severity) == ("public.jobs", "tenant-leak", "question")
+    assert 'published = ["public.jobs.is_template"]' in finding.mend
     assert finding.observed == "stranger can select rows of other tenants of which is_template is true"
     assert "policy templates on public.jobs" in finding.culprit
 
 
-def test_rows_that_a_policy_opens_to_others_in_one_state_are_a_warning(observe: Observe) -> None:
+def test_rows_that_a_policy_opens_to_others_in_one_state_are_a_question(observe: Observe) -> None:
     (finding,) = observe("create policy finished on public.jobs for select to anon using (status = 'done')").findings
-    assert (finding.severity, finding.identity) == ("warning", "anon")
+    assert (finding.severity, finding.identity) == ("question", "anon")
+    assert 'published = ["public.jobs.status = done"]' in finding.mend
     assert finding.statement == """select * from "public"."jobs" where "status" = 'done'"""
 
 

@@ -5,8 +5,8 @@ Each that could be it is taken away in a savepoint, and the probe repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import psycopg
 
@@ -53,62 +53,65 @@ used as (
 
 near as (select u.oid, u.catalog, min(u.distance) as distance from used as u group by u.oid, u.catalog)
 
-select found.culprit, found.statement, coalesce(found.command, ''), coalesce(found.relation, '')
+select found.kind, found.oid, found.quoted, coalesce(found.policy, ''), found.culprit, found.statement
 from (
     select
-        1 as kind, u.distance, format('row level security is off on %%s', c.oid::regclass) as culprit,
-        format('alter table %%s enable row level security', c.oid::regclass) as statement,
-        null::text as command, null::text as relation
+        'off' as kind, 1 as rank, u.distance, c.oid, c.oid::regclass::text as quoted, null::text as policy,
+        format('row level security is off on %%s', c.oid::regclass) as culprit,
+        format('alter table %%s enable row level security', c.oid::regclass) as statement, null::text as command
     from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
     where c.relkind in ('r', 'p') and not c.relrowsecurity and c.oid >= 16384
     union all
     select
-        2, u.distance, format('policy %%I on %%s', p.polname, p.polrelid::regclass),
-        format('drop policy %%I on %%s', p.polname, p.polrelid::regclass),
-        p.polcmd::text, n.nspname || '.' || c.relname
+        'policy', 2, u.distance, p.polrelid, p.polrelid::regclass::text, p.polname::text,
+        format('policy %%I on %%s', p.polname, p.polrelid::regclass),
+        format('drop policy %%I on %%s', p.polname, p.polrelid::regclass), p.polcmd::text
     from near as u join pg_policy as p on u.oid = p.polrelid and u.catalog = 'pg_class'::regclass
-    join pg_class as c on u.oid = c.oid
-    join pg_namespace as n on c.relnamespace = n.oid
     where p.polpermissive
     union all
     select
-        3, u.distance, format('view %%s, which has the rights of its owner', c.oid::regclass),
-        format('alter view %%s set (security_invoker = on)', c.oid::regclass), null, null
+        'view', 3, u.distance, c.oid, c.oid::regclass::text, null,
+        format('view %%s, which has the rights of its owner', c.oid::regclass),
+        format('alter view %%s set (security_invoker = on)', c.oid::regclass), null
     from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
     where c.relkind = 'v' and c.oid >= 16384
     union all
     select
-        4, u.distance, format('view %%s, which has no check option', c.oid::regclass),
-        format('alter view %%s set (check_option = cascaded)', c.oid::regclass), null, null
+        'check option', 4, u.distance, c.oid, c.oid::regclass::text, null,
+        format('view %%s, which has no check option', c.oid::regclass),
+        format('alter view %%s set (check_option = cascaded)', c.oid::regclass), null
     from near as u join pg_class as c on u.oid = c.oid and u.catalog = 'pg_class'::regclass
     where c.relkind = 'v' and c.oid >= 16384
     union all
     select
-        5, u.distance, format('function %%s, which has the rights of its owner', p.oid::regprocedure),
-        format('alter routine %%s security invoker', p.oid::regprocedure), null, null
+        'function', 5, u.distance, p.oid, p.oid::regprocedure::text, null,
+        format('function %%s, which has the rights of its owner', p.oid::regprocedure),
+        format('alter routine %%s security invoker', p.oid::regprocedure), null
     from near as u join pg_proc as p on u.oid = p.oid and u.catalog = 'pg_proc'::regclass
     where p.prosecdef and p.oid >= 16384
     union all
     select
-        6, u.distance, format('trigger %%I on %%s', t.tgname, t.tgrelid::regclass),
-        format('alter table %%s disable trigger %%I', t.tgrelid::regclass, t.tgname), null, null
+        'trigger', 6, u.distance, t.tgrelid, t.tgrelid::regclass::text, null,
+        format('trigger %%I on %%s', t.tgname, t.tgrelid::regclass),
+        format('alter table %%s disable trigger %%I', t.tgrelid::regclass, t.tgname), null
     from near as u join pg_trigger as t on u.oid = t.tgrelid and u.catalog = 'pg_class'::regclass
     where not t.tgisinternal and u.distance = 0
     union all
     select
-        7, 0, format('the right of %%s to %%s it', %(role)s::text, %(privilege)s::text),
-        format('revoke %%s on %%s from public, %%I', %(privilege)s::text, u.oid::regclass, %(role)s::text), null, null
+        'right', 7, 0, u.oid, u.oid::regclass::text, null,
+        format('the right of %%s to %%s it', %(role)s::text, %(privilege)s::text),
+        format('revoke %%s on %%s from public, %%I', %(privilege)s::text, u.oid::regclass, %(role)s::text), null
     from near as u
     where u.distance = 0 and u.catalog = 'pg_class'::regclass
     union all
     select
-        7, 0, format('the right of %%s to call it', %(role)s::text),
-        format('revoke execute on routine %%s from public, %%I', u.oid::regprocedure, %(role)s::text), null, null
+        'call', 7, 0, u.oid, u.oid::regprocedure::text, null, format('the right of %%s to call it', %(role)s::text),
+        format('revoke execute on routine %%s from public, %%I', u.oid::regprocedure, %(role)s::text), null
     from near as u
     where u.distance = 0 and u.catalog = 'pg_proc'::regclass
 ) as found
 order by
-    found.kind = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.kind,
+    found.rank = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.rank,
     found.culprit collate "C"
 """
 _PRIVILEGES = {"move": "update", "call": "execute"}
@@ -119,40 +122,43 @@ _LIMIT = 40
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """What may be the culprit, the statement that takes it away, and of a policy its command and relation."""
+class Culprit:
+    """What lets a hole be: of which ``kind``, and the ``statement`` that takes it away.
 
+    ``quoted`` is its relation or routine, as SQL has it, with that ``oid``; ``policy`` the name of a policy.
+    """
+
+    kind: str
+    oid: int
+    quoted: str
+    policy: str
     what: str
     statement: str
-    command: str
-    relation: str
 
 
-def name(
-    session: Session, demonstrations: Mapping[Finding, Probe], owns: Callable[[str], str | None]
-) -> dict[Finding, Probe]:
+Named = list[tuple[Finding, Probe, Culprit | None]]
+
+
+def name(session: Session, demonstrations: Mapping[Finding, Probe]) -> Named:
     """The findings with their culprits, on a superuser's ``session`` in a copy that holds the rows of the probes.
 
-    ``owns`` gives for a relation the condition that a row is of the caller's tenants, where it has one. A finding of
-    which no single culprit is found stays as it is. Nothing is left of what was tried.
+    There is none where no single thing closes the hole. Nothing is left of what was tried.
     """
-    found: dict[Finding, Probe] = {}
-    last: dict[tuple[str, str], _Candidate] = {}
+    found: Named = []
+    last: dict[tuple[str, str], Culprit] = {}
     for finding, probe in demonstrations.items():
         place = (finding.object, finding.door)
         culprit = None if finding.culprit else _culprit(session, finding, probe, last.get(place))
         if culprit is not None:
             last[place] = culprit
-            mend = _mend(session, culprit, probe, owns(culprit.relation)) or finding.mend
-            finding = replace(finding, culprit=culprit.what, mend=mend)
-        found[finding] = probe
+        found.append((finding, probe, culprit))
     return found
 
 
-def _culprit(session: Session, finding: Finding, probe: Probe, likely: _Candidate | None) -> _Candidate | None:
+def _culprit(session: Session, finding: Finding, probe: Probe, likely: Culprit | None) -> Culprit | None:
     if not probe.shows(session):
         return None
-    if likely is not None and _closes(session, likely.statement, probe):
+    if likely is not None and closes(session, likely.statement, [probe]):
         return likely
     with session.transaction(force_rollback=True):
         session.execute("set local search_path = pg_catalog")
@@ -165,28 +171,16 @@ def _culprit(session: Session, finding: Finding, probe: Probe, likely: _Candidat
                 "commands": ["*", _COMMANDS.get(finding.door, "r")],
             },
         ).fetchall()
-    tried = (_Candidate(*candidate) for candidate in candidates[:_LIMIT])
-    return next((candidate for candidate in tried if _closes(session, candidate.statement, probe)), None)
+    tried = (Culprit(*candidate) for candidate in candidates[:_LIMIT])
+    return next((candidate for candidate in tried if closes(session, candidate.statement, [probe])), None)
 
 
-def _mend(session: Session, culprit: _Candidate, probe: Probe, condition: str | None) -> str:
-    """The statement that closes the hole, tried; nothing where only a trigger's function can be mended."""
-    if "disable trigger" in culprit.statement:
-        return ""
-    if culprit.command and condition:
-        clauses = {"a": f"with check ({condition})", "r": f"using ({condition})", "d": f"using ({condition})"}
-        clause = clauses.get(culprit.command, f"using ({condition}) with check ({condition})")
-        altered = f"{culprit.statement.replace('drop', 'alter', 1)} {clause}"
-        if _closes(session, altered, probe):
-            return f"{altered};"
-    return f"{culprit.statement};"
-
-
-def _closes(session: Session, statement: str, probe: Probe) -> bool:
+def closes(session: Session, statement: str, probes: Iterable[Probe], still: Callable[[], bool] = lambda: True) -> bool:
+    """Whether none of the holes is there after a statement, which is undone, and ``still`` says that all else is."""
     try:
         with session.transaction(force_rollback=True):
             session.execute(statement.encode())
-            return not probe.shows(session)
+            return not any(probe.shows(session) for probe in probes) and still()
     except psycopg.Error:
         if session.closed:
             raise

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 
 from pgassay import hints, tenancy
-from pgassay.catalog import Relation
+from pgassay.catalog import Function, Relation
 from pgassay.config import Tenancy
 from pgassay.errors import internal_error
+from pgassay.hints import Hints
 from pgassay.tenancy import Inference
 
 OBJECT = "isolation"
@@ -22,35 +23,77 @@ OBJECT = "isolation"
 class Intent:
     """The tenancy, None where none is known; ``inferred`` is None where it is declared.
 
-    ``unjudged`` has what is asked of a person, by object: that is not judged until it is answered.
+    ``unjudged`` has what is asked of a person, by object: that is not judged until it is answered. ``notes`` are facts
+    that nobody must act on.
     """
 
     tenancy: Tenancy | None
     inferred: Inference | None = None
     unjudged: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def of(declared: Tenancy | None, connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> Intent:
+def of(
+    declared: Tenancy | None,
+    connection: psycopg.Connection[Any],
+    relations: tuple[Relation, ...],
+    functions: Iterable[Function] = (),
+) -> Intent:
     """The tenancy to judge by: ``declared``, else what is inferred from the database that ``relations`` are of."""
-    if declared is not None:
-        return Intent(declared)
-    known = tuple(relations)
     try:
-        read = hints.read(connection, known)
-        found = tenancy.infer(known, read)
+        known = hints.read(connection, relations)
+        return _of(declared, relations, functions, known)
     except psycopg.Error:
         raise
     except Exception as error:
-        return Intent(None, None, {OBJECT: internal_error(error)})
+        why = internal_error(error)
+        if declared is None:
+            return Intent(None, None, {OBJECT: why})
+        return Intent(declared, notes=(f"Tables of reference were not looked for: {why}",))
+
+
+def _of(
+    declared: Tenancy | None, relations: tuple[Relation, ...], functions: Iterable[Function], known: Hints
+) -> Intent:
+    if declared is not None:
+        listed = tenancy.references(relations, known, declared)
+        return Intent(replace(declared, public=declared.public | set(listed)), notes=_noted(declared, listed))
+    found = tenancy.infer(relations, known)
     if found.tenancy is None:
+        nobodys = Tenancy(tenancy.USERS, None, "user_id")
+        listed = tenancy.references(relations, known, nobodys)
+        if not any(_is_called(function) for function in functions) and _is_closed(known, listed):
+            return Intent(replace(nobodys, public=frozenset(listed)), notes=_noted(nobodys, listed))
         why = f"no tenancy is declared, and the schema does not settle it. {found.doubt} pgassay init tells more."
         return Intent(None, found, {OBJECT: why})
+    listed = tenancy.references(relations, known, found.tenancy)
     # whether these are everybody's is asked, so that it is no finding that everybody reads them
-    asked = {question.object for question in found.questions if not question.path}
+    questions = [question for question in found.questions if question.object not in listed]
+    asked = {question.object for question in questions if not question.path}
     return Intent(
-        replace(found.tenancy, public=found.tenancy.public | asked),
+        replace(found.tenancy, public=found.tenancy.public | asked | set(listed)),
         found,
-        {**read.unread, **{question.object: question.text for question in found.questions}},
+        {**known.unread, **{question.object: question.text for question in questions}},
+        _noted(found.tenancy, listed),
+    )
+
+
+def _is_called(function: Function) -> bool:
+    return bool(function.roles & {"anon", "authenticated"}) and not function.immutable
+
+
+def _is_closed(known: Hints, but: Iterable[str]) -> bool:
+    """Whether the API reaches no row of any relation, whoever owns it, ``but`` in some."""
+    return not known.reached - set(but) and hints.OBJECTS not in known.policies
+
+
+def _noted(declared: Tenancy, listed: tuple[str, ...]) -> tuple[str, ...]:
+    if not listed:
+        return ()
+    line = ", ".join(f'"{name}"' for name in sorted({*declared.public, *listed}))
+    return (
+        f"tables of reference, which everybody reads and nobody writes: {', '.join(listed)}. To say that this is "
+        f"meant: public = [{line}] in [tool.pgassay.tenancy]",
     )
 
 

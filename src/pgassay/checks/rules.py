@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from pgassay.catalog import PLATFORM
-from pgassay.checks.finding import Finding
+from pgassay.checks.finding import NOTE, WARNING, Finding
 
 RLS_DISABLED = "rls-disabled"
 DEFINER_SEARCH_PATH = "definer-search-path"
@@ -113,6 +113,7 @@ select
     p.prokind::text,
     p.oid::regprocedure::text as quoted,
     o.rolname as owner,
+    p.prorettype = 'trigger'::regtype as is_of_triggers,
     reached.roles,
     (
         select substr(w.entry, strpos(w.entry, '=') + 1)
@@ -289,13 +290,12 @@ def _rls_disabled(tables: Iterable[Any], established: frozenset[str]) -> Iterato
 def _definer_search_path(functions: Iterable[Any], writable: dict[str, str]) -> Iterator[Finding]:
     """Without a fixed path, and with one that callers can put things on, they choose what the owner executes.
 
-    That they can make temporary tables is a warning: the path is fixed then but for these, and the API has no way to
-    make one.
+    It is a warning: what the API offers has no way to set a path, or to make a table, type or function. Of a function
+    that triggers alone can call it is a note.
     """
     for function in functions:
         verb = "alter procedure" if function.prokind == "p" else "alter function"
         who = f"it has the rights of {function.owner}, {_and(function.roles)} can have it executed"
-        severity = "error"
         if function.path is None:
             observed = f"{who}, and it takes the caller's search_path"
             mend = f"{verb} {function.quoted} set search_path = public, extensions, pg_temp;"
@@ -309,14 +309,13 @@ def _definer_search_path(functions: Iterable[Any], writable: dict[str, str]) -> 
                 mend = f"revoke create on schema {', '.join(writable[name] for name in planted)} "
                 mend += "from public, anon, authenticated;"
             elif not bare and path[-1] != "pg_temp" and function.may_make_temporary:
-                severity = "warning"
                 observed = f"{who}, and its search_path does not end with pg_temp, where tables are looked for first"
                 fixed = [quoted for quoted in _quoted_path(function.path) if quoted != "pg_temp"]
                 mend = f"{verb} {function.quoted} set search_path = {', '.join([*fixed, 'pg_temp'])};"
             else:
                 continue
         signature = f"{function.nspname}.{function.proname}({', '.join(function.types)})"
-        yield Finding(DEFINER_SEARCH_PATH, signature, observed, mend, severity)
+        yield Finding(DEFINER_SEARCH_PATH, signature, observed, mend, NOTE if function.is_of_triggers else WARNING)
 
 
 def _definer_view(views: Iterable[Any], established: frozenset[str]) -> Iterator[Finding]:

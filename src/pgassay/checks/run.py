@@ -16,7 +16,7 @@ import psycopg
 from pgassay import catalog, migrations, rows
 from pgassay.catalog import Function, Relation
 from pgassay.checks import intent, isolation, places, relations, rules, snapshot, waivers
-from pgassay.checks.finding import Finding
+from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
@@ -158,6 +158,7 @@ class Outcome:
     inferred: Inference | None = None
     findings: list[Finding] = field(default_factory=list)
     unjudged: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def check(
@@ -180,6 +181,7 @@ def check(
         if settings.snapshot.exists():  # read while the probes wait for the server
             state = aside.submit(snapshot.read, databases, clone, migrations.scripts(settings.before))
         outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
+        outcome.notes = intended.notes
         outcome.findings += relations.check(settings.relations, outcome.relations)
         observed = None
         if intended.tenancy is not None:
@@ -238,7 +240,7 @@ def infer(databases: Databases, template: Template, tenant: str | None, member: 
 
 def _read(session: Session, declared: Tenancy | None) -> tuple[Outcome, Intent]:
     outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-    return outcome, intent.of(declared, session, outcome.relations)
+    return outcome, intent.of(declared, session, outcome.relations, outcome.functions)
 
 
 def _rules(session: Session, outcome: Outcome) -> list[Finding]:
@@ -294,10 +296,11 @@ class Record:
         """The run that ended with ``outcome``."""
         assert self.settings is not None
         verdict = self._placed(waivers.apply(self.settings.waivers, outcome.findings, outcome.unjudged))
-        errors = any(finding.severity == "error" for finding in verdict.findings)
+        severities = {finding.severity for finding in verdict.findings}
+        is_open = bool(verdict.unjudged) or QUESTION in severities
         seen = outcome.matrix
         return replace(
-            self._run(FOUND if errors else NOT_JUDGED if verdict.unjudged else 0),
+            self._run(FOUND if ERROR in severities else NOT_JUDGED if is_open else 0),
             declared=self.settings.relations,
             relations=outcome.relations,
             functions=outcome.functions,
@@ -309,7 +312,7 @@ class Record:
             unjudged=verdict.unjudged,
             waived=verdict.waived,
             inferred=outcome.inferred,
-            notes=seen.notes,
+            notes=(*outcome.notes, *seen.notes),
         )
 
     def stopped(self, error: Exception) -> Run:

@@ -24,7 +24,8 @@ def _of_group(group: Group) -> str:
     said.append(finding.mend)
     file, _, line = finding.location.rpartition(":")
     properties = {"file": file, "line": line, "title": f"pgassay: {finding.rule}"}
-    return _command("error" if finding.severity == "error" else "warning", properties, "\n".join(said))
+    name = {"error": "error", "note": "notice"}.get(finding.severity, "warning")
+    return _command(name, properties, "\n".join(said))
 
 
 def _of_failed(run: Run) -> dict[str, str]:

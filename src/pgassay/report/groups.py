@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pgassay.checks.finding import Finding
+from pgassay.checks.finding import SEVERITIES, Finding
 
 _ROWS = re.compile(r", as \(|: [\[(]")
 _IDS = re.compile("[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
@@ -33,11 +33,15 @@ def by_object(findings: Iterable[Finding]) -> dict[str, list[Group]]:
     groups = [Group(first, tuple(finding.identity for finding in others)) for first, *others in alike.values()]
     mends = list(dict.fromkeys(group.finding.mend for group in groups))
     found: dict[str, list[Group]] = {}
-    for group in sorted(groups, key=lambda group: group.finding.severity != "error"):
+    for group in sorted(groups, key=_severity):
         found.setdefault(group.finding.object, []).append(group)
     for of_one in found.values():
-        of_one.sort(key=lambda group: (group.finding.severity != "error", mends.index(group.finding.mend)))
+        of_one.sort(key=lambda group: (_severity(group), mends.index(group.finding.mend)))
     return found
+
+
+def _severity(group: Group) -> int:
+    return {name: place for place, name in enumerate(SEVERITIES)}.get(group.finding.severity, len(SEVERITIES))
 
 
 def what(finding: Finding) -> str:

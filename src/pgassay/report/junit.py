@@ -93,9 +93,12 @@ def _judged(case: ET.Element, findings: list[Finding]) -> ET.Element:
         case.set("file", _xml(file))
         case.set("line", line)
     errors = [finding for finding in findings if finding.severity == "error"]
-    warnings = [finding for finding in findings if finding.severity != "error"]
+    questions = [finding for finding in findings if finding.severity == "question"]
+    warnings = [finding for finding in findings if finding.severity not in ("error", "question")]
     if errors:
         _with(case, "failure", errors[0].observed, "\n\n".join(map(_told, errors)), type=errors[0].rule)
+    elif questions:
+        _with(case, "error", questions[0].observed, "\n\n".join(map(_told, questions)), type=questions[0].rule)
     if warnings:
         ET.SubElement(case, "system-out").text = _xml("\n\n".join(map(_told, warnings)))
     return case

@@ -107,7 +107,7 @@ def _result(run: Run, group: Group, waived: str | None, rules: list[str]) -> dic
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
-        "level": finding.severity,
+        "level": "warning" if finding.severity == "question" else finding.severity,
         "message": {"text": "\n".join(said)},
         "locations": _locations(run, finding.object, finding.location),
         "partialFingerprints": {"pgassay/v1": _fingerprint(finding)},

@@ -180,7 +180,7 @@ def _object(groups: Sequence[Found], *, scripts: bool = False) -> RenderableType
     lines: list[RenderableType] = []
     for group, following in zip_longest(groups, groups[1:]):
         finding = group.finding
-        style = "bold red" if finding.severity == "error" else "bold yellow"
+        style = {"error": "bold red", "note": "dim"}.get(finding.severity, "bold yellow")
         said = Text(in_a_line(f"{finding.object}: {finding.observed}  [{finding.rule}]"))
         lines.append(_Hanging(Text.assemble((finding.severity, style), "  "), said))
         facts = {"also as": ", ".join(group.others), "try": finding.statement, "expected": finding.expected}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -84,6 +85,11 @@ def _words(error: psycopg.Error) -> Words:
     words = Words(f"{error.sqlstate} {error.diag.message_primary}")
     words.error = error
     return words
+
+
+def tells_something(answer: Answer) -> bool:
+    """Whether there is anything in an answer."""
+    return isinstance(answer, list) and any(value not in (None, "", [], {}) for row in answer for value in row)
 
 
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
@@ -252,6 +258,8 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         keys = [key for relation, row in of_rows for key in key_of(world, relation, row)]
         if not found:
             keys += [tenants.ids[label], tenants.users[label]]
+            others = list(dict.fromkeys(_unlinked(world, rows))) if kind is UUID else []
+            keys = [*keys[: _KEYS - len(others)], *others, *keys]  # they may be what it is asked for, as a token is
         found += [value for value in keys if isinstance(value, kind)]
         return list(dict.fromkeys(found)) or [1]
     named += [
@@ -266,6 +274,17 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     listed = _listed(argument, world)
     found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
     return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+
+
+def _unlinked(world: World, rows: Iterable[tuple[str, Row]]) -> Iterator[UUID]:
+    """Values of columns that are neither keys nor refer to any; half as many as keys are tried at most."""
+    found: list[UUID] = []
+    for name, row in rows:
+        relation = world.relations[name]
+        linked = {here for key in relation.foreign_keys for here, _ in key.columns}
+        bare = row.keys() - linked - {*relation.primary_key, world.tenancy.column_of(name)}
+        found += [row[column] for column in sorted(bare) if isinstance(row[column], UUID)]
+    yield from found[: _KEYS // 2]
 
 
 def _crossed(world: World) -> Iterator[str]:

@@ -18,19 +18,23 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation import costs, partitions, storage
+from pgassay.checks.isolation import costs, openings, partitions, storage
+from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
+from pgassay.checks.isolation.mends import Mends
+from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.config import Tenancy
 from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
 from pgassay.migrations import Script
+from pgassay.rows import Unfilled
 from pgassay.templates import Template
 
 _SOURCES = """
@@ -64,6 +68,26 @@ where n.nspname = %s and c.relkind in ('r', 'p', 'S')
 
 
 _CULPRITS = "culprits"
+_CLOSED = """
+select pg_catalog.concat(n.nspname, '.', c.relname), p.commands && '{r}'
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+cross join lateral (
+    select coalesce(pg_catalog.array_agg(p.polcmd::pg_catalog.text), '{}') as commands
+    from pg_catalog.pg_policy as p
+    where
+        p.polrelid = c.oid and p.polpermissive
+        and exists (
+            select from pg_catalog.unnest(p.polroles) as o (id)
+            join pg_catalog.pg_roles as r
+                on o.id = 0 or pg_catalog.pg_has_role(r.oid, o.id, 'usage')
+            where
+                pg_catalog.pg_has_role('authenticator', r.oid, 'member') and not (r.rolbypassrls or r.rolsuper)
+        )
+) as p
+where c.relkind in ('r', 'p') and c.relrowsecurity and p.commands <@ '{r}'
+"""
+"""Tables with row level security in which nobody whom it holds can write, and whether there is a policy to read."""
 OTHERS = "whether there are other tenants"
 """What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
 CHANGES = "what is read after changes of one's own rows"
@@ -96,12 +120,13 @@ def observe(
         files = catalog.read_storage(owner)
         tenancy = replace(
             tenancy,
-            public=tenancy.public | _views_of(owner, tenancy.public),
+            public=tenancy.public | _views_of(owner, tenancy.public) | openings.links_of(tenancy),
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
         unjudged = storage.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
+        openings.arrange(world)
         world.arrange(arrangement)
         actors = world.actors()
         world.install()
@@ -118,9 +143,10 @@ def observe(
         def at_door(name: str) -> None:
             progress(f"Trying door {next(numbers)} of {count}: {name}")
 
-        calls = _calls(databases, Template(filled.name), empty, world, stack)
+        controls = Controls()
+        calls = _calls(databases, Template(filled.name), empty, world, controls, stack)
         with _beside(calls, functions, actors, at_door) as called:
-            check = _Check(world, (clone, empty), actors, unjudged, at_door)
+            check = _Check(world, (clone, empty), actors, controls, unjudged, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.escalation()
@@ -129,16 +155,17 @@ def observe(
         if not matrix.findings:
             return matrix
         progress("Looking for culprits")
-        return _with_culprits(matrix, world, clone)
+        return _with_culprits(matrix, world, clone, controls)
 
 
-def _with_culprits(matrix: Matrix, world: World, clone: Clone) -> Matrix:
-    """The same, with the culprits of the findings; without them where looking for them fails, which is said."""
+def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Controls) -> Matrix:
+    """The same, with culprits and mends of the findings; without them where looking for them fails, which is said."""
     world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
     failed: dict[str, str] = {}
     named = matrix.demonstrations
     with costs.only(_CULPRITS, failed), clone.connect_as_admin() as admin:
-        named = culprit.name(admin, matrix.demonstrations, world.condition)
+        found = Questions(admin, world).ask(culprit.name(admin, matrix.demonstrations))
+        named = Mends(admin, world, controls).add(found)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
     return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
 
@@ -200,11 +227,13 @@ def _without_others(
     return clone
 
 
-def _calls(databases: Databases, filled: Template, empty: Clone | None, world: World, stack: ExitStack) -> Calls:
+def _calls(
+    databases: Databases, filled: Template, empty: Clone | None, world: World, controls: Controls, stack: ExitStack
+) -> Calls:
     """The calls of functions, in copies of their own, so that they may be made while relations are tried."""
     clone = stack.enter_context(databases.copy(filled))
     other = stack.enter_context(databases.copy(Template(empty.name))) if empty else None
-    return Calls(world.elsewhere(clone.connect_as_owner()), clone, other)
+    return Calls(world.elsewhere(clone.connect_as_owner()), clone, other, controls)
 
 
 @contextmanager
@@ -261,16 +290,20 @@ class _Check:
         world: World,
         clones: tuple[Clone, Clone | None],
         actors: list[Actor],
+        controls: Controls,
         unjudged: dict[str, str],
         progress: Callable[[str], None],
     ) -> None:
         self._world = world
         self._clones = clones
         self._actors = actors
+        self._controls = controls
         self._progress = progress
         self._log_in()
         self._flags = Flags(world)
         self._faults = Faults(world)
+        self._closed = {name for name, is_read in world.ask(_CLOSED) if not is_read or name in world.tenancy.public}
+        """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
@@ -313,16 +346,22 @@ class _Check:
             self._schemas.add(relation.schema)
             if relation.full_name not in self._unjudged:
                 with costs.only(relation.full_name, self._unjudged, self._again):
-                    self._relation(_KINDS.get(relation.full_name, kind)(self._world, relation))
+                    self._relation(_KINDS.get(relation.full_name, kind), relation)
 
-    def _relation(self, target: Target) -> None:
-        name = target.relation.full_name
+    def _relation(self, kind: type[Target], relation: Relation) -> None:
+        name = relation.full_name
+        try:
+            target = kind(self._world, relation)
+        except Unfilled:
+            if name in self._closed:
+                return
+            raise
         self._try(target)
         vacuous = target.vacuous()
         everybody = self._actors[-1]
         if vacuous is not None and not target.is_table and self._effects.depends(target, everybody):
             vacuous = None  # what nobody sees there is shown by what is different for those who may see all
-        if vacuous is not None:
+        if vacuous is not None and name not in self._closed:
             self._unjudged[name] = vacuous
             self._vacuous.append(name)
         self._probes += target.probes
@@ -340,6 +379,7 @@ class _Check:
         for actor in self._actors:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
+                self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, Target
@@ -42,6 +44,16 @@ order by 1, 2
 """Columns that a signed-in user may have the right to write, and that policies of other tables or functions ask for."""
 
 
+@dataclass(frozen=True)
+class _Change:
+    """A column of a row of one's own that is given a value."""
+
+    relation: Relation
+    column: str
+    statement: sql.Composed
+    values: list[Any]
+
+
 class Escalation:
     """Changes of rows that policies of other tables look at: flags, what is held to a list of values, keys of B's."""
 
@@ -56,14 +68,14 @@ class Escalation:
         for actor in actors:
             if actor.identity.role != "authenticated" or "B" in actor.own or not actor.shown:
                 continue
-            for statement, values in self._changes():
-                for target in self._opened(targets, actor, statement, values):
+            for change in self._changes():
+                for target in self._opened(targets, actor, change):
                     name = target.relation.full_name
                     if name not in found:
                         found.add(name)
-                        yield self._finding(target, actor, statement, values)
+                        yield self._finding(target, actor, change)
 
-    def _changes(self) -> Iterator[tuple[sql.Composed, list[Any]]]:
+    def _changes(self) -> Iterator[_Change]:
         for name, column in self._world.ask(_ASKED_ELSEWHERE):
             relation = self._world.relations.get(name)
             known = relation.column(column) if relation is not None else None
@@ -76,14 +88,12 @@ class Escalation:
             tenants = self._world.tenants
             keys = [key for key in (tenants.ids["B"], tenants.users["B"]) if type(key) is KEYS.get(known.type)]
             for value in [True, False] if known.category == "B" else [*listed, *keys]:
-                yield statement, [value]
+                yield _Change(relation, column, statement, [value])
 
-    def _opened(
-        self, targets: Sequence[Target], actor: Actor, statement: sql.Composed, values: list[Any]
-    ) -> Iterator[Target]:
+    def _opened(self, targets: Sequence[Target], actor: Actor, change: _Change) -> Iterator[Target]:
         """The relations in which the change has opened rows of other tenants. Nothing of it stays."""
         with actor.enter(self._api):
-            if not self._changed(statement, values):
+            if not self._changed(change.statement, change.values):
                 return
             for target in targets:
                 if not self._seen(target) <= actor.own:
@@ -108,24 +118,36 @@ class Escalation:
                 raise
             return set()
 
-    def _finding(self, target: Target, actor: Actor, statement: sql.Composed, values: list[Any]) -> Found:
+    def _finding(self, target: Target, actor: Actor, change: _Change) -> Found:
         relation = target.relation
         table = sql.Identifier(relation.schema, relation.name)
-        change = self._api.bound(statement, values)
+        done = self._api.bound(change.statement, change.values)
         read = sql.SQL("select * from {}").format(table).as_string(None)
 
         def holds(session: Session) -> bool:
-            session.execute(statement, values)
+            session.execute(change.statement, change.values)
             return not target.read(session) <= actor.own
 
         finding = Finding(
             Verdict.LEAKS.rule,
             relation.full_name,
-            f"{actor.name} can select rows of other tenants after changing a row of its own: {change}",
+            f"{actor.name} can select rows of other tenants after changing a row of its own: {done}",
             "Take the right to update that column from the API's roles; let a function change it that asks who calls.",
             identity=actor.name,
-            statement=f"{change};\n{read}",
+            statement=f"{done};\n{read}",
             door="select",
             expected="no row of another tenant, whatever one writes into one's own rows",
         )
-        return finding, Probe(actor, holds)
+        return finding, Probe(actor, holds, mends=self._without(change), touches=change.relation.full_name)
+
+    def _without(self, change: _Change) -> tuple[str, ...]:
+        """The statement that leaves the right to update but for that column."""
+        relation = change.relation
+        table = sql.Identifier(relation.schema, relation.name)
+        statements = [sql.SQL("revoke update on {} from public, anon, authenticated").format(table)]
+        for role in ("anon", "authenticated"):
+            left = [name for name in self._world.granted(relation, role, "update") if name != change.column]
+            if left:
+                columns = sql.SQL(", ").join(map(sql.Identifier, left))
+                statements.append(sql.SQL("grant update ({}) on {} to {}").format(columns, table, sql.Identifier(role)))
+        return (sql.SQL(";\n").join(statements).as_string(None),)

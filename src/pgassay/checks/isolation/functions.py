@@ -12,7 +12,7 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation import costs
+from pgassay.checks.isolation import costs, secrets
 from pgassay.checks.isolation.arguments import (
     Answer,
     Call,
@@ -22,11 +22,14 @@ from pgassay.checks.isolation.arguments import (
     distinct,
     key_of,
     mixed,
+    tells_something,
     with_texts,
 )
+from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.failures import broken_call, is_broken, is_endless
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened
+from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Clone, Identity, Session
 from pgassay.patience import Stopped
@@ -39,8 +42,10 @@ _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 class Calls:
     """Calls of all functions: in ``clone``, and in ``other``, where there is nothing of any tenant but A."""
 
-    def __init__(self, world: World, clone: Clone, other: Clone | None) -> None:
+    def __init__(self, world: World, clone: Clone, other: Clone | None, controls: Controls) -> None:
+        self.controls = controls
         self._world = world
+        self._secrets = Secrets(world)
         self._clones = clone, other
         self._log_in()
         self._offered = {"public"} | {
@@ -108,18 +113,19 @@ class Calls:
             with self._as(entitled):
                 answered = self._tried(function)
                 calls = [call for call, answer in answered if not isinstance(answer, str)]
-                told = any(_tells_something(answer) for _, answer in answered) or (
+                told = any(tells_something(answer) for _, answer in answered) or (
                     function.volatile and any(self._does_something(call) for call in calls)
                 )
                 if not told and not self._stopped and not _ends_nowhere(answered):
                     more = self._answered(with_texts(function, self._world, "B"))
-                    calls += [call for call, answer in more if _tells_something(answer)]
-                    told = any(_tells_something(answer) for _, answer in more)
+                    calls += [call for call, answer in more if tells_something(answer)]
+                    told = any(tells_something(answer) for _, answer in more)
                     answered += more
                 self.probes += len(answered)
             succeeded = succeeded or calls
             if told:
                 succeeded = calls
+                self._keep(function, entitled, answered)
             if told or self._stopped:
                 break
             refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
@@ -160,6 +166,11 @@ class Calls:
 
         statement = self._api.bound(call.statement, call.values)
         return broken_call(function.signature, error, statement, actor, policies=policies), Probe(actor, holds)
+    def _keep(self, function: Function, entitled: Actor, answered: list[tuple[Call, Answer]]) -> None:
+        """Keep what somebody entitled got by it: what tells something, else what was no error."""
+        good = [(call, answer) for call, answer in answered if not isinstance(answer, str)]
+        call, answer = next((each for each in good if tells_something(each[1])), good[0])
+        self.controls.answered(function.signature, entitled, call, is_told=tells_something(answer))
 
     def _does_something(self, call: Call) -> bool:
         """Whether any row is another one after the call; for whoever the session is."""
@@ -188,9 +199,10 @@ class Calls:
                 continue
             own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} and not self._stopped else []
             with self._as(actor):
+                kept = self._secrets.kept_from(self._api, actor)
                 answered = {
                     repr(call.values) + _GENERATED.sub("", repr(answer)): (call, answer)
-                    for call, answer in self._answered(distinct([*calls, *own]))
+                    for call, answer in self._answered(_without(distinct([*calls, *own]), kept))
                 }
                 new = [found for alike, found in answered.items() if (actor.own, alike) not in judged]
                 judged |= {(actor.own, alike) for alike in answered}
@@ -201,7 +213,9 @@ class Calls:
                 if (actor.own, tuple(answered)) in known:
                     continue  # to the function this is somebody who was here before
                 known.add((actor.own, tuple(answered)))
-                yield from self._judged(function, actor, self._answered(distinct(mixed(function, self._world))))
+                yield from self._judged(
+                    function, actor, self._answered(_without(distinct(mixed(function, self._world)), kept))
+                )
 
     def _answered(self, calls: Iterable[Call]) -> list[tuple[Call, Answer]]:
         """What each is answered, up to one that does not end: the first such is noted, another one raises `Stopped`."""
@@ -343,6 +357,9 @@ def _failure(answered: Iterable[tuple[Call, Answer]]) -> tuple[Call, psycopg.Err
     failed = [(call, answer.error) for call, answer in answered if isinstance(answer, Words)]
     broken = [(call, error) for call, error in failed if is_broken(error)]
     return broken[0] if broken and len(broken) == len(list(answered)) else None
+def _without(calls: Iterable[Call], kept: frozenset[str]) -> Iterator[Call]:
+    """Those for which the caller needs no secret that is kept from them."""
+    return (call for call in calls if not secrets.holds(call, kept))
 
 
 def _told(answer: Answer) -> str:
@@ -354,11 +371,6 @@ def _told(answer: Answer) -> str:
     first = ", ".join("null" if value is None else str(value) for value in answer[0])
     more = f" and {len(answer) - 1} more" if len(answer) > 1 else ""
     return f"({shortened(first)}){more}"
-
-
-def _tells_something(answer: Answer) -> bool:
-    """Whether there is anything in an answer."""
-    return isinstance(answer, list) and any(value not in (None, "", [], {}) for row in answer for value in row)
 
 
 def _plain_values(value: Any) -> Any:

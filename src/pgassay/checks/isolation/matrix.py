@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from pgassay.checks.finding import Finding
+from pgassay.config import Published, Share
 from pgassay.errors import PgassayError
 from pgassay.identity import Identity, Session
 
@@ -83,12 +84,18 @@ class Access:
 class Probe:
     """How a finding is shown again: ``holds`` says whether it is still so for ``actor``, whom the session is.
 
-    ``before`` is what whoever logged in does first, as to take away a key that is in the way of its statement.
+    ``before`` is what whoever logged in does first, as to take away a key that is in the way of its statement;
+    ``arranged`` is what the owner of the rows does first. ``mends`` are changes that are likely to close it, of the
+    relation that it ``touches`` besides. ``answer`` is the declaration by which it is meant.
     """
 
     actor: Actor
     holds: Callable[[Session], bool]
     before: str = ""
+    arranged: str = ""
+    mends: tuple[str, ...] = ()
+    touches: str = ""
+    answer: Published | Share | None = None
 
     def script(self, statement: str) -> str:
         """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""
@@ -101,8 +108,11 @@ class Probe:
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
         try:
-            with self.actor.enter(session):
-                return self.holds(session)
+            with session.transaction(force_rollback=True):
+                if self.arranged:
+                    session.execute(self.arranged.encode())
+                with self.actor.enter(session):
+                    return self.holds(session)
         except (psycopg.Error, PgassayError):
             if session.closed:
                 raise

@@ -217,6 +217,14 @@ class Target:
 
         return holds
 
+    def reaches(self, operation: str, session: Session, actor: Actor) -> set[str]:
+        """The tenants whose rows one operation reaches for ``actor``, whom the session is."""
+        if operation == "select":
+            return self.try_select(session, actor)
+        if operation == "insert":
+            return {label for label in LABELS if self._inserts(session, label, actor)}
+        return self._update(session, actor) if operation == "update" else self._delete(session, actor)
+
     # select
 
     def try_select(self, api: Session, actor: Actor) -> set[str]:
@@ -285,13 +293,21 @@ class Target:
     def _all_rows(self) -> list[Any]:
         return self._rows(self.world.connection)
 
-    def _rows(self, session: Session) -> list[Any]:
+    def _rows(self, session: Session, closed: bool = False) -> list[Any]:
+        """Of all rows, or of those that are not open to everybody by a link, what tells whose they are."""
         columns = sql.SQL(", ").join(map(sql.Identifier, self._key)) if self._key else sql.SQL("*")
-        return session.attempt(sql.SQL("select {} from {}").format(columns, self._table))[0].rows
+        statement = sql.SQL("select {} from {}").format(columns, self._table)
+        opened = self.world.opened.get(self.relation.full_name, {}) if closed else {}
+        if not opened:
+            return session.attempt(statement)[0].rows
+        key = sql.SQL(", ").join(map(sql.Identifier, self.relation.primary_key))
+        one = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(self.relation.primary_key)))
+        statement += sql.SQL(" where ({}) not in ({})").format(key, sql.SQL(", ").join([one] * len(opened)))
+        return session.attempt(statement, [part for row in opened for part in row])[0].rows
 
     def read(self, session: Session) -> set[str]:
         """The tenants of which there is a row for ``session``."""
-        rows = self._rows(session)
+        rows = self._rows(session, closed=True)
         if not self._key:
             public = self.relation.full_name in self.world.tenancy.public
             return set().union(*(self.world.labels(row, public=public) for row in rows))

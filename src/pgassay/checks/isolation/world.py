@@ -147,6 +147,8 @@ class World:
         self.maker.past_triggers = past_triggers
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
+        self.opened: dict[str, dict[tuple[Any, ...], Row]] = {}
+        """Rows that are open to everybody by a link, by relation and primary key."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
         self._bases: dict[Session, State] = {}
         self._links: dict[str, list[ForeignKey]] = {}
@@ -210,6 +212,8 @@ class World:
         """Open a row of A to a user by each table of shares: relation of shares → user."""
         found: dict[str, UUID] = {}
         for share in self.tenancy.shared:
+            if not share.user:
+                continue  # see `openings`
             relation = self.relations.get(share.table)
             if relation is None:
                 raise ConfigError(
@@ -461,7 +465,13 @@ class World:
                 sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name))
             ).fetchall()
             found.update(value for row in rows for value in leaves(row))
+        found.update(value for rows in self.opened.values() for row in rows.values() for value in leaves(row))
         return found
+
+    def is_opened(self, name: str, row: Mapping[str, Any]) -> bool:
+        """Whether a row, as it is in a `State`, is open to everybody by a link."""
+        key = tuple(str(row.get(column)) for column in self.relations[name].primary_key) if name in self.opened else ()
+        return any(tuple(map(str, opened)) == key for opened in self.opened.get(name, ()))
 
     def whose(self, name: str, row: Mapping[str, Any], known: frozenset[str] = frozenset()) -> set[str]:
         """The tenants that a row of a table belongs to, as it is in a `State`; nobody where that cannot be told.
@@ -650,7 +660,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
             )
             for oid, place, row in rows:
                 whose = world.whose(name, row)
-                if whose and label not in whose:
+                if whose and label not in whose and not world.is_opened(name, row):
                     found.setdefault(oid, []).append(place)
             gone += [(identifier, oid, places) for oid, places in found.items()]
     with clone.connect_as_admin() as admin, admin.transaction():
