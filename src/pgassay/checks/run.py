@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
 
-from pgassay import catalog, migrations, rows
+from pgassay import __version__, catalog, migrations, rows
 from pgassay.catalog import Function, Relation
 from pgassay.checks import intent, isolation, places, relations, rules, snapshot, waivers
 from pgassay.checks.finding import Finding
@@ -20,7 +19,7 @@ from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.config import Config, Membership, Tenancy
-from pgassay.errors import ConfigError, MigrationError, PgassayError
+from pgassay.errors import ConfigError, MigrationError, PgassayError, without_passwords
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
@@ -317,7 +316,7 @@ class Record:
         count = len(self.before)
         server = self.server
         return Run(
-            version=version("pgassay"),
+            version=__version__,
             started=self.started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._clock,
             exit_code=exit_code,
@@ -351,7 +350,7 @@ def sentence(error: PgassayError | psycopg.Error) -> str:
     """What ended a run, for a person."""
     if isinstance(error, PgassayError):
         return error.message
-    return f"the check could not go on, since PostgreSQL said: {str(error).strip()}"
+    return without_passwords(f"the check could not go on, since PostgreSQL said: {str(error).strip()}")
 
 
 def _migration(script: Script, applied: Applied | None) -> Migration:

@@ -74,8 +74,8 @@ def check(directory: str | None, wanted: tuple[str, ...], *, keep: bool, **optio
 
 
 def _keep(out: Console, databases: Databases, database: str) -> None:
-    url = databases.server.url(database, user=environment.AUTHENTICATOR)
+    command = keeping.command(databases.server, database, user=environment.AUTHENTICATOR)
     out.print()
     out.print("The rows that were tried are in this database, where what is shown under try can be run:")
-    out.print(f"  {keeping.command(url)}", soft_wrap=True)
+    out.print(f"  {command}", soft_wrap=True)
     keeping.until_interrupted(out)

@@ -58,6 +58,6 @@ def folder_of(settings: Config) -> Path:
     if settings.migrations is None:
         raise ConfigError(
             f"No migrations were found in {Path.cwd()}.",
-            hint='Name their folder as DIR, or in pyproject.toml: [tool.pgassay] migrations = "…".',
+            hint='Name their folder as DIR, or in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".',
         )
     return settings.migrations
