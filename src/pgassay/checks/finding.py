@@ -12,7 +12,7 @@ class Finding:
     ``severity`` is ``error`` or ``warning``. Of an experiment, ``statement`` is what was run as ``identity`` through
     ``door`` (``select``, ``insert``, ``update``, ``delete``, ``call``, …), ``expected`` what should have come back, and
     ``culprit`` the policy, grant or function that let it through, and ``script`` what psql runs to see it. ``location``
-    is ``file:line`` where there is one.
+    is ``file:line`` of the object where there is one, and ``culprit_location`` that of a policy that is the culprit.
     """
 
     rule: str
@@ -27,3 +27,4 @@ class Finding:
     culprit: str = ""
     location: str = ""
     script: str = ""
+    culprit_location: str = ""

@@ -126,6 +126,7 @@ class Run:
     def doors(self) -> list[Door]:
         """Relations, then functions, each with its verdict."""
         kinds = {relation.full_name: relation.kind for relation in self.relations}
+        kinds |= {line.relation: "table" for line in self.matrix if line.relation not in kinds}  # of the platform
         kinds |= {function.signature: "function" for function in self.functions}
         return [Door(name, kind, *self._verdict(name)) for name, kind in kinds.items()]
 
@@ -333,11 +334,13 @@ class Record:
         """The same with the places of what was found, where the migrations tell."""
         made = places.where_made(self._scripts())
 
+        def shown(place: places.Place | None) -> str:
+            return "" if place is None else f"{_shown(place.script.path)}:{place.line}"
+
         def placed(finding: Finding) -> Finding:
-            place = places.place_of(finding.object, made)
-            if finding.location or place is None:
-                return finding
-            return replace(finding, location=f"{_shown(place.script.path)}:{place.line}")
+            location = finding.location or shown(places.place_of(finding.object, made))
+            culprit = shown(made.get(places.as_culprit(finding.culprit)))
+            return replace(finding, location=location, culprit_location=culprit)
 
         waived: Iterable[Waived] = (
             entry if entry.finding is None else replace(entry, finding=placed(entry.finding))

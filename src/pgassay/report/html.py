@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Door, Run
-from pgassay.report import tenancy
+from pgassay.report import causes, screen, tenancy
 from pgassay.report.drawing import draw
 from pgassay.report.groups import by_object
 from pgassay.report.visible import visible
@@ -54,11 +54,16 @@ def render(run: Run) -> str:
         finalize=_shown,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["mends"] = _mends
     groups = by_object(run.findings)
     page: str = environment.get_template("page.html.j2").render(
         run=run,
         verdict=_verdict(run),
         assumption=tenancy.assumption(run.inferred) if run.inferred else "",
+        meaning=screen.meaning(run),
+        causes=causes.of(run),
+        advice=len(causes.advice(run)),
+        not_judged=causes.not_judged(run),
         groups=groups,
         anchors={name: f"found-{number}" for number, name in enumerate(groups)},
         errors=sum(finding.severity == "error" for finding in run.findings),
@@ -83,6 +88,11 @@ def _breakable(name: str) -> Markup:
     """A name that may go on in the next line where a word of it ends."""
     parts = re.split(r"(?<=[._(,/])", visible(name))
     return Markup("<wbr>").join(map(escape, parts))
+
+
+def _mends(cause: causes.Cause) -> list[tuple[str, bool]]:
+    """What mends a cause, each once, and whether that is SQL to be copied."""
+    return [(mend, mend.endswith(";")) for mend in dict.fromkeys(finding.mend for finding in cause.findings) if mend]
 
 
 def _hash(text: str) -> str:
