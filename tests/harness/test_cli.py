@@ -84,7 +84,7 @@ def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path]) -> No
     view = "create view public.mine as select n.* from public.notes as n where exists "
     view += "(select from public.members as m where m.org_id = n.org_id and m.user_id = auth.uid());"
     view += "revoke insert, update, delete on public.mine from anon, authenticated;"
-    done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_view=view))
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_view=view))
     assert done.returncode == 0, done.stdout
     assert "no index begins with org_id of the foreign key notes_org_id_fkey" in done.stdout
     assert "definer-view" not in done.stdout

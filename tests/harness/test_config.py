@@ -62,9 +62,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
 
 def test_without_a_word_the_backend_is_auto_and_any_version_will_do(tmp_path: Path) -> None:
     root = tmp_path.resolve()
-    assert read(tmp_path) == Config(
-        root=root, snapshot=root / "pgassay.snapshot", file=root / "pyproject.toml"
-    )
+    assert read(tmp_path) == Config(root=root, snapshot=root / "pgassay.snapshot", file=root / "pyproject.toml")
 
 
 def test_an_environment_variable_that_is_empty_says_nothing(tmp_path: Path) -> None:

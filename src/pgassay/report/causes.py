@@ -65,9 +65,10 @@ class Cause:
         """What is open, and to whom."""
         worst = self.worst
         said = what(worst)
-        if worst.identity:
-            more = f" and {_count(len(self.others), 'other')}" if self.others else ""
-            said = f"{worst.identity}{more}{said}" if worst.observed.startswith(worst.identity) else f"{said}{more}"
+        if worst.identity and worst.observed.startswith(worst.identity):
+            said = worst.identity + said
+        if self.others:
+            said += f"; {_count(len(self.others), 'other')} too"
         if self.doors:
             said += f"; also {', '.join(self.doors)}"
         where = named(self.objects, 1)

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Door, Run
-from pgassay.report import causes, screen, tenancy
+from pgassay.report import access, causes, screen, tenancy
 from pgassay.report.drawing import draw
 from pgassay.report.groups import by_object
 from pgassay.report.visible import visible
@@ -29,6 +29,7 @@ class Cell:
     """What one identity reaches in one relation by one operation; ``tone`` is how it looks."""
 
     operation: str
+    letter: str
     reach: str
     tone: str
 
@@ -119,7 +120,12 @@ def _rows(run: Run) -> list[Row]:
         if door.name in tried:
             cells = [
                 [
-                    Cell(operation, value.value, _tone(run, door.name, identity, operation, value))
+                    Cell(
+                        operation,
+                        access.letter(operation, value),
+                        value.value,
+                        _tone(run, door.name, identity, operation, value),
+                    )
                     for operation, value in reach[door.name, identity].items()
                 ]
                 for identity in run.identities
@@ -127,6 +133,11 @@ def _rows(run: Run) -> list[Row]:
             ]
         rows.append(Row(door, cells, door.verdict in ("findings", "vacuous", "not judged")))
     return sorted(rows, key=lambda row: row.door.verdict == "skipped")
+
+
+def _cell(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> Cell:
+    letter = access.letter(operation, reach)
+    return Cell(operation, letter, reach.value, _tone(run, relation, identity, operation, reach))
 
 
 def _tone(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import PurePath
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
@@ -19,13 +20,13 @@ from pgassay.report.visible import in_a_line
 LINES = 25
 """So many lines the whole output has, those about server and migrations among them."""
 _MOST_CAUSES = 10
-_MOST_LINES, _FEWEST_LINES = 4, 2
+_MOST_LINES, _FEWEST_LINES = 4, 1
 """So many lines of the terminal a cause may take, or a reason of what was not judged: few where there are many."""
 _NARROWEST = 20
 """So many characters a line has room for, however far it is indented."""
 _SHORTEST = 24
 """Nothing is cut to less."""
-_ROOM_FOR_NOT_JUDGED = 5
+_ROOM_FOR_NOT_JUDGED = 3
 _STYLES = {"error": "bold red", "warning": "bold yellow", "question": "bold magenta"}
 _NAMED = 3
 _NOT_JUDGED = "not judged"
@@ -41,14 +42,13 @@ def screen(run: Run, *, used: int, width: int, matrix: bool = False, details: bo
     """The answer, where ``used`` lines are taken already. ``matrix`` is wanted at any size; ``details`` stand above."""
     assumed: Lines = []
     if run.inferred is not None and not details:
-        said = f"{tenancy.assumption(run.inferred)} pgassay init writes it down."
-        assumed = _entry(Text(), in_a_line(said), "", width, _MOST_LINES)
-    declared = [] if details else _declared(run, width)
+        assumed = _entry(Text(), in_a_line(tenancy.assumption(run.inferred)), " (pgassay init)", width, 2)
+    declared = [] if details or run.findings else _declared(run, width)
     found: Lines = []
     table = [] if details else access.matrix(run, width)
     for shown in (bool(table), False):  # with the matrix, where all fits
         bottom = [*_totals(run, width), *_more(run, width, details=details, matrix=shown)]
-        room = LINES - used - sum(len(part) + 1 for part in (assumed, declared, bottom) if part)
+        room = LINES - used - sum(_height(part, width) + 1 for part in (assumed, declared, bottom) if part)
         room -= len(table) + 1 if shown else 0
         found, whole = _found(run, room, width)
         if matrix or not shown or (whole and max(line.cell_len for line in table) <= width):
@@ -58,13 +58,18 @@ def screen(run: Run, *, used: int, width: int, matrix: bool = False, details: bo
     return Group(*[line for number, part in enumerate(parts) for line in ([Text()] * bool(number) + part)])
 
 
+def _height(lines: Lines, width: int) -> int:
+    """How many lines a terminal makes of them: what is to be copied in one piece may take more than one."""
+    return sum(max(1, -(-line.cell_len // width)) for line in lines)
+
+
 def _declared(run: Run, width: int) -> Lines:
     missing = {finding.object for finding in run.findings if finding.rule == relations.RULE}
     there = tuple(name for name in run.declared if name not in missing)
     if not there:
         return []
     said = in_a_line(f"Relations that must be there, and are: {', '.join(there)}")
-    return _entry(Text(), said, "", width, _FEWEST_LINES)
+    return _entry(Text(), said, "", width, 2)
 
 
 def _found(run: Run, room: int, width: int) -> tuple[Lines, bool]:
@@ -72,7 +77,7 @@ def _found(run: Run, room: int, width: int) -> tuple[Lines, bool]:
     every, reasons = causes.of(run), causes.not_judged(run)
     for most in range(_MOST_LINES, _FEWEST_LINES - 1, -1):
         entries = [_cause(cause, run, width, most) for cause in every[:_MOST_CAUSES]]
-        groups = [_reason(why, names, width, most) for why, names in reasons]
+        groups = [_reason(why, names, width, most) for why, names in reasons[:_MOST_CAUSES]]
         needed = sum(map(len, (*entries, *groups))) + (len(every) > _MOST_CAUSES)
         if needed <= room:
             break
@@ -82,9 +87,9 @@ def _found(run: Run, room: int, width: int) -> tuple[Lines, bool]:
     if len(told) < len(every):
         left = every[len(told) :]
         lines.append(Text(f"… and {_count(len(left), 'more cause')}, the worst of severity {left[0].worst.severity}"))
-    judged = _fitting(groups, room - len(lines), len(groups))
+    judged = _fitting(groups, room - len(lines), len(reasons))
     lines += [line for entry in judged for line in entry]
-    if len(judged) < len(groups):
+    if len(judged) < len(reasons):
         names = sum(len(names) for _, names in reasons[len(judged) :])
         lines.append(Text(f"… and {_count(names, 'more object')} {_NOT_JUDGED}"))
     return lines, most == _MOST_LINES and needed <= room and len(every) <= _MOST_CAUSES
@@ -119,6 +124,8 @@ def _place(location: str, folder: str) -> str:
 def _entry(label: Text, text: str, end: str, width: int, most: int) -> Lines:
     """``label``, ``text`` and ``end`` in at most so many lines: where they need more, ``text`` is cut, then ``end``."""
     lines = _broken(label, text + end, width)
+    if len(lines) > most:
+        text = text[: max(_SHORTEST, most * width - label.cell_len - len(end))]
     while len(lines) > most and len(text) > _SHORTEST:
         text = text[: max(_SHORTEST, len(text) - _SHORTEST // 4)]
         lines = _broken(label, f"{text.rstrip()}…{end}", width)
@@ -189,7 +196,10 @@ def _more(run: Run, width: int, *, details: bool, matrix: bool) -> Lines:
     if run.findings or run.unjudged:
         options["--report html=FILE"] = "a page"
     said = [f"{name}: {what}" for name, what in options.items()]
-    lines = [_whole(Text(f"{command} {said[0]}", "dim"))] if said else []
+    lines: Lines = []
+    if said:
+        first = f"{command} {said[0]}"
+        lines = [_whole(Text(first if cell_len(first) <= width else f"{command} {next(iter(options))}", "dim"))]
     return lines + _styled(_broken(Text(), "; ".join(said[1:]), width) if said[1:] else [], "dim")
 
 
