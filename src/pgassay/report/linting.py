@@ -10,8 +10,11 @@ from rich.text import Text
 
 from pgassay.checks.finding import Finding
 from pgassay.checks.run import Run
+from pgassay.report.causes import named
 from pgassay.report.terminal import Hanging
 from pgassay.report.visible import visible
+
+_NAMED = 3
 
 
 def lint(run: Run, lacking: Mapping[str, str], *, verbose: bool = False) -> RenderableType:
@@ -63,7 +66,8 @@ def _folded(findings: Iterable[Finding]) -> Iterator[RenderableType]:
     for same in _places(findings).values():
         first = same[0]
         place = f"{first.location}: " if first.location else ""
-        name = "" if f"{first.object}:" in place else f"{first.object}: "
+        objects = tuple(dict.fromkeys(finding.object for finding in same))
+        name = "" if f"{first.object}:" in place else f"{named(objects, _NAMED)}: "
         more = f", {len(same)} times" if len(same) > 1 else ""
         said = visible(f": {name}{first.observed}  [{first.rule}{more}]")
         yield Text.assemble(visible(place), (first.severity, "bold yellow"), said)
