@@ -1,5 +1,15 @@
-"""``python -m pgassay`` is the command ``pgassay``."""
+"""The command ``pgassay``, which is ``python -m pgassay``, too."""
 
-from pgassay.cli import main
+from pgassay import leaving
 
-main(prog_name="pgassay")
+
+def main() -> None:
+    """Run the command."""
+    leaving.heed_ctrl_c()
+    from pgassay.cli import main as command
+
+    command(prog_name="pgassay")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
-"""Configuration: the command line, then ``PGASSAY_…`` variables, then ``[tool.pgassay]`` in pyproject.toml.
+"""Configuration: the command line, then ``PGASSAY_…`` variables, then ``[tool.pgassay]`` in a file of the project.
 
-The first of the three that names a value wins.
+The first of the three that names a value wins. The file is a pyproject.toml, or a pgassay.toml.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,12 @@ _LINK = re.compile(r"(?P<table>[^()]+)\((?P<row>[^(),]+)\)")
 _PUBLISHED = re.compile(r"(?P<table>[^.=]+\.[^.=]+)\.(?P<column>[^.=]+)(=(?P<value>.+))?")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
 GRADES = ("adds", "changes", "breaks", "loosens")
+FILES = ("pgassay.toml", "pyproject.toml")
+"""The files of a project that ``[tool.pgassay]`` may stand in."""
 _SNAPSHOT = "pgassay.snapshot"
 _FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
 _SQL_FILE = "*.sql"
+_MIGRATION = "[0-9]*_*.sql"
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -131,6 +134,10 @@ class Config:
     rows which are made to try the doors with into states that some functions ask for. ``snapshot`` is the file of
     the accepted state, which need not be there; ``fail_on`` the grade, one of `GRADES`, from which on a difference from
     it is an error. ``timeout`` is how many seconds a statement of the project's own may take.
+
+    ``root`` is the folder of the project: that of ``file``, which ``[tool.pgassay]`` was looked for in, else the one
+    that the migrations belong to. ``configured`` is the folder of migrations that the file names, and ``passed_over``
+    one of the current folder that was not taken, because the file names another.
     """
 
     root: Path
@@ -148,6 +155,9 @@ class Config:
     snapshot: Path = Path(_SNAPSHOT)
     fail_on: str = "adds"
     timeout: float = _TIMEOUT_SECONDS
+    file: Path | None = None
+    configured: Path | None = None
+    passed_over: Path | None = None
 
     @property
     def url(self) -> str | None:
@@ -169,7 +179,8 @@ def load(
     """Read the configuration of a run.
 
     ``directory`` is DIR of the command line; ``pg``, ``pg_version``, ``pg_image``, ``seed`` and ``timeout`` are its
-    options. The file is the nearest pyproject.toml at or above ``directory`` (else the current directory).
+    options. The file is the nearest pyproject.toml or pgassay.toml at or above ``directory``, without which it is
+    looked for from the current folder on. Where there is none, nothing of another project is taken.
 
     Raises `ConfigError` for a folder that is not there, an unknown key, or a value of the wrong kind.
     """
@@ -183,23 +194,13 @@ def load(
             "sql/migrations/ in it.",
         )
 
-    file = _nearest_pyproject(named or here)
-    table = {} if file is None else _read_table(file)
+    file, table = _nearest_file(named or here)
     where = f"[tool.pgassay] in {_shown(file, here)}" if file else ""
     _refuse_unknown(table, _KEYS, where)
-    root = here if file is None else file.parent
 
-    folder = _text(table, "migrations", where)
-    if named is not None:
-        migrations: Path | None = migrations_in(named)
-    elif folder is not None:
-        if not (root / folder).is_dir():
-            what = "is a file" if (root / folder).exists() else "does not exist"
-            raise ConfigError(f"{where} names the folder of migrations {folder!r}, which {what}.")
-        migrations = migrations_in(root / folder)
-    else:
-        found = migrations_in(here)
-        migrations = found if found != here or any(here.glob(_SQL_FILE)) else None
+    configured = _configured(_text(table, "migrations", where), file, where, needed=named is None)
+    migrations = migrations_in(named) if named is not None else configured or _found(here)
+    root = file.parent if file is not None else project_of(migrations or here)
 
     before, seeds, rows = (
         tuple(root / entry for entry in _texts(table, key, where)) for key in ("before", "seed", "rows")
@@ -214,7 +215,7 @@ def load(
     chosen_pg = pg or environ.get("PGASSAY_PG") or _text(table, "pg", where) or "auto"
     if chosen_pg not in BACKENDS and not chosen_pg.startswith(("postgresql://", "postgres://")):
         raise ConfigError(
-            f"{chosen_pg!r} is no backend.",
+            _no_backend(chosen_pg),
             hint=f"Backends are {', '.join(BACKENDS)}, or a URL such as postgresql://user@host:5432/postgres.",
         )
     image = pg_image or environ.get("PGASSAY_PG_IMAGE") or _text(table, "pg_image", where)
@@ -236,10 +237,65 @@ def load(
         relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
         tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,
         waivers=_waivers(table.get("waive", []), where),
-        snapshot=root / (_text(table, "snapshot", where) or _SNAPSHOT),
+        snapshot=_snapshot(root, _text(table, "snapshot", where), migrations, configured),
         fail_on=_grade(table, where),
         timeout=_seconds(timeout or environ.get("PGASSAY_TIMEOUT") or table.get("timeout", _TIMEOUT_SECONDS)),
+        file=file,
+        configured=configured,
+        passed_over=_passed_over(here, root, migrations, (*before, *seeds, *rows)) if named is None else None,
     )
+
+
+def _no_backend(text: str) -> str:
+    """What is said of it, without what may be a password."""
+    scheme, is_url, _ = text.partition("://")
+    if is_url:
+        return f"A URL that begins with {scheme}:// is no backend."
+    return f"{text!r} is no backend." if re.fullmatch(r"[\w.-]+", text) else "The backend that is named is none."
+
+
+def _configured(folder: str | None, file: Path | None, where: str, *, needed: bool) -> Path | None:
+    """The folder of migrations that the file names; one that is not there is an error where it is ``needed``."""
+    if folder is None or file is None:
+        return None
+    named = file.parent / folder
+    if named.is_dir():
+        return migrations_in(named)
+    if needed:
+        what = "is a file" if named.exists() else "does not exist"
+        raise ConfigError(f"{where} names the folder of migrations {folder!r}, which {what}.")
+    return None
+
+
+def _snapshot(root: Path, name: str | None, migrations: Path | None, configured: Path | None) -> Path:
+    """The file of the accepted state: beside the project that it is of, which is not always the one that was read."""
+    if configured is None or migrations is None or migrations.resolve() == configured.resolve():
+        return root / (name or _SNAPSHOT)
+    return project_of(migrations) / _SNAPSHOT
+
+
+def _found(here: Path) -> Path | None:
+    """The folder of migrations that the current folder is, or has in it."""
+    found = migrations_in(here)
+    return found if found != here or any(here.glob(_SQL_FILE)) else None
+
+
+def _passed_over(here: Path, root: Path, taken: Path | None, others: Iterable[Path]) -> Path | None:
+    """Migrations of the current folder that are not ``taken``, where another folder's file decides that."""
+    found = migrations_in(here)
+    if taken is None or here.resolve() == root.resolve() or not any(found.glob(_MIGRATION)):
+        return None
+    known = {path.resolve() for path in (taken, *others)}
+    return None if known & {found.resolve(), *found.resolve().parents} else found
+
+
+def project_of(migrations: Path) -> Path:
+    """The folder of the project that a folder of migrations belongs to: the one in which it lies as is usual."""
+    folder = migrations.resolve()
+    for room in sorted((Path(name) for name in _FOLDERS), key=lambda room: -len(room.parts)):
+        if folder.parts[-len(room.parts) :] == room.parts:
+            return folder.parents[len(room.parts) - 1]
+    return folder
 
 
 def migrations_in(directory: Path) -> Path:
@@ -250,11 +306,21 @@ def migrations_in(directory: Path) -> Path:
     return directory
 
 
-def _nearest_pyproject(start: Path) -> Path | None:
+def _nearest_file(start: Path) -> tuple[Path | None, dict[str, Any]]:
+    """The file of the project that ``start`` lies in, and its table: empty where it says nothing of pgassay."""
     for directory in (start.resolve(), *start.resolve().parents):
-        if (directory / "pyproject.toml").is_file():
-            return directory / "pyproject.toml"
-    return None
+        files = [directory / name for name in FILES if (directory / name).is_file()]
+        tables = {file: _read_table(file) for file in files}
+        told = [file for file in files if tables[file]]
+        if len(told) > 1:
+            raise ConfigError(
+                f"Both files in {directory} have [tool.pgassay]: {' and '.join(FILES)}.",
+                hint="Keep it in one of them.",
+            )
+        if files:
+            file = (told or files)[0]
+            return file, tables[file]
+    return None, {}
 
 
 def _read_table(file: Path) -> dict[str, Any]:
@@ -262,6 +328,9 @@ def _read_table(file: Path) -> dict[str, Any]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    outside = [] if file.name == "pyproject.toml" else [key for key in content if key != "tool"]
+    if outside:
+        raise ConfigError(f"{file}: {outside[0]} stands outside of [tool.pgassay].", hint="Begin with [tool.pgassay].")
     tools = content.get("tool", {})
     table = tools.get("pgassay", {}) if isinstance(tools, dict) else None
     if not isinstance(table, dict):

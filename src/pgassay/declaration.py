@@ -27,8 +27,8 @@ _ROOMS = ("supabase/migrations", "sql/migrations", "migrations")
 
 def place(settings: Config, directory: str | None, cwd: Path) -> Path:
     """The file that a declaration goes into: the one that was read, else a new one in the folder of the project."""
-    if (settings.root / FILE).is_file():
-        return settings.root / FILE
+    if settings.file is not None:
+        return settings.file
     folder = cwd if directory is None else cwd / directory
     if settings.migrations == folder:  # the migrations themselves were named
         parts = folder.resolve().parts

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import platform
-import traceback
-from importlib.metadata import version
+import re
 from pathlib import Path
+
+_HIDDEN = "…"
+# Up to the last @ of the line: where a password is not escaped, it may hold any character. Path makes // a /.
+_WITH_HOST = re.compile(r"([A-Za-z][\w+.-]*:/+[^\s:/@]*):(?!PASSWORD@)[^\n]*@")
+# Without a host, what follows the colon is the port, or a password.
+_WITHOUT_HOST = re.compile(r"([A-Za-z][\w+.-]*:/+[^\s:/@]*):(?!PASSWORD@|…|\d+\b)[^\s:/@'\"]+")
+_NAMED = re.compile(r"\b((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+
+
+def without_passwords(text: str) -> str:
+    """``text`` with an ellipsis for the password of each URL, of whatever scheme, and of each ``password=…``."""
+    for pattern in (_WITH_HOST, _WITHOUT_HOST):
+        text = pattern.sub(rf"\1:{_HIDDEN}" + ("@" if pattern is _WITH_HOST else ""), text)
+    return _NAMED.sub(rf"\1{_HIDDEN}", text)
 
 
 class PgassayError(Exception):
     """A run that could not be carried out. The command prints it without a traceback and exits with 2.
 
-    ``message`` says what was wanted and what was found; ``hint`` says what to do next.
+    ``message`` says what was wanted and what was found; ``hint`` says what to do next. Neither shows a password.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_passwords(message)
+        self.hint = None if hint is None else without_passwords(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n{self.hint}"
@@ -45,6 +57,10 @@ def internal_error(error: Exception) -> str:
     It says what was raised, where, and in which version, and leaves out the rest of the way there: a report has room
     for a line an object.
     """
+    import platform  # here, as the others: what pgassay --version loads needs none of them
+    import traceback
+    from importlib.metadata import version
+
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)] or frames
     where = " < ".join(f"{_place(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(ours[-_FRAMES:]))

@@ -9,14 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from pgassay import cli
+from pgassay.cli import keeping
 from pgassay.servers import embedded
+from pgassay.servers.server import Server
 from tests.harness import command
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +88,7 @@ def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path]) -> No
     view = "create view public.mine as select n.* from public.notes as n where exists "
     view += "(select from public.members as m where m.org_id = n.org_id and m.user_id = auth.uid());"
     view += "revoke insert, update, delete on public.mine from anon, authenticated;"
-    done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_view=view))
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_view=view))
     assert done.returncode == 0, done.stdout
     assert "no index begins with org_id of the foreign key notes_org_id_fkey" in done.stdout
     assert "definer-view" not in done.stdout
@@ -228,6 +232,74 @@ def test_a_url_that_is_not_valid_is_2_and_its_password_is_not_shown(words: list[
     assert "s3cret" not in done.stdout + done.stderr
 
 
+SECRET = "postgresql+psycopg://me:s3cret@127.0.0.1:1/postgres"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [SECRET],
+        ["check", SECRET],
+        ["check", "sql/migrations", SECRET],
+        ["check", "--pg", SECRET],
+        ["check", "--seed", SECRET],
+        ["check", "--timeout", SECRET],
+        ["check", "--report", f"html={SECRET}"],
+        ["lint", "--since", SECRET],
+        ["diff", "sql/migrations", SECRET],
+        ["apply", SECRET],
+        ["apply", "postgresql://me@127.0.0.1:1/postgres", SECRET],
+    ],
+    ids=lambda words: " ".join(words).replace(SECRET, "URL"),
+)
+def test_a_password_is_not_shown_wherever_its_url_was_written(words: list[str]) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_psql_asks_for_a_password_that_was_given_to_us() -> None:
+    server = Server("url", 180000, {"host": "h", "user": "me", "password": "s3cret"}, "me", "postgres", ours=False)
+    logins = {"authenticator": "made-up"}
+    assert "s3cret" not in keeping.command(server, "db", user="postgres")
+    assert "made-up" in keeping.command(replace(server, logins=logins), "db", user="authenticator")
+    assert "s3cret" in keeping.command(replace(server, ours=True), "db", user="postgres")
+
+
+def test_the_first_line_names_folder_and_file_where_they_are_not_the_current_folders(tmp_path: Path) -> None:
+    shop = tmp_path / "apps" / "shop"
+    for folder in (tmp_path / "db" / "migrations", shop / "migrations"):
+        folder.mkdir(parents=True)
+        (folder / "1_notes.sql").write_text(SCHEMA)
+    (tmp_path / "pyproject.toml").write_text('[tool.pgassay]\nmigrations = "db/migrations"\n' + TENANCY)
+    first, second, third, *_ = run("check", "--pg", "embedded", cwd=shop).stdout.splitlines()
+    assert first == "Migrations of ../../db/migrations, configured by ../../pyproject.toml"
+    assert second == "Those of migrations are passed over; to take them: pgassay … migrations"
+    assert third.startswith("PostgreSQL")
+    first, second, *_ = run("check", "migrations", "--pg", "embedded", cwd=shop).stdout.splitlines()
+    assert first == (
+        "Migrations of migrations, configured by ../../pyproject.toml, whose own migrations are ../../db/migrations"
+    )
+    assert second.startswith("PostgreSQL")
+    assert run("check", "--pg", "embedded", cwd=tmp_path).stdout.startswith("PostgreSQL")
+    (tmp_path / "pyproject.toml").unlink()
+    first, *_ = run("check", str(shop), "--pg", "embedded", cwd=tmp_path).stdout.splitlines()
+    assert first == "Migrations of apps/shop/migrations, without configuration"
+
+
+def test_a_snapshot_of_the_current_folder_is_not_of_another_project(tmp_path: Path) -> None:
+    for name, text in {"here": SCHEMA, "other": SCHEMA + "create table public.more ();"}.items():
+        (tmp_path / name / "migrations").mkdir(parents=True)
+        (tmp_path / name / "migrations" / "1_notes.sql").write_text(text)
+    assert run("snapshot", "--pg", "embedded", cwd=tmp_path / "here").returncode == 0
+    assert (tmp_path / "here" / "pgassay.snapshot").exists()
+    said = run("check", "../other", "--verbose", "--pg", "embedded", cwd=tmp_path / "here").stdout
+    assert "schema-" not in said
+    assert run("snapshot", "../other", "--pg", "embedded", cwd=tmp_path / "here").returncode == 0
+    assert (tmp_path / "other" / "pgassay.snapshot").exists()
+
+
 def test_an_unknown_key_is_2(project: Callable[..., Path]) -> None:
     done = run("check", cwd=project("[tool.pgassay]\nrelation = []", _1_a="select 1;"))
     assert done.returncode == 2
@@ -242,7 +314,17 @@ def test_every_command_has_help_with_examples_and_is_listed_with_its_first_line(
     assert cli.COMMANDS[name] in " ".join(printed.split())
 
 
-HEAVY = {"hypothesis", "jinja2", "postgast", "psycopg", "rich", "sqlfluff", "testcontainers"}
+HEAVY = {
+    "email",
+    "hypothesis",
+    "importlib.metadata",
+    "jinja2",
+    "postgast",
+    "psycopg",
+    "rich",
+    "sqlfluff",
+    "testcontainers",
+}
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
@@ -253,7 +335,8 @@ def test_saying_what_it_is_loads_nothing_of_what_it_does(option: str) -> None:
 def test_a_check_loads_hypothesis_for_patterns_alone(project: Callable[..., Path]) -> None:
     schema = SCHEMA + "alter table public.notes add color text not null check (color {});"
     folder = project(_1_notes=schema.format("in ('red', 'green')"))
-    assert loaded("check", "--pg", "embedded", cwd=folder) & HEAVY == {"postgast", "psycopg", "rich"}
+    needed = {"email", "importlib.metadata", "postgast", "psycopg", "rich"}
+    assert loaded("check", "--pg", "embedded", cwd=folder) & HEAVY == needed
     (folder / "migrations" / "1_notes.sql").write_text(schema.format("~ '^#[0-9a-f]{3}$'"))
     assert "hypothesis" in loaded("check", "--pg", "embedded", cwd=folder)
 
@@ -262,7 +345,62 @@ def loaded(*arguments: str, cwd: Path = ROOT) -> set[str]:
     """The packages that the command imports with these arguments."""
     command = [sys.executable, "-X", "importtime", "-m", "pgassay", *arguments]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    return names | {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("module", ["click", "pgassay.errors", "psycopg", "pgassay.cli.ending"])
+def test_ctrl_c_while_modules_are_loaded_is_130_and_one_line(module: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "pgassay", "check", "--pg", "embedded"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert any(line.rpartition("|")[2].strip() == module for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        said = [line for line in process.stderr if not line.startswith("import time:")]
+        assert process.wait() == 130
+        assert process.stdout.read() == ""
+    assert len(said) == 1
+    assert said[0].startswith("pgassay: interrupted; ")
+
+
+LOST = """
+import signal, sys, threading
+from pgassay.cli.ending import errors_as_sentences
+
+class Careless:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)  # Python drops what is raised here
+
+def work():
+    {}
+
+print("begun", flush=True)
+with errors_as_sentences():
+    work()
+"""
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "Careless(); threading.Event().wait()",
+        "try: signal.raise_signal(signal.SIGINT)\n    except BaseException: threading.Event().wait()",
+        "try: signal.raise_signal(signal.SIGINT)\n    except BaseException: raise ValueError('in its place')",
+        "try: signal.raise_signal(signal.SIGINT)\n    finally: sys.exit(1)",
+        "signal.raise_signal(signal.SIGINT)",
+    ],
+    ids=["dropped", "caught", "replaced", "an exit", "let through"],
+)
+def test_ctrl_c_is_130_and_one_line_whatever_becomes_of_the_exception(work: str) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", LOST.format(work)], capture_output=True, text=True, check=False, preexec_fn=heed_ctrl_c
+    )
+    assert (done.returncode, done.stderr) == (130, "pgassay: interrupted; what it had started is stopped.\n")
+    assert time.monotonic() - began < 10, "it is not waited for"
 
 
 def heed_ctrl_c() -> None:

@@ -62,7 +62,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
 
 def test_without_a_word_the_backend_is_auto_and_any_version_will_do(tmp_path: Path) -> None:
     root = tmp_path.resolve()
-    assert read(tmp_path) == Config(root=root, snapshot=root / "pgassay.snapshot")
+    assert read(tmp_path) == Config(root=root, snapshot=root / "pgassay.snapshot", file=root / "pyproject.toml")
 
 
 def test_an_environment_variable_that_is_empty_says_nothing(tmp_path: Path) -> None:
@@ -113,6 +113,73 @@ def test_the_file_is_the_nearest_one_at_or_above_dir_and_its_paths_count_from_th
     write_pyproject(project, '[tool.pgassay]\npg = "system"\nbefore = ["host"]')
     found = load("project/supabase/migrations", cwd=tmp_path, environ={})
     assert (found.pg, found.root, found.before) == ("system", project.resolve(), (project.resolve() / "host",))
+
+
+def migrations(folder: Path) -> Path:
+    """A folder with a migration in it."""
+    folder.mkdir(parents=True)
+    (folder / "1_first.sql").touch()
+    return folder
+
+
+@pytest.mark.parametrize("inside", ["supabase/migrations", "sql/migrations", "migrations", "ddl"])
+@pytest.mark.parametrize("named", ["the project", "the migrations"])
+def test_without_a_file_nothing_is_taken_from_the_current_folder(tmp_path: Path, inside: str, named: str) -> None:
+    here, other = tmp_path / "here", tmp_path / "other"
+    folder = migrations(other / inside)
+    here.mkdir()
+    write_pyproject(here, '[tool.pgassay]\npg = "system"\nfail_on = "loosens"' + TENANCY)
+    (here / "pgassay.snapshot").touch()
+    if inside == "ddl":  # nothing tells the project that such a folder belongs to
+        other = folder
+    given = other if named == "the project" else folder
+    found = load(given, cwd=here, environ={})
+    assert found == Config(root=other, migrations=folder, snapshot=other / "pgassay.snapshot")
+
+
+def test_the_file_at_or_above_dir_is_taken_and_not_that_of_the_current_folder(tmp_path: Path) -> None:
+    here, other = tmp_path / "here", tmp_path / "other"
+    folder = migrations(other / "db" / "migrations")
+    here.mkdir()
+    write_pyproject(here, '[tool.pgassay]\npg = "system"')
+    write_pyproject(other, '[tool.pgassay]\npg = "container"')
+    found = load(folder, cwd=here, environ={})
+    assert (found.pg, found.root, found.file) == ("container", other, other / "pyproject.toml")
+    assert found.snapshot == other / "pgassay.snapshot"
+
+
+def test_the_snapshot_lies_beside_the_project_that_it_is_of(tmp_path: Path) -> None:
+    own = migrations(tmp_path / "db" / "migrations")
+    another = migrations(tmp_path / "apps" / "shop" / "supabase" / "migrations")
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "db/migrations"\nsnapshot = "db/accepted"')
+    assert read(tmp_path).snapshot == read(tmp_path, str(own)).snapshot == tmp_path / "db" / "accepted"
+    assert read(tmp_path, str(another)).snapshot == tmp_path / "apps" / "shop" / "pgassay.snapshot"
+
+
+def test_migrations_of_the_current_folder_that_the_file_passes_over_are_known(tmp_path: Path) -> None:
+    migrations(tmp_path / "db" / "migrations")
+    own = migrations(tmp_path / "apps" / "shop" / "migrations")
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "db"\nseed = ["seeds"]')
+    seeds = migrations(tmp_path / "seeds")
+    here = tmp_path / "apps" / "shop"
+    assert load(cwd=here, environ={}).passed_over == own
+    assert load("migrations", cwd=here, environ={}).passed_over is None
+    assert load(cwd=tmp_path, environ={}).passed_over is None
+    assert load(cwd=tmp_path / "db", environ={}).passed_over is None
+    assert load(cwd=seeds, environ={}).passed_over is None
+    assert load(cwd=tmp_path / "apps", environ={}).passed_over is None
+
+
+def test_a_project_that_is_no_python_has_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "pgassay.toml").write_text('[tool.pgassay]\npg = "system"')
+    found = load(cwd=tmp_path, environ={})
+    assert (found.pg, found.file) == ("system", tmp_path / "pgassay.toml")
+    write_pyproject(tmp_path, "[project]")  # which says nothing of pgassay
+    assert load(cwd=tmp_path, environ={}).pg == "system"
+    write_pyproject(tmp_path, '[tool.pgassay]\npg = "container"')
+    assert "pgassay.toml and pyproject.toml" in refusal(tmp_path)
+    (tmp_path / "pgassay.toml").write_text('pg = "system"')
+    assert "pg stands outside of [tool.pgassay]" in refusal(tmp_path)
 
 
 def test_the_tenancy_is_read_whole(tmp_path: Path) -> None:
@@ -194,6 +261,42 @@ def test_a_backend_that_there_is_not_is_answered_with_those_that_there_are(tmp_p
     assert "'docker' is no backend" in said
     assert "auto, container, embedded, system" in said
     assert "postgresql://" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["postgresql+psycopg://me:s3cret@host/db", "mysql://me:s3cret@host", "host=h password=s3cret", "jdbc:s3cret"],
+)
+def test_what_may_hold_a_password_and_is_no_backend_is_not_shown(tmp_path: Path, text: str) -> None:
+    assert "s3cret" not in refusal(tmp_path, pg=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://me:a@host/db", "postgresql://me:…@host/db"),
+        ("'postgresql+asyncpg://me:a%20b@host:1/db?x=1' is", "'postgresql+asyncpg://me:…@host:1/db?x=1' is"),
+        ("x postgres:/me:a@b/c@host y", "x postgres:/me:…@host y"),
+        ("postgres://me:a b@host", "postgres://me:…@host"),
+        ("postgres://me:secret", "postgres://me:…"),
+        ("postgres://:secret@host", "postgres://:…@host"),
+        ("postgres://host/db?user=me&password=a%26b&x=1", "postgres://host/db?user=me&password=…&x=1"),
+        ("host=h password='a b' user=me", "host=h password=… user=me"),
+        ("PASSWORD = ab, sslpassword=cd", "PASSWORD = … sslpassword=…"),
+        ("postgresql://me@host:5433/postgres", "postgresql://me@host:5433/postgres"),
+        (
+            "postgresql://host:5433/postgres and https://host/a:b",
+            "postgresql://host:5433/postgres and https://host/a:b",
+        ),
+        (
+            "written postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+            "written postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+        ),
+    ],
+)
+def test_no_error_shows_a_password(text: str, shown: str) -> None:
+    error = ConfigError(text, hint=text)
+    assert (error.message, error.hint, error.args) == (shown, shown, (shown,))
 
 
 @pytest.mark.parametrize("version", ["latest", "17.5", "", "-17", 17.5, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import tomllib
 from collections.abc import Iterable
@@ -11,10 +12,14 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from rich.console import Console
 
 from pgassay.checks import isolation
+from pgassay.checks.run import FOUND, NOT_JUDGED, Probes, Run
 from pgassay.config import Tenancy, load
 from pgassay.identity import Databases
+from pgassay.report import causes, screen
+from pgassay.report.causes import SEVERITIES
 from tests.harness import schemas
 from tests.sampling import some
 
@@ -84,7 +89,36 @@ def check(databases: Databases, tmp_path: Path, case: Case, seeds: Iterable[int]
     tenancy = tenancy_of(case, tmp_path)
     texts = [case.schema, case.extra["sql"]] if case.extra else [case.schema]
     with schemas.database(databases, *texts) as clone:
-        return schemas.observe_in(databases, clone, tenancy, seeds=seeds)
+        found = schemas.observe_in(databases, clone, tenancy, seeds=seeds)
+    for matrix in found:
+        fits_the_screen(matrix)
+    return found
+
+
+def fits_the_screen(matrix: isolation.Matrix) -> None:
+    """What a person is told of it has 25 lines at most, with the six about server and migrations, and errors first."""
+    errs = any(finding.severity == "error" for finding in matrix.findings)
+    run = Run(
+        "0.1.0",
+        "2025-11-03T12:00:00+00:00",
+        2.5,
+        FOUND if errs else NOT_JUDGED if matrix.unjudged else 0,
+        folder="supabase/migrations",
+        matrix=matrix.lines,
+        probes=Probes(matrix.probes),
+        findings=matrix.findings,
+        unjudged=matrix.unjudged,
+        notes=matrix.notes,
+    )
+    severities = [SEVERITIES.index(cause.worst.severity) for cause in causes.of(run)]
+    assert severities == sorted(severities)
+    for width in (80, 10_000):
+        console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False, no_color=True)
+        console.print(screen.screen(run, used=6, width=width), crop=False)
+        assert isinstance(console.file, io.StringIO)
+        lines = console.file.getvalue().splitlines()
+        assert sum(max(1, -(-len(line) // width)) for line in lines) + 6 <= 25, "\n".join(lines)
+        assert any(line.startswith("error") for line in lines) is errs
 
 
 def verdicts(matrix: isolation.Matrix) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -462,6 +463,109 @@ def test_a_waiver_takes_it_out_and_is_reported_when_it_takes_nothing(project: Ca
     unused = run(cwd=where)
     assert unused.returncode == 1
     assert "unused-waiver" in unused.stdout
+
+
+STYLE = "create table a (id bigint);\nSELECT 1;\nSELECT 2;\n"
+
+
+def test_errors_come_first_and_style_is_a_line_a_rule_and_file(project: Callable[..., Path]) -> None:
+    where = project(_1_notes=SCHEMA, _2_style=STYLE, _3_more=STYLE.replace(" a ", " b "), _4_leak=LOWERED)
+    (where / ".sqlfluff").write_text("[sqlfluff]\ndialect = postgres\nrules = CP01,LT01\n")
+    done = run(cwd=where)
+    lines = done.stdout.split("\n\n", 1)[1].splitlines()
+    assert "4_leak.sql:1: error: public.notes: row level security is turned off" in lines[0]
+    style = [line for line in lines if "sqlfluff-CP01" in line]
+    assert [line.partition(":")[0] for line in style] == ["migrations/2_style.sql", "migrations/3_more.sql"]
+    assert all(re.search(r"\[sqlfluff-CP01, \d times\]$", line) for line in style)
+    assert re.fullmatch(r"1 error, \d+ warnings in .* s", lines[-2])
+    assert lines[-1] == "Each warning with its line and mend: pgassay lint --verbose"
+    each = run("--verbose", cwd=where).stdout.splitlines()
+    assert sum("[sqlfluff-CP01]" in line for line in each) >= 4
+    assert re.fullmatch(r"1 error, \d+ warnings in .* s", each[-1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create function public.g(int, int default 2) returns int language sql begin atomic select $2; end;\n",
+        "create function public.f(integer default 1) returns integer language sql as 'select 1';\n",
+        "create table public.l (n int);\ngrant select (n) on public.l to service_role;\n"
+        "create procedure public.p(int default 1) language sql begin atomic insert into public.l values ($1); end;\n",
+    ],
+    ids=["begin atomic", "a default without a name", "a procedure"],
+)
+def test_what_a_linter_cannot_read_and_postgresql_takes_is_a_note(project: Callable[..., Path], text: str) -> None:
+    where = project(_1_notes=SCHEMA, _2_newer=text, _3_style="select 1;\nSELECT 2;\n")
+    done = run("--report", "json=out.json", cwd=where)
+    assert (done.returncode, "PRS" in done.stdout) == (0, False)
+    note = r"sqlfluff cannot read migrations/2_newer\.sql:\d+, which PostgreSQL has taken"
+    assert re.search(f"^note  {note}", done.stdout, re.MULTILINE)
+    assert any(re.match(note, text) for text in json.loads((where / "out.json").read_text())["notes"])
+    assert "3_style.sql:2: warning" in done.stdout, "it goes on with the other files"
+
+
+def test_what_postgresql_does_not_take_either_is_an_error(project: Callable[..., Path]) -> None:
+    done = run(cwd=project(_1_notes=SCHEMA, _2_wrong="create tabel b ();\n"))
+    assert (done.returncode, "2_wrong.sql:1" in done.stderr) == (2, True)
+
+
+def test_advice_on_performance_is_told_and_waived(project: Callable[..., Path]) -> None:
+    where = project(_1_notes=SCHEMA)
+    said = "no index begins with org_id of the foreign key notes_org_id_fkey"
+    assert re.search(r"1_notes\.sql:\d+: warning: public\.members, public\.notes: .*, 2 times\]", run(cwd=where).stdout)
+    assert said in run("--verbose", cwd=where).stdout
+    waiver = '[[tool.pgassay.waive]]\n{}object = "public.notes"\nreason = "Few rows."\n'
+    for rule in ('rule = "fk-without-index"\n', ""):
+        (where / "pyproject.toml").write_text(waiver.format(rule) + TENANCY)
+        done = run("--verbose", cwd=where)
+        assert (done.returncode, said in done.stdout) == (0, False)
+        assert "waived  public.notes  [fk-without-index]: Few rows." in done.stdout
+
+
+def git(where: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    subprocess.run(["git", "-C", where, *who, *arguments], check=True, capture_output=True)
+
+
+def test_since_a_revision_only_what_was_changed_is_told(project: Callable[..., Path]) -> None:
+    where = project(_1_notes=SCHEMA, _2_leak=LOWERED)
+    git(where, "init", "-q", "-b", "main")
+    git(where, "add", ".")
+    git(where, "commit", "-qm", "one")
+    git(where, "checkout", "-qb", "branch")
+    (where / "migrations" / "3_branch.sql").write_text("alter table public.notes add column n int;\n")
+    git(where, "add", ".")
+    git(where, "commit", "-qm", "two")
+    (where / "migrations" / "4_new.sql").write_text("drop policy mine on public.orgs;\n")
+    git(where, "checkout", "-q", "main")  # which goes on meanwhile
+    (where / "migrations" / "2_leak.sql").write_text(LOWERED + "select 1;\n")
+    git(where, "commit", "-qam", "three")
+    git(where, "checkout", "-q", "branch")
+
+    def told(*arguments: str) -> tuple[int, set[str]]:
+        done = run(*arguments, cwd=where)
+        return done.returncode, set(re.findall(r"^migrations/(\w+)\.sql:", done.stdout, re.M))
+
+    assert told() == (1, {"1_notes", "2_leak", "3_branch", "4_new"})
+    assert told("--since", "main") == (1, {"3_branch", "4_new"})
+    assert told("--since", "HEAD") == (1, {"4_new"})
+    assert told("--since", "main..HEAD") == (0, {"3_branch"})
+    assert told("--since", "main...branch") == (0, {"3_branch"})
+    waiver = '[[tool.pgassay.waive]]\nrule = "migration-lowers-security"\nobject = "{}"\nreason = "Meant."\n'
+    waivers = waiver.format("public.notes") + waiver.format("public.orgs")
+    (where / "pyproject.toml").write_text(waivers + TENANCY)
+    assert told("--since", "HEAD")[0] == 0
+    assert "unused-waiver" not in run("--since", "HEAD", cwd=where).stdout
+
+
+@pytest.mark.parametrize("repository", [False, True])
+def test_a_revision_that_git_does_not_know_is_2(project: Callable[..., Path], repository: bool) -> None:
+    where = project(_1_notes=SCHEMA)
+    if repository:
+        git(where, "init", "-q")
+    done = run("--since", "nowhere", cwd=where)
+    assert done.returncode == 2
+    assert ("git knows no revision" if repository else "is in no repository of git") in done.stderr
 
 
 @pytest.mark.parametrize("rule", [lowering.RULE, locks.LOCKS, locks.FAILS])

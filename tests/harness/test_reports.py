@@ -25,15 +25,30 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 
+from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import Reach
 from pgassay.checks.places import place_of, where_made
 from pgassay.checks.run import Probes, Run
 from pgassay.checks.snapshot import Difference, Grade, Object
 from pgassay.errors import ConfigError
 from pgassay.migrations import Script
-from pgassay.report import destinations, drawing, github, groups, html, junit, sarif, schema, terminal
+from pgassay.report import (
+    access,
+    causes,
+    destinations,
+    drawing,
+    github,
+    groups,
+    html,
+    junit,
+    linting,
+    sarif,
+    schema,
+    screen,
+    terminal,
+)
 from pgassay.report import json as json_report
 from tests.harness import command, runs
 
@@ -457,7 +472,13 @@ def test_a_table_is_drawn_to_the_right_of_what_it_refers_to() -> None:
 
 
 def printed(run: Run, *, width: int = 1000) -> str:
-    return shown(terminal.report(run), width=width)
+    return shown(terminal.report(run, width), width=width)
+
+
+def answer(run: Run, *, width: int = 80, used: int = 0, **options: bool) -> list[str]:
+    """The lines of the last screen of a check, as a terminal of that width breaks them."""
+    lines = shown(screen.screen(run, used=used, width=width, **options), width=width).splitlines()
+    return [line[at : at + width] for line in lines for at in range(0, max(len(line), 1), width)]
 
 
 def shown(what: RenderableType, *, width: int = 1000) -> str:
@@ -479,25 +500,141 @@ def test_the_terminal_tells_a_hole_once_and_who_gets_through_it() -> None:
         ["made in", "file:12"],
     ]
     assert lines.count("error  public.leaky: anon can select observed  [tenant-isolation]") == 1
-    assert lines[-1] == "All on one page, to copy from: pgassay check folder --report html=report.html"
 
 
-def test_the_last_line_of_a_clean_run_is_its_sum() -> None:
-    assert printed(runs.clean()).splitlines()[-1].strip() == "0 findings, 123 probes in 2.5 s"
+def test_the_answer_to_a_clean_run() -> None:
+    lines = answer(runs.clean())
+    at = lines.index("0 findings, 1 note, 123 probes in 2.5 s")
+    assert lines[at + 1] == "Exit code 0: nothing was found, and everything was judged."
+    assert lines[at + 2 :] == []
 
 
-@pytest.mark.parametrize(("count", "whole"), [(30, True), (31, False)])
-def test_of_many_tables_the_matrix_shows_those_with_findings(count: int, whole: bool) -> None:
-    many = tuple(line for n in range(count - 1) for line in runs.access(f"public.t{n}"))
-    leaky = tuple(runs.access("public.leaky", anon=Reach.ALL))
-    text = printed(replace(runs.full(), matrix=(*many, *leaky)))
-    assert re.search(r"^  public\.leaky\n    select +all +none +own +all$", text, re.M)
-    assert ("public.t7" in text) is whole
-    assert ("1 of 31 tables and views" in text) is not whole
+def test_the_answer_to_one_with_something_of_every_kind() -> None:
+    lines = answer(runs.full(), width=200)
+    assert lines[
+        lines.index("error  public.leaky: anon can select observed; 1 other too: culprit  (file:12)") + 1 :
+    ] == [
+        "warning  public.tell(uuid): told",
+        "not judged  public.unknown: no row could be made",
+        "",
+        "2 causes, 3 findings at 2 objects, 1 not judged, 2 waived, 1 note, 123 probes in 2.5 s",
+        "Exit code 1: errors were found, and not everything could be judged.",
+        "pgassay check folder --verbose: what shows each, what mends it",
+        "--keep: try it in psql; --report html=FILE: a page",
+    ]
+
+
+def cause(number: int, **other: str) -> Finding:
+    """A finding that no other has to do with."""
+    name = f"public.a_table_with_a_long_name_{number}"
+    observed = other.pop("observed", "member of A can select every tenant's rows, although nobody meant it")
+    finding = Finding("tenant-leak", name, observed, f"mend {name}", "error", "member of A", "select 1", "select")
+    return replace(finding, culprit=f"policy {number} on {name}", location=f"m/{number}.sql:1", **other)
+
+
+@pytest.mark.parametrize("width", [80, 1000])
+@pytest.mark.parametrize("found", [0, 1, 10, 11, 300])
+@pytest.mark.parametrize("unjudged", [0, 1, 300])
+@pytest.mark.parametrize("tables", [0, 8, 200])
+def test_the_answer_has_25_lines_at_most(width: int, found: int, unjudged: int, tables: int) -> None:
+    run = replace(
+        runs.full(lambda word: f"{word} in some more words"),
+        findings=tuple(cause(number) for number in range(found)),
+        unjudged={
+            f"public.f{n}(uuid)": f"no call succeeded for a member: {n // 2} {'why ' * 60}" for n in range(unjudged)
+        },
+        matrix=tuple(line for n in range(tables) for line in runs.access(f"public.t{n}")),
+    )
+    lines = answer(run, width=width, used=6)
+    assert len(lines) + 6 <= 25, "\n".join(lines)
+    told = sum(line.startswith("error") for line in lines)
+    assert told >= min(found, 10 if width > 1000 else 5), "\n".join(lines)
+    assert any(line.startswith("not judged") for line in lines) is bool(unjudged)
+    assert (f"… and {found - told} more causes, the worst of severity error" in lines) is (found > told + 1)
+
+
+@pytest.mark.parametrize(("found", "height"), [(2, 4), (4, 2), (9, 1)])
+def test_what_is_cut_keeps_the_culprit_and_the_place(found: int, height: int) -> None:
+    long = tuple(cause(n, observed="member of A " + "sees " * 80) for n in range(found))
+    lines = answer(replace(runs.full(), findings=long, matrix=(), unjudged={}), used=8)
+    starts = [n for n, line in enumerate(lines) if line.startswith("error")]
+    assert len(starts) == found
+    for number, start in enumerate(starts):
+        assert re.search(rf"…: policy {number} +\(m/{number}\.sql:1\)$", " ".join(lines[start : start + height]))
+
+
+def test_causes_come_in_the_order_of_harm_and_each_once() -> None:
+    leak = cause(1)
+    by_all = [replace(cause(2, observed=f"{who} sees"), identity=who) for who in ("member of A", "stranger", "anon")]
+    through_a_view = replace(leak, object="public.view", mend="the same, through a view")
+    write = replace(cause(3), rule="tenant-write", door="update")
+    rule = Finding("rls-disabled", leak.object, "it is off", leak.mend)
+    other_rule = Finding("rls-disabled", "public.other", "it is off", "turn it on")
+    warned = replace(cause(4), severity="warning")
+    asked = replace(cause(5), severity="question")
+    advised = Finding("fk-without-index", leak.object, "no index", "create index", "warning")
+    noted = replace(cause(6), severity="note")
+    told = [noted, warned, advised, other_rule, rule, asked, write, leak, through_a_view, *by_all]
+    found = causes.of(replace(runs.full(), findings=tuple(told)))
+    assert [(cause.worst.object[-1], cause.worst.rule, len(cause.findings)) for cause in found] == [
+        ("2", "tenant-leak", 3),
+        ("1", "tenant-leak", 3),
+        ("3", "tenant-write", 1),
+        ("r", "rls-disabled", 1),
+        ("5", "tenant-leak", 1),
+        ("4", "tenant-leak", 1),
+    ]
+    assert found[0].sentence == "public.a_table_with_a_long_name_2: anon sees; 2 others too"
+    lines = answer(replace(runs.full(), findings=tuple(told), matrix=()), width=300)
+    assert "1 about performance (pgassay lint), 2 notes" in " ".join(lines)
+
+
+def test_what_a_rule_says_of_many_objects_alike_is_one_cause() -> None:
+    differences = [Finding("schema-adds", f"public.t{n}", "table: new", "Accept it.") for n in range(5)]
+    (found,) = causes.of(replace(runs.full(), findings=tuple(differences)))
+    assert found.sentence == "public.t0 and 4 more: table: new"
+
+
+def test_what_was_not_judged_for_one_reason_is_told_together() -> None:
+    unjudged = {f"public.f{n}()": f"public.f{n}() wants a secret" for n in range(5)} | {
+        "public.t": "no row could be made"
+    }
+    assert causes.not_judged(replace(runs.full(), unjudged=unjudged)) == [
+        ("it wants a secret", tuple(f"public.f{n}()" for n in range(5))),
+        ("no row could be made", ("public.t",)),
+    ]
+
+
+def test_a_line_of_the_matrix_is_a_table_and_a_letter_an_operation() -> None:
+    partly = {"select": Reach.OWN, "insert": Reach.NONE, "update": Reach.ALL, "delete": Reach.SOME}
+    lines = [replace(line, reach=partly) for line in runs.access("public.t")]
+    assert shown(Group(*access.matrix(replace(runs.full(), matrix=tuple(lines)), 80))).splitlines() == [
+        "Access    anon  stranger  member of A  service_role",
+        "public.t  s-UD  s-UD      s-UD         s-UD",
+        "siud: select, insert, update, delete of own rows; capitals: of others' too",
+    ]
+
+
+@pytest.mark.parametrize(("tables", "fits"), [(8, True), (10, True), (13, False), (200, False)])
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_matrix_is_there_where_all_fits_or_when_it_is_wanted(tables: int, fits: bool, wanted: bool) -> None:
+    run = replace(runs.clean(), matrix=tuple(line for n in range(tables) for line in runs.access(f"public.t{n}")))
+    lines = answer(run, used=4, matrix=wanted)
+    assert any(re.fullmatch("public.t7 +----  ----      siud         SIUD", line) for line in lines) is (fits or wanted)
+    assert any("--matrix" in line for line in lines) is not (fits or wanted)
+    assert len(lines) + 4 <= 25 or wanted
+
+
+def test_a_matrix_that_is_too_wide_breaks_its_heading_or_stays_away() -> None:
+    wide = runs.full(lambda word: f"a_table_with_a_name_of_its_{word}")
+    wide = replace(wide, findings=(), unjudged={}, inferred=None)
+    assert any(line.endswith("member  service_role") for line in answer(wide, width=80))
+    assert not any(line.startswith("Access") for line in answer(wide, width=60))
 
 
 def test_no_line_that_is_piped_ends_in_spaces() -> None:
-    lines = printed(runs.full(lambda word: f"{word} and more of it")).splitlines()
+    run = runs.full(lambda word: f"{word} and more of it")
+    lines = [*printed(run).splitlines(), *answer(run, width=1000)]
     assert [line for line in lines if line != line.rstrip()] == []
 
 
@@ -511,8 +648,9 @@ def test_a_long_text_goes_on_below_where_it_began(width: int) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_what_is_copied_or_clicked_is_in_one_piece(width: int) -> None:
-    lines = printed(runs.full(lambda word: word + "-" * 100), width=width).splitlines()
-    assert re.fullmatch("All on one page, .*--report html=report.html", lines[-1])
+    run = runs.full(lambda word: word + "-" * 100)
+    lines = [*printed(run, width=width).splitlines(), *shown(screen.screen(run, used=0, width=width)).splitlines()]
+    assert [line for line in lines if re.fullmatch("pgassay check folder-{100} --verbose(: .*)?", line)]
     places = [line for line in lines if line.startswith("       made in")]
     assert places
     assert [line for line in places if not re.search(r":\d+$", line)] == []
@@ -524,7 +662,10 @@ def test_no_text_of_a_schema_reaches_the_terminal_as_a_control_character(text: s
     table = Object("table", f"public.{text}", {text: text})
     for what in (
         terminal.report(run),
-        terminal.lint(run, {}),
+        screen.screen(run, used=0, width=80),
+        screen.screen(run, used=0, width=1000, matrix=True),
+        linting.lint(run, {text: text}),
+        linting.lint(run, {text: text}, verbose=True),
         schema.differences([Difference(Grade.CHANGES, table, text, text, text, f"other {text}")]),
     ):
         said = shown(what).replace("\t", " ")

@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_the_terminal_clean(project: Path, step: str) -> None:
     left = screen(said)
     assert not SPINNER.search("\n".join(left))
     assert left[-2:] == ["pgassay: interrupted; what it had started is stopped.", ""]
-    assert said.count("\x1b[?25l") == said.count("\x1b[?25h"), "the cursor is shown again"
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l"), "the cursor is shown again"
 
 
 def test_ctrl_c_ends_a_function_that_would_not_return(project: Path) -> None:
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_a_function_that_would_not_return(project: Path) -> None:
     began = time.monotonic()
     _, code = at_a_terminal(project, "check", "--timeout", "600", interrupted_at="public.members")
     assert code == 130
-    assert time.monotonic() - began < 120, "it is not waited for"
+    assert time.monotonic() - began < 60, "it is not waited for"
 
 
 @pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}], ids=["plain", "colours forced"])

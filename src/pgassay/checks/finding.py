@@ -22,7 +22,7 @@ class Finding:
     yes, and what to do if the answer is no. Of an experiment, ``statement`` is what was run as ``identity`` through
     ``door`` (``select``, ``insert``, ``update``, ``delete``, ``call``, …), ``expected`` what should have come back,
     ``culprit`` the policy, grant or function that let it through, and ``script`` what psql runs to see it. ``location``
-    is ``file:line`` where there is one.
+    is ``file:line`` of the object where there is one, and ``culprit_location`` that of a policy that is the culprit.
     """
 
     rule: str
@@ -37,3 +37,4 @@ class Finding:
     culprit: str = ""
     location: str = ""
     script: str = ""
+    culprit_location: str = ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pgassay.checks import linters, locks, lowering
+from pgassay.checks import linters, locks, lowering, places, rules, waivers
 from pgassay.checks.finding import Finding
 from pgassay.checks.linters import NotInstalled
 from pgassay.config import Config, Waiver
@@ -20,11 +20,15 @@ _PREFIXES = {linters.SQLFLUFF: "sqlfluff-", linters.SQUAWK: "squawk-", linters.P
 
 @dataclass
 class Linted:
-    """What was found; which linters could not be had although they should be, and which this server lacks."""
+    """What was found; which linters could not be had although they should be, and which this server lacks.
+
+    ``notes`` say what a linter could not read although PostgreSQL took it.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     unjudged: dict[str, str] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def check(
@@ -34,17 +38,20 @@ def check(
     before: tuple[Script, ...],
     folder: Folder,
     *,
+    only: Collection[Path] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Linted:
-    """Lint the migrations of ``folder``, and what goes in ``before`` them.
+    """Lint the migrations of ``folder``, and what goes in ``before`` them; of all these files ``only`` those, if given.
 
     ``progress`` is told in words of each step before it is taken.
     """
     scripts = (*before, *folder.migrations)
     linted = Linted()
+    ours = [script for script in scripts if only is None or script.path.resolve() in only]
+    theirs = [script for script in folder.migrations if script in ours]
     static: dict[str, Callable[[], list[Finding]]] = {
-        linters.SQLFLUFF: lambda: linters.sqlfluff(scripts, settings.root),
-        linters.SQUAWK: lambda: linters.squawk(folder.migrations, settings.root, databases.server.major),
+        linters.SQLFLUFF: lambda: linters.sqlfluff(ours, settings.root),
+        linters.SQUAWK: lambda: linters.squawk(theirs, settings.root, databases.server.major),
     }
     for name, run in static.items():
         progress(f"Running {name}")
@@ -60,8 +67,36 @@ def check(
     linted.findings += lowering.check(folder.migrations)
     progress("Watching which locks the migrations take")
     linted.findings += locks.check(databases, before, folder.migrations, settings.tenancy)
-    linted.findings = sorted(map(_shortened, linted.findings), key=_place)
+    progress("Applying the rules that the catalog tells of")
+    linted.findings += _advice(databases, template, scripts)
+    if only is not None:
+        linted.findings = [f for f in linted.findings if Path(f.location.rpartition(":")[0]).resolve() in only]
+    found = sorted(map(_shortened, linted.findings), key=_place)
+    linted.findings = [finding for finding in found if finding.rule not in linters.UNREADABLE]
+    linted.notes = tuple(_notes(finding for finding in found if finding.rule in linters.UNREADABLE))
     return linted
+
+
+def _advice(databases: Databases, template: Template, scripts: Iterable[Script]) -> list[Finding]:
+    """What costs time: `pgassay check` has only counted it."""
+    with databases.copy(template) as clone, clone.connect_as_owner() as session:
+        found = [finding for finding in rules.check(session, frozenset()) if finding.rule in rules.PERFORMANCE]
+    made = places.where_made(scripts)
+    located = ((finding, places.place_of(finding.object, made)) for finding in found)
+    return [
+        finding if place is None else replace(finding, location=f"{place.script.path}:{place.line}")
+        for finding, place in located
+    ]
+
+
+def _notes(unreadable: Iterable[Finding]) -> Iterator[str]:
+    """One for each file that a linter could not read: the first line of that."""
+    told = set()
+    for finding in unreadable:
+        linter = finding.rule.partition("-")[0]
+        if (linter, finding.object) not in told:
+            told.add((linter, finding.object))
+            yield f"{linter} cannot read {finding.location}, which PostgreSQL has taken, nor perhaps what follows there"
 
 
 def is_rule(rule: str | None) -> bool:
@@ -74,14 +109,22 @@ def waivers_of_checks(declared: Iterable[Waiver]) -> tuple[Waiver, ...]:
     return tuple(waiver for waiver in declared if not _is_for_linting(waiver))
 
 
-def waivers_of_lint(declared: Iterable[Waiver], linted: Linted) -> tuple[Waiver, ...]:
-    """The waivers for the linter, without those for what a linter would say that was not run."""
-    absent = tuple(_PREFIXES[name] for name in (*linted.unjudged, *linted.lacking))
-    return tuple(
+def waivers_of_lint(declared: Iterable[Waiver], linted: Linted, *, partial: bool = False) -> tuple[Waiver, ...]:
+    """The waivers for the linter, without those for what a linter would say that was not run, or is a note.
+
+    Advice on performance is waived for `pgassay check` and for the linter alike. Where the look was ``partial``, those
+    that accept nothing are left out, too: nobody knows whether they would.
+    """
+    absent = (*(_PREFIXES[name] for name in (*linted.unjudged, *linted.lacking)), *linters.UNREADABLE)
+    advised = {finding.object for finding in linted.findings if finding.rule in rules.PERFORMANCE}
+    chosen = tuple(
         waiver
         for waiver in declared
-        if _is_for_linting(waiver) and not (waiver.rule is not None and waiver.rule.startswith(absent))
+        if (_is_for_linting(waiver) and not (waiver.rule is not None and waiver.rule.startswith(absent)))
+        or waiver.rule in rules.PERFORMANCE
+        or (waiver.rule is None and waiver.object in advised)
     )
+    return tuple(w for w in chosen if not partial or any(waivers.accepts(w, finding) for finding in linted.findings))
 
 
 def _is_for_linting(waiver: Waiver) -> bool:

@@ -28,6 +28,8 @@ from pgassay.migrations import Script
 from pgassay.templates import Template
 
 SQLFLUFF, SQUAWK, PLPGSQL_CHECK = "sqlfluff", "squawk", "plpgsql_check"
+UNREADABLE = (f"{SQLFLUFF}-PRS", f"{SQLFLUFF}-LXR", f"{SQUAWK}-syntax-error")
+"""Rules that say of a file that the linter cannot read it: of one that PostgreSQL has taken, that is no finding."""
 _HOW_TO_GET = "pip install 'pgassay[lint]'"
 
 # https://www.postgresql.org/docs/current/catalog-pg-trigger.html; a function without a trigger cannot be judged
@@ -70,7 +72,9 @@ def sqlfluff(scripts: Sequence[Script], root: Path) -> list[Finding]:
     command = [sys.executable, "-m", "sqlfluff", "lint", "--format", "json", "--nofail", "--disable-progress-bar"]
     if not _has_sqlfluff_configuration(root):
         command += ["--dialect", "postgres", "--templater", "raw", "--rules", "core"]
-    findings = []
+    findings: list[Finding] = []
+    if not scripts:
+        return findings
     for file in _json(SQLFLUFF, [*command, *(str(script.path) for script in scripts)], root):
         for violation in file["violations"]:
             line = violation.get("start_line_no", 1)
@@ -93,6 +97,8 @@ def squawk(scripts: Sequence[Script], root: Path, major: int) -> list[Finding]:
     program = str(beside) if beside.exists() else shutil.which(SQUAWK)
     if program is None:
         raise NotInstalled(_HOW_TO_GET)
+    if not scripts:
+        return []
     command = [program, "--reporter", "json", "--assume-in-transaction", "--pg-version", f"{major}.0"]
     return [
         Finding(

@@ -31,7 +31,8 @@ def where_made(scripts: Iterable[Script]) -> dict[str, Place]:
     """Object → the statement that made it; the last one where there are several.
 
     Objects are written ``schema.name``, functions also with their types as PostgreSQL writes them
-    (``schema.name(uuid, text)``), and policies ``schema.table.policy``. What a DO block or a function makes is not
+    (``schema.name(uuid, text)``), and policies ``schema.table.policy``, and also as a culprit is called (`as_culprit`),
+    which is where they were made or altered last. What a DO block or a function makes is not
     seen, nor what is in a file that the parser does not know.
     """
     found: dict[str, Place] = {}
@@ -52,6 +53,15 @@ def where_made(scripts: Iterable[Script]) -> dict[str, Place]:
 def place_of(name: str, places: Mapping[str, Place]) -> Place | None:
     """The place of the object that a finding names: of a function with other types, the one of that name."""
     return places.get(name) or places.get(name.partition("(")[0])
+
+
+def as_culprit(words: str) -> str:
+    """What a culprit is called, without the quotes that a name of it may need: ``policy mine on public.notes``."""
+    return words.replace('"', "")
+
+
+def _policy(node: Any) -> str:
+    return as_culprit(f"policy {node.policy_name} on {_relation(node.table)}")
 
 
 def _line(text: bytes, start: int) -> int:
@@ -101,5 +111,6 @@ _NAMES: Mapping[str, Any] = {
     "create_foreign_table_stmt": lambda node: [_relation(node.base_stmt.relation)],
     "create_seq_stmt": lambda node: [_relation(node.sequence)],
     "create_function_stmt": _function,
-    "create_policy_stmt": lambda node: [f"{_relation(node.table)}.{node.policy_name}"],
+    "create_policy_stmt": lambda node: [f"{_relation(node.table)}.{node.policy_name}", _policy(node)],
+    "alter_policy_stmt": lambda node: [_policy(node)],
 }

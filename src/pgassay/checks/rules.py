@@ -21,6 +21,8 @@ DEFINER_SEARCH_PATH = "definer-search-path"
 DEFINER_VIEW = "definer-view"
 POLICY_PER_ROW_AUTH = "policy-per-row-auth"
 FK_WITHOUT_INDEX = "fk-without-index"
+PERFORMANCE = (POLICY_PER_ROW_AUTH, FK_WITHOUT_INDEX)
+"""Rules of what costs time, and opens nothing: `pgassay check` counts it, `pgassay lint` tells it."""
 
 _CALLERS = ("anon", "authenticated")
 """The roles of the API that row level security is to hold: service_role passes it by anyhow."""

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
 
-from pgassay import catalog, migrations, rows
+from pgassay import __version__, catalog, migrations, rows
 from pgassay.catalog import Function, Relation
 from pgassay.checks import intent, isolation, places, relations, rules, snapshot, waivers
 from pgassay.checks.finding import ERROR, QUESTION, Finding
@@ -21,7 +20,7 @@ from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.config import Config, Membership, Tenancy
-from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error
+from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error, without_passwords
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
@@ -128,6 +127,7 @@ class Run:
     def doors(self) -> list[Door]:
         """Relations, then functions, each with its verdict."""
         kinds = {relation.full_name: relation.kind for relation in self.relations}
+        kinds |= {line.relation: "table" for line in self.matrix if line.relation not in kinds}  # of the platform
         kinds |= {function.signature: "function" for function in self.functions}
         return [Door(name, kind, *self._verdict(name)) for name, kind in kinds.items()]
 
@@ -337,7 +337,7 @@ class Record:
         count = len(self.before)
         server = self.server
         return Run(
-            version=version("pgassay"),
+            version=__version__,
             started=self.started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._clock,
             exit_code=exit_code,
@@ -354,11 +354,13 @@ class Record:
         """The same with the places of what was found, where the migrations tell."""
         made = places.where_made(self._scripts())
 
+        def shown(place: places.Place | None) -> str:
+            return "" if place is None else f"{_shown(place.script.path)}:{place.line}"
+
         def placed(finding: Finding) -> Finding:
-            place = places.place_of(finding.object, made)
-            if finding.location or place is None:
-                return finding
-            return replace(finding, location=f"{_shown(place.script.path)}:{place.line}")
+            location = finding.location or shown(places.place_of(finding.object, made))
+            culprit = shown(made.get(places.as_culprit(finding.culprit)))
+            return replace(finding, location=location, culprit_location=culprit)
 
         waived: Iterable[Waived] = (
             entry if entry.finding is None else replace(entry, finding=placed(entry.finding))
@@ -373,7 +375,7 @@ def sentence(error: Exception) -> str:
         return error.message
     if not isinstance(error, psycopg.Error):
         return internal_error(error)
-    return f"the check could not go on, since PostgreSQL said: {str(error).strip()}"
+    return without_passwords(f"the check could not go on, since PostgreSQL said: {str(error).strip()}")
 
 
 def _migration(script: Script, applied: Applied | None) -> Migration:

@@ -38,7 +38,7 @@ def apply(waivers: Iterable[Waiver], findings: Iterable[Finding], unjudged: Mapp
     left, not_judged = list(findings), dict(unjudged)
     waived: list[Waived] = []
     for waiver in waivers:
-        accepted = [f for f in left if f.object == waiver.object and _is_for(waiver, f.rule)]
+        accepted = [finding for finding in left if accepts(waiver, finding)]
         left = [finding for finding in left if finding not in accepted]
         waived += [Waived(waiver.object, finding.observed, waiver.reason, finding) for finding in accepted]
         if waiver.rule in (None, NOT_JUDGED) and waiver.object in not_judged:
@@ -56,5 +56,7 @@ def apply(waivers: Iterable[Waiver], findings: Iterable[Finding], unjudged: Mapp
     return Verdict(tuple(left), not_judged, tuple(waived))
 
 
-def _is_for(waiver: Waiver, rule: str) -> bool:
-    return waiver.rule == rule or (waiver.rule is None and not rule.startswith(SCHEMA))
+def accepts(waiver: Waiver, finding: Finding) -> bool:
+    """Whether ``waiver`` is for that."""
+    is_for = waiver.rule == finding.rule or (waiver.rule is None and not finding.rule.startswith(SCHEMA))
+    return is_for and finding.object == waiver.object

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import click
+
+from pgassay import __version__
+from pgassay.errors import without_passwords
 
 COMMANDS = {
     "apply": "Apply the migrations in DIR that the database at URL has not had.",
@@ -19,11 +25,30 @@ COMMANDS = {
 """Each command, and the first line of its help."""
 
 
+@contextmanager
+def _no_passwords() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = without_passwords(error.message)
+        raise
+
+
 class _Commands(click.Group):
     """Loads a command when it is wanted: to list them, or to say the version, needs none of what they do."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """The same; a password that stands in the wrong place of the command line is not shown."""
+        with _no_passwords():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The same, for what stands after the command."""
+        with _no_passwords():
+            return super().invoke(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         if cmd_name not in COMMANDS:
@@ -42,11 +67,11 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Run 'pgassay COMMAND --help' for the options and examples of a command.",
 )
-@click.version_option(package_name="pgassay", prog_name="pgassay", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="pgassay", message="%(prog)s %(version)s")
 def main() -> None:
     """Find out by experiment whether a PostgreSQL or Supabase schema keeps its tenants apart.
 
     It builds the schema from its migrations in a PostgreSQL that is thrown away afterwards. Every option can also be
-    given as a variable (PGASSAY_PG, PGASSAY_PG_VERSION, PGASSAY_PG_IMAGE, PGASSAY_TIMEOUT) or in pyproject.toml under
-    [tool.pgassay]; the command line comes first, then the environment, then the file.
+    given as a variable (PGASSAY_PG, PGASSAY_PG_VERSION, PGASSAY_PG_IMAGE, PGASSAY_TIMEOUT) or under [tool.pgassay]
+    in pyproject.toml or pgassay.toml; the command line comes first, then the environment, then the file.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pgassay import config, ledger, migrations
+from pgassay.cli import interruption
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.schema import folder_of
 from pgassay.report import terminal
@@ -32,7 +33,7 @@ def apply(url: str, directory: str | None, *, dry_run: bool, include_all: bool) 
     PGPASSWORD. See docs/applying.md.
     """
     out = terminal.console()
-    with errors_as_sentences():
+    with errors_as_sentences(), interruption.is_an_exception():  # a statement that is cut off is cancelled there, too
         settings = config.load(directory)
         folder = migrations.discover(folder_of(settings))
         with ledger.connect(url, read_only=dry_run) as connection:

@@ -12,13 +12,18 @@ from typing import NoReturn
 
 from pgassay.checks.run import FOUND, NOT_JUDGED, sentence
 from pgassay.checks.snapshot import grading
+from pgassay.cli import interruption
 from pgassay.errors import PgassayError
+from pgassay.leaving import leave
 from pgassay.report import terminal
 
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """Print what stops a run as a sentence, and exit with the right code. SIGTERM is left like Ctrl-C, cleaning up."""
+    """Print what stops a run as a sentence, and exit with the right code.
+
+    Within the block, Ctrl-C ends the run, and SIGTERM is left cleaning up.
+    """
 
     def terminate(signum: int, _frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + signum)
@@ -28,7 +33,8 @@ def errors_as_sentences() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, terminate)
     err = terminal.console(stderr=True)
     try:
-        yield
+        with interruption.ends_the_run():
+            yield
     except PgassayError as error:
         err.print(f"pgassay: {error.message}", soft_wrap=True)
         if error.hint is not None:
@@ -38,8 +44,7 @@ def errors_as_sentences() -> Iterator[None]:
         err.print(f"pgassay: {sentence(error)}", soft_wrap=True)
         sys.exit(NOT_JUDGED)
     except KeyboardInterrupt:
-        err.print("pgassay: interrupted; what it had started is stopped.")
-        sys.exit(128 + signal.SIGINT)
+        leave("what it had started is stopped.")
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -11,6 +11,7 @@ import click
 from pgassay import declaration
 from pgassay.checks import run
 from pgassay.checks.run import NOT_JUDGED
+from pgassay.cli import interruption
 from pgassay.cli.ending import errors_as_sentences
 from pgassay.cli.options import server_options
 from pgassay.cli.schema import schema
@@ -63,7 +64,8 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
                 f"{file} has [tool.pgassay.tenancy] already; it was left as it is.",
                 hint="Above is what would have been written.",
             )
-        declaration.add(file, settings, block)
+        with interruption.waits():
+            declaration.add(file, settings, block)
         out.print(f"Wrote into {file}:", soft_wrap=True)
         out.print()
         out.print(block, soft_wrap=True)

@@ -6,23 +6,28 @@ import contextlib
 import shlex
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from pgassay.cli import interruption
 from pgassay.errors import Unavailable
 from pgassay.servers import embedded
+from pgassay.servers.server import Server
 
 
-def command(url: str) -> str:
-    """What a person types to be there."""
-    return f"{_psql()} {shlex.quote(url)}"
+def command(server: Server, database: str, *, user: str) -> str:
+    """What a person types to be there. A password that was given to us is not in it: psql asks for it."""
+    if not server.ours:
+        server = replace(server, params={key: text for key, text in server.params.items() if key != "password"})
+    return f"{_psql()} {shlex.quote(server.url(database, user=user))}"
 
 
 def until_interrupted(out: Console) -> None:
     """Wait for Ctrl-C."""
     out.print("The server runs until Ctrl-C.")
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), interruption.is_an_exception():
         threading.Event().wait()
     out.print()  # the terminal has written ^C into this line
     out.print("Stopping the server.")

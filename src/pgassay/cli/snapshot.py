@@ -11,6 +11,7 @@ from pgassay import config, migrations
 from pgassay.checks import run
 from pgassay.checks import snapshot as snapshots
 from pgassay.checks.snapshot import grading, state
+from pgassay.cli import interruption
 from pgassay.cli.ending import errors_as_sentences, exit_code
 from pgassay.cli.options import server_options
 from pgassay.cli.schema import schema
@@ -55,7 +56,8 @@ def snapshot(directory: str | None, checks: bool, update: bool, reason: str | No
             steps("Reading the catalog")
             found = snapshots.take(databases, template, migrations.scripts(settings.before), observed)
         if accepted is None:
-            state.write(settings.snapshot, found)
+            with interruption.waits():
+                state.write(settings.snapshot, found)
             out.print(f"Wrote {settings.snapshot}: {len(found.objects)} objects. Commit it.", soft_wrap=True)
             return
         differences = grading.compare(accepted, found)
@@ -63,7 +65,9 @@ def snapshot(directory: str | None, checks: bool, update: bool, reason: str | No
         loosens = any(difference.grade is grading.Grade.LOOSENS for difference in differences)
         accept = "pgassay snapshot --update" + (" --reason '…'" if loosens else "")
         if update:
-            state.write(settings.snapshot, snapshots.accept(accepted, found, differences, reason))
+            accepted = snapshots.accept(accepted, found, differences, reason)
+            with interruption.waits():
+                state.write(settings.snapshot, accepted)
             out.print(f"Wrote {settings.snapshot}.", soft_wrap=True)
         elif differences and not checks:
             raise ConfigError(

@@ -32,6 +32,8 @@ class Steps:
 
     def __init__(self, out: Console) -> None:
         self._out = out
+        self.height = 0
+        """How many lines of the terminal `print` has taken."""
         console = terminal.console(stderr=True)
         self._shown = Progress(
             SpinnerColumn(),
@@ -63,4 +65,5 @@ class Steps:
     def print(self, what: RenderableType = "") -> None:
         """Print what is to stay."""
         self._shown.stop()
-        self._out.print(what)
+        self.height += len(self._out.render_lines(what, pad=False)) if what else 1
+        self._out.print(what, crop=False)

@@ -35,9 +35,9 @@ def up(directory: str | None, **options: Any) -> None:
         server = databases.server
         clone = databases.clone(template, name="postgres" if server.ours else None)
         out.print("As the owner, as in the SQL editor:")
-        out.print(f"  {keeping.command(clone.url)}", soft_wrap=True)
+        out.print(f"  {keeping.command(server, clone.name, user=server.owner)}", soft_wrap=True)
         out.print("As a user of the API:")
-        out.print(f"  {keeping.command(server.url(clone.name, user=environment.AUTHENTICATOR))}", soft_wrap=True)
+        out.print(f"  {keeping.command(server, clone.name, user=environment.AUTHENTICATOR)}", soft_wrap=True)
         claims = json.dumps({"role": "authenticated", "sub": "00000000-0000-0000-0000-000000000000"})
         out.print("  and there, with the id of a user of auth.users for sub:")
         out.print("    begin;")

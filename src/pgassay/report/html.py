@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Door, Run
-from pgassay.report import tenancy
+from pgassay.report import access, causes, screen, tenancy
 from pgassay.report.drawing import draw
 from pgassay.report.groups import by_object
 from pgassay.report.visible import visible
@@ -29,6 +29,7 @@ class Cell:
     """What one identity reaches in one relation by one operation; ``tone`` is how it looks."""
 
     operation: str
+    letter: str
     reach: str
     tone: str
 
@@ -54,11 +55,16 @@ def render(run: Run) -> str:
         finalize=_shown,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["mends"] = _mends
     groups = by_object(run.findings)
     page: str = environment.get_template("page.html.j2").render(
         run=run,
         verdict=_verdict(run),
         assumption=tenancy.assumption(run.inferred) if run.inferred else "",
+        meaning=screen.meaning(run),
+        causes=causes.of(run),
+        advice=len(causes.advice(run)),
+        not_judged=causes.not_judged(run),
         groups=groups,
         anchors={name: f"found-{number}" for number, name in enumerate(groups)},
         errors=sum(finding.severity == "error" for finding in run.findings),
@@ -85,6 +91,11 @@ def _breakable(name: str) -> Markup:
     return Markup("<wbr>").join(map(escape, parts))
 
 
+def _mends(cause: causes.Cause) -> list[tuple[str, bool]]:
+    """What mends a cause, each once, and whether that is SQL to be copied."""
+    return [(mend, mend.endswith(";")) for mend in dict.fromkeys(finding.mend for finding in cause.findings) if mend]
+
+
 def _hash(text: str) -> str:
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
@@ -109,7 +120,12 @@ def _rows(run: Run) -> list[Row]:
         if door.name in tried:
             cells = [
                 [
-                    Cell(operation, value.value, _tone(run, door.name, identity, operation, value))
+                    Cell(
+                        operation,
+                        access.letter(operation, value),
+                        value.value,
+                        _tone(run, door.name, identity, operation, value),
+                    )
                     for operation, value in reach[door.name, identity].items()
                 ]
                 for identity in run.identities
@@ -117,6 +133,11 @@ def _rows(run: Run) -> list[Row]:
             ]
         rows.append(Row(door, cells, door.verdict in ("findings", "vacuous", "not judged")))
     return sorted(rows, key=lambda row: row.door.verdict == "skipped")
+
+
+def _cell(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> Cell:
+    letter = access.letter(operation, reach)
+    return Cell(operation, letter, reach.value, _tone(run, relation, identity, operation, reach))
 
 
 def _tone(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> str:

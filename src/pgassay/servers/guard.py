@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pgassay.servers import watchdog
+
+_ASK_SECONDS = 0.02
+_ALIVE: set[Guard] = set()
 
 
 class Guard:
@@ -26,6 +32,7 @@ class Guard:
             text=True,
         )
         self.messages: list[str] = []
+        _ALIVE.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -39,6 +46,7 @@ class Guard:
         self.messages = [line for line in self._process.stdout.read().splitlines() if not line.startswith("{")]
         self._process.stdout.close()
         self._process.wait()
+        _ALIVE.discard(self)
 
     def remove(self, directory: Path) -> None:
         """Have ``directory`` removed at the end. To be said before it is made."""
@@ -61,3 +69,24 @@ class Guard:
     def _order(self, **order: Any) -> None:
         assert self._process.stdin is not None
         print(json.dumps(order), file=self._process.stdin, flush=True)
+
+    def end(self) -> None:
+        """Have the watchdog clean up, without waiting, in a process that is about to end."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # it may be closed
+            os.close(self._process.stdin.fileno())
+
+    def has_ended(self) -> bool:
+        """Whether the watchdog has cleaned up."""
+        return self._process.poll() is not None
+
+
+def end_all(wait_seconds: float) -> bool:
+    """Have all watchdogs clean up, since the process is about to end. Whether they have within ``wait_seconds``."""
+    guards = tuple(_ALIVE)
+    for guard in guards:
+        guard.end()
+    until = time.monotonic() + wait_seconds
+    while not (done := all(guard.has_ended() for guard in guards)) and time.monotonic() < until:
+        time.sleep(_ASK_SECONDS)
+    return done

@@ -166,6 +166,7 @@ class Calls:
 
         statement = self._api.bound(call.statement, call.values)
         return broken_call(function.signature, error, statement, actor, policies=policies), Probe(actor, holds)
+
     def _keep(self, function: Function, entitled: Actor, answered: list[tuple[Call, Answer]]) -> None:
         """Keep what somebody entitled got by it: what tells something, else what was no error."""
         good = [(call, answer) for call, answer in answered if not isinstance(answer, str)]
@@ -357,6 +358,8 @@ def _failure(answered: Iterable[tuple[Call, Answer]]) -> tuple[Call, psycopg.Err
     failed = [(call, answer.error) for call, answer in answered if isinstance(answer, Words)]
     broken = [(call, error) for call, error in failed if is_broken(error)]
     return broken[0] if broken and len(broken) == len(list(answered)) else None
+
+
 def _without(calls: Iterable[Call], kept: frozenset[str]) -> Iterator[Call]:
     """Those for which the caller needs no secret that is kept from them."""
     return (call for call in calls if not secrets.holds(call, kept))
