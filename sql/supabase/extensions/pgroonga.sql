@@ -55,7 +55,7 @@ return 1;
 
 create function pgroonga_score(found anyelement) returns double precision
 language sql stable strict
-return 1;
+as 'select 1::double precision';
 
 create function pgroonga_escape(value text) returns text
 language sql immutable strict

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, LiteralString
 from uuid import UUID
@@ -80,6 +81,14 @@ select v.definition
 from pg_catalog.pg_views as v
 where v.schemaname not in ('pg_catalog', 'information_schema')
 """
+_SIGNED_UP: LiteralString = (
+    "select email, phone, raw_app_meta_data, raw_user_meta_data from auth.users where id operator(pg_catalog.=) %s"
+)
+_KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
+    ("aal", "amr"): ("with a second factor", {"aal": "aal2"}),
+    ("is_anonymous",): ("anonymous sign-in", {"is_anonymous": True}),
+}
+"""Further callers, where one of the words stands in a policy, function or view."""
 _USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
 _FORGED = 4
 """With how many values of each claim it is tried."""
@@ -113,6 +122,7 @@ class World:
         seed: int = 0,
     ) -> None:
         self.connection = connection
+        connection.take_requests()
         self.tenancy = tenancy
         self.relations = {relation.full_name: relation for relation in (*relations, *storage)}
         """All that are doors; partitions are added once they are filled."""
@@ -260,13 +270,14 @@ class World:
                 Actor(
                     "forged claims",
                     frozenset(),
-                    Identity("authenticated", json.dumps({**claims, "sub": str(self._stranger)})),
+                    self._signed_in(self._stranger, **claims),
                     self._stranger,
                     shown=False,
                 )
                 for claims in self._forged(forged)
             ),
             self.member("A", "member of A", member),
+            *self._with_claims(),
         ]
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
@@ -342,16 +353,31 @@ class World:
                     who = f"whose {name} stands in {relation} of {label}"
                     yield Actor(who, frozenset(), self._signed_in(user), user, shown=False)
 
-    def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
-        """A member of one tenant."""
+    def member(self, label: str, name: str = "", user: UUID | None = None, **claims: Any) -> Actor:
+        """A member of one tenant, with more ``claims`` in their token."""
         user = user or self.tenants.users[label]
-        claims: dict[str, Any] = {}
         if isinstance(self.tenancy.member, Claim):
-            claims = nested(self.tenancy.member.path, str(self.tenants.ids[label]))
+            claims |= nested(self.tenancy.member.path, str(self.tenants.ids[label]))
         return Actor(name or f"member of {label}", frozenset(label), self._signed_in(user, **claims), user)
 
+    def _with_claims(self) -> Iterator[Actor]:
+        """A stranger and a member with each kind of token that the schema tells from the usual one."""
+        sources = " ".join(source for (source,) in self.ask(_SOURCES))
+        for words, (what, claims) in _KINDS_OF_TOKENS.items():
+            if any(word in sources for word in words):
+                stranger = self._signed_in(self._stranger, **claims)
+                yield Actor(f"stranger, {what}", frozenset(), stranger, self._stranger, shown=False)
+                yield replace(self.member("A", f"member of A, {what}", **claims), shown=False)
+
     def _signed_in(self, user: UUID, **claims: Any) -> Identity:
-        return Identity.user(user, **({"email": self.emails[user]} if user in self.emails else {}), **claims)
+        """The token that a user gets at sign-in, with more ``claims``; those of the metadata come besides."""
+        row = self.connection.execute(_SIGNED_UP, [user]).fetchone()
+        if row is None:
+            return Identity.user(user, **claims)
+        email, phone, app, own = row
+        for name, metadata in (("app_metadata", app), ("user_metadata", own)):
+            claims[name] = {**(metadata or {}), **claims.get(name, {})}
+        return Identity.user(user, **{"email": email or "", "phone": phone or "", **claims})
 
     def elsewhere(self, connection: Session) -> World:
         """The same world in another copy of the database, so that both can be asked at once."""
