@@ -83,7 +83,7 @@ return array[left(target, width)];
 
 create function pgroonga_match_positions_character(target text, keywords text []) returns integer []
 language sql immutable strict
-return '{}';
+as 'select ''{}''::integer[]';
 
 select pgassay.add_refusals('pgroonga', array[
     'pgroonga_command(groonga_command text) returns text',

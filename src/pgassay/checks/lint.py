@@ -20,8 +20,12 @@ _PREFIXES = {linters.SQLFLUFF: "sqlfluff-", linters.SQUAWK: "squawk-", linters.P
 
 @dataclass
 class Linted:
-    """What was found; which linters could not be had although they should be, and which this server lacks."""
+    """What was found; which linters could not be had although they should be, and which this server lacks.
 
+    ``notes`` are facts that nobody must act on.
+    """
+
+    notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unjudged: dict[str, str] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
@@ -60,7 +64,10 @@ def check(
     linted.findings += lowering.check(folder.migrations)
     progress("Watching which locks the migrations take")
     linted.findings += locks.check(databases, before, folder.migrations, settings.tenancy)
-    linted.findings = sorted(map(_shortened, linted.findings), key=_place)
+    found = sorted(map(_shortened, linted.findings), key=_place)
+    linted.findings = [finding for finding in found if finding.severity != linters.NOTE]
+    notes = (f"{finding.location}: {finding.observed}" for finding in found if finding.severity == linters.NOTE)
+    linted.notes = list(dict.fromkeys(notes))
     return linted
 
 

@@ -28,6 +28,10 @@ from pgassay.migrations import Script
 from pgassay.templates import Template
 
 SQLFLUFF, SQUAWK, PLPGSQL_CHECK = "sqlfluff", "squawk", "plpgsql_check"
+NOTE = "note"
+"""The severity of what nobody must act on."""
+_UNREADABLE = {SQLFLUFF: "PRS", SQUAWK: "syntax-error"}
+"""What each calls it that it cannot read something."""
 _HOW_TO_GET = "pip install 'pgassay[lint]'"
 
 # https://www.postgresql.org/docs/current/catalog-pg-trigger.html; a function without a trigger cannot be judged
@@ -74,6 +78,9 @@ def sqlfluff(scripts: Sequence[Script], root: Path) -> list[Finding]:
     for file in _json(SQLFLUFF, [*command, *(str(script.path) for script in scripts)], root):
         for violation in file["violations"]:
             line = violation.get("start_line_no", 1)
+            if violation["code"] == _UNREADABLE[SQLFLUFF]:
+                findings.append(_unreadable(SQLFLUFF, file["filepath"], line, violation.get("end_line_no", line)))
+                continue
             findings.append(
                 Finding(
                     f"{SQLFLUFF}-{violation['code']}",
@@ -94,17 +101,23 @@ def squawk(scripts: Sequence[Script], root: Path, major: int) -> list[Finding]:
     if program is None:
         raise NotInstalled(_HOW_TO_GET)
     command = [program, "--reporter", "json", "--assume-in-transaction", "--pg-version", f"{major}.0"]
-    return [
-        Finding(
-            f"{SQUAWK}-{found['rule_name']}",
-            Path(found["file"]).name,
-            found["message"],
-            found["help"] or f"https://squawkhq.com/docs/{found['rule_name']}",
-            severity="error" if found["level"] == "Error" else "warning",
-            location=f"{found['file']}:{found['line'] + 1}",  # it counts from 0
+    findings = []
+    for found in _json(SQUAWK, [*command, *(str(script.path) for script in scripts)], root):
+        line = found["line"] + 1  # it counts from 0
+        if found["rule_name"] == _UNREADABLE[SQUAWK]:
+            findings.append(_unreadable(SQUAWK, found["file"], line, found.get("line_end", found["line"]) + 1))
+            continue
+        findings.append(
+            Finding(
+                f"{SQUAWK}-{found['rule_name']}",
+                Path(found["file"]).name,
+                found["message"],
+                found["help"] or f"https://squawkhq.com/docs/{found['rule_name']}",
+                severity="error" if found["level"] == "Error" else "warning",
+                location=f"{found['file']}:{line}",
+            )
         )
-        for found in _json(SQUAWK, [*command, *(str(script.path) for script in scripts)], root)
-    ]
+    return findings
 
 
 def plpgsql_check(databases: Databases, template: Template, scripts: Iterable[Script]) -> list[Finding]:
@@ -126,6 +139,19 @@ def plpgsql_check(databases: Databases, template: Template, scripts: Iterable[Sc
         return list(dict.fromkeys(_of_function(row, made) for row in rows))
     except psycopg.Error as error:
         raise PgassayError(f"plpgsql_check could not go on, since PostgreSQL said: {str(error).strip()}") from error
+
+
+def _unreadable(name: str, file: str, first: int, last: int) -> Finding:
+    """That a linter cannot read what PostgreSQL took: no fault of the migration's."""
+    lines = f"line {first}" if first == last else f"lines {first} to {last}"
+    return Finding(
+        f"{name}-{_UNREADABLE[name]}",
+        Path(file).name,
+        f"{name} cannot read {lines}, which PostgreSQL took, and says nothing of that",
+        "Nothing has to be done.",
+        severity=NOTE,
+        location=f"{file}:{first}",
+    )
 
 
 def _of_function(row: Any, made: dict[str, places.Place]) -> Finding:

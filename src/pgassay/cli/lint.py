@@ -60,6 +60,7 @@ def lint(directory: str | None, wanted: tuple[str, ...], fail_on: str, **options
             reports.write(record.stopped(error))
             raise
         done = record.finished(Outcome(findings=found.findings, unjudged=found.unjudged))
+        done = replace(done, notes=(*done.notes, *found.notes))
         if fail_on == "warning" and done.findings:
             done = replace(done, exit_code=FOUND)
         with reports.quoted():

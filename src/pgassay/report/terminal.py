@@ -17,6 +17,7 @@ from rich.text import Text
 from pgassay.checks import relations
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Run
+from pgassay.errors import MigrationError
 from pgassay.ledger import Plan
 from pgassay.migrations import Applied, Folder
 from pgassay.report import tenancy
@@ -69,6 +70,13 @@ def applied(scripts: Sequence[Applied], folder: Folder, before: int) -> Renderab
         for name in sorted({name for script in scripts for name in script.left_out})
     ]
     return Group(*lines, *_skipped(folder))
+
+
+def without_seed(error: MigrationError) -> Text:
+    """That the seed of a project was left out, since it fails."""
+    said = next((line for line in error.message.splitlines() if line.startswith("ERROR")), "")
+    words = in_a_line(" ".join(filter(None, (error.message.splitlines()[0], said))))
+    return Text(f"The seed that config.toml names is left out, since it fails: {words}", "yellow")
 
 
 def migration(script: Applied) -> Text:
@@ -243,6 +251,7 @@ def lint(run: Run, lacking: Mapping[str, str]) -> RenderableType:
     lines += [
         Text(f"{name} was left out, since this server lacks it: {why}", "yellow") for name, why in lacking.items()
     ]
+    lines += [_Hanging(Text("note  ", "dim"), Text(in_a_line(note), "dim")) for note in run.notes]
     parts = [_count(len(run.findings), "finding")]
     parts += [f"{len(run.unjudged)} not judged"] if run.unjudged else []
     parts += [f"{len(run.waived)} waived"] if run.waived else []
