@@ -6,6 +6,7 @@ go into every template; ``extensions/*.sql`` are the stand-ins for extensions th
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -83,6 +84,14 @@ def apply(connection: Connection, owner: str) -> None:
     )
     for file in sorted((folder() / "database").glob("*.sql")):
         connection.execute(file.read_bytes())
+
+
+def provide(owner: Connection, extension: str, schema: str) -> None:
+    """Make an extension that nobody has asked for, the server's own or a stand-in, unless it is there or cannot be."""
+    taken = owner.execute("select pgassay.takes(%s)", [extension]).fetchone()
+    if taken is not None and taken[0]:
+        with contextlib.suppress(psycopg.Error):
+            owner.execute("select pgassay.create_extension(%s, %s, null, null, false, true)", [extension, schema])
 
 
 def _stand_ins() -> list[Path]:

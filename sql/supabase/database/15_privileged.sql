@@ -200,7 +200,7 @@ begin
         'tables in schema ' || (select string_agg(quote_ident(s.name), ', ') from unnest(schemas) as s (name)),
         'all tables'
     )
-    || coalesce(format(' with (publish = %L)', published), '');
+    || case when published is null then '' else format(' with (publish = %L)', published) end;
 end;
 $$;
 
@@ -268,16 +268,23 @@ begin
         where
             r.rolname = role_name
             and not r.rolsuper
-            and (r.rolname = session_user or pg_catalog.pg_has_role(session_user, r.oid, 'member'))
+            and (
+                r.rolname = session_user
+                or pg_catalog.pg_has_role(session_user, r.oid, 'member')
+                -- up to PostgreSQL 15, CREATEROLE is enough
+                or (
+                    current_setting('server_version_num')::integer < 160000
+                    and (select c.rolcreaterole from pg_catalog.pg_roles as c where c.rolname = session_user)
+                )
+            )
     ) then
         raise exception 'permission denied to alter setting' using errcode = 'insufficient_privilege';
     end if;
 
-    execute coalesce(format('alter role %I', role_name), '')
-    || case
-        when database_name is null then ''
+    execute case
         when role_name is null then format('alter database %I', database_name)
-        else format(' in database %I', database_name)
+        when database_name is null then format('alter role %I', role_name)
+        else format('alter role %I in database %I', role_name, database_name)
     end
     || format(' set %s to %L', quoted, setting_value);
 end;
