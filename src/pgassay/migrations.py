@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +25,11 @@ _FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
 _TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort")
 _DATA = ("insert", "update", "delete", "select", "with", "values", "merge", "table", "copy")
 """Verbs of statements about rows, of which a file may have any number: nothing has to be known of them."""
+_WRITES = ("insert", "update", "delete")
+_AT_ONCE = 200
+"""So many statements that write rows go in one message: a file may have thousands."""
 _SHOWN_LINES = 12
+_WORD = re.compile(r"\w*")
 
 Connection = psycopg.Connection[Any]
 
@@ -238,6 +242,11 @@ def split(text: str) -> list[Statement]:
 
     The server's simple protocol takes several statements at once.
     """
+    return list(_split(text))
+
+
+@lru_cache(maxsize=64)
+def _split(text: str) -> tuple[Statement, ...]:
     try:
         parts: Sequence[str] = postgast.split(text)
     except postgast.PgQueryError:
@@ -252,28 +261,69 @@ def split(text: str) -> list[Statement]:
         line += text.count("\n", counted, start)
         statements.append(Statement(body, line))
         position, counted = position + len(part), start
-    return statements
+    return tuple(statements)
 
 
-def _run(connection: Connection, script: Script, statements: Iterable[Statement], watch: Watch | None) -> Substitutes:
+def _run(connection: Connection, script: Script, statements: Sequence[Statement], watch: Watch | None) -> Substitutes:
     substitutes = Substitutes(connection)
     if watch is not None:
         watch.begin()
-    for statement in statements:
-        _refuse_what_no_migration_does(script, statement)
-        calls: Sequence[sql.Composed] = ()
+    for several, group in _in_groups(statements):
         try:
-            if statement.node is not None:
-                calls = substitutes.calls(statement.node, statement.code_line)
-            if watch is None or _is_transaction_control(statement):
-                _send(connection, substitutes, statement, calls)
-            else:
-                _send_watched(connection, substitutes, statement, calls, watch)
+            if several and watch is None and _sent_at_once(connection, group):
+                continue
         except psycopg.Error as error:
-            raise _explained(error, script, statement, as_written=not calls) from error
+            raise _explained(error, script, group[0], as_written=False) from error
         except Stopped as error:
-            raise _stopped(error, script, statement) from error
+            raise _stopped(error, script, group[0]) from error
+        for statement in group:
+            _run_one(connection, script, statement, substitutes, watch)
     return substitutes
+
+
+def _run_one(
+    connection: Connection, script: Script, statement: Statement, substitutes: Substitutes, watch: Watch | None
+) -> None:
+    _refuse_what_no_migration_does(script, statement)
+    calls: Sequence[sql.Composed] = ()
+    try:
+        if statement.node is not None:
+            calls = substitutes.calls(statement.node, statement.code_line)
+        if watch is None or _is_transaction_control(statement):
+            _send(connection, substitutes, statement, calls)
+        else:
+            _send_watched(connection, substitutes, statement, calls, watch)
+    except psycopg.Error as error:
+        raise _explained(error, script, statement, as_written=not calls) from error
+    except Stopped as error:
+        raise _stopped(error, script, statement) from error
+
+
+def _in_groups(statements: Sequence[Statement]) -> Iterator[tuple[bool, Sequence[Statement]]]:
+    """The statements in order, those that write rows up to so many at once, and whether it is such a group."""
+    for writes, found in itertools.groupby(statements, lambda statement: statement.verb in _WRITES):
+        group = list(found)
+        if not writes:
+            yield False, group
+        for first in range(0, len(group) if writes else 0, _AT_ONCE):
+            yield True, group[first : first + _AT_ONCE]
+
+
+def _sent_at_once(connection: Connection, group: Sequence[Statement]) -> bool:
+    """Send statements that write rows in one message; False, and nothing is done, where one fails, or all take long.
+
+    Sent one after the other, they then tell which one it is. Raises the error only where the session is lost.
+    """
+    if len(group) == 1 or connection.info.transaction_status != TransactionStatus.INTRANS:
+        return False
+    try:
+        with connection.transaction():
+            connection.execute("\n;\n".join(statement.text for statement in group).encode())
+    except (psycopg.Error, Stopped):
+        if connection.closed:
+            raise
+        return False
+    return True
 
 
 def _refuse_what_no_migration_does(script: Script, statement: Statement) -> None:
@@ -437,10 +487,7 @@ def _first_word(text: str) -> str:
             start = _end_of_comment(text, start)
         else:
             break
-    end = start
-    while end < len(text) and (text[end].isalnum() or text[end] == "_"):
-        end += 1
-    return text[start:end]
+    return _WORD.match(text, start)[0]  # type: ignore[index]
 
 
 def _end_of_comment(text: str, start: int) -> int:

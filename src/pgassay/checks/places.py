@@ -8,6 +8,7 @@ from typing import Any
 
 import postgast
 
+from pgassay import migrations
 from pgassay.migrations import Script
 
 _SYNONYMS = {
@@ -36,33 +37,19 @@ def where_made(scripts: Iterable[Script]) -> dict[str, Place]:
     """
     found: dict[str, Place] = {}
     for script in scripts:
-        try:
-            statements = postgast.parse(script.sql).stmts
-        except postgast.PgQueryError:
-            continue
-        text = script.sql.encode()
-        for statement in statements:
-            kind = statement.stmt.WhichOneof("node")
-            names = _NAMES[kind](getattr(statement.stmt, kind)) if kind in _NAMES else ()
+        for statement in migrations.split(script.sql):
+            if statement.node is None:
+                continue
+            kind = statement.node.WhichOneof("node")
+            names = _NAMES[kind](getattr(statement.node, kind)) if kind in _NAMES else ()
             for name in names:
-                found[name] = Place(script, _line(text, statement.stmt_location))
+                found[name] = Place(script, statement.code_line)
     return found
 
 
 def place_of(name: str, places: Mapping[str, Place]) -> Place | None:
     """The place of the object that a finding names: of a function with other types, the one of that name."""
     return places.get(name) or places.get(name.partition("(")[0])
-
-
-def _line(text: bytes, start: int) -> int:
-    """The line of the first word after ``start``: a statement begins with the comments before it."""
-    try:
-        tokens = postgast.scan(text[start:].decode()).tokens
-    except postgast.PgQueryError:
-        return text.count(b"\n", 0, start) + 1
-    words = (start + token.start for token in tokens)
-    at = next((at for at in words if not text.startswith((b"--", b"/*"), at)), start)
-    return text.count(b"\n", 0, at) + 1
 
 
 def _relation(node: Any) -> str:

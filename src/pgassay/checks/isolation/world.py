@@ -92,20 +92,36 @@ _KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
 _USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
 _FORGED = 4
 """With how many values of each claim it is tried."""
+# What was there before has nothing of the tenants that were made.
+_PLACES = sql.SQL("""
+select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*)
+from {} as t
+where pg_catalog.age(t.xmin) operator(pg_catalog.<) pg_catalog.age({}::pg_catalog.xid)
+""")
 _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
-create function pgassay_probe.lines() returns table (relation pg_catalog.text, line pg_catalog.text)
+create function pgassay_probe.lines(whole pg_catalog.bool)
+returns table (relation pg_catalog.text, line pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
-revoke all on function pgassay_probe.lines() from public, {roles};
-grant execute on function pgassay_probe.lines() to {authenticator}
+revoke all on function pgassay_probe.lines(pg_catalog.bool) from public, {roles};
+grant execute on function pgassay_probe.lines(pg_catalog.bool) to {authenticator}
+""")
+# What was there before the first row was made is told in a number, unless all is asked for: it can be a lot.
+_LINES_OF = sql.SQL("""
+select {name}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {table} as t
+where whole or pg_catalog.age(t.xmin) operator(pg_catalog.<) pg_catalog.age({began}::pg_catalog.xid)
+union all
+select '', pg_catalog.format('%s %s', {name}, pg_catalog.count(*)) from {table} as t
+where not whole and pg_catalog.age(t.xmin) operator(pg_catalog.>=) pg_catalog.age({began}::pg_catalog.xid)
 """)
 
 _AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
-_ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines()"
+_NEW_ROWS: LiteralString = "select relation, line from pgassay_probe.lines(false)"
+_ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines(true)"
 
 State = Mapping[str, Counter[str]]
-"""All rows of all tables as JSON, by table."""
+"""All rows of all tables as JSON, by table; or those that were made, and by "" how many others there are."""
 Touched = tuple[str, dict[str, Any], set[str], bool]
 """A row that is another one afterwards: its table, the row, whose it is, and whether it is there afterwards."""
 
@@ -131,7 +147,10 @@ class World:
         self.more: dict[str, list[tuple[str, Row]]] = {}
         """Rows that were made besides those of `Tenants`, with their labels."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
-        self._bases: dict[Session, State] = {}
+        self._bases: dict[tuple[Session, LiteralString], State] = {}
+        (self.began,) = connection.execute("select pg_catalog.pg_current_xact_id()::pg_catalog.text").fetchone() or (
+            "",
+        )
         self._links: dict[str, list[ForeignKey]] = {}
         self._check_rules()
         try:
@@ -554,14 +573,11 @@ class World:
 
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
+        tables = [(r.full_name, r.schema, r.name) for r in self._whole if r.kind == "table"]
         parts = [
-            sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {} as t").format(
-                sql.Literal(relation.full_name), sql.Identifier(relation.schema, relation.name)
-            )
-            for relation in self._whole
-            if relation.kind == "table"
+            _LINES_OF.format(name=sql.Literal(name), table=sql.Identifier(schema, table), began=sql.Literal(self.began))
+            for name, schema, table in [*tables, (USERS, "auth", "users")]
         ]
-        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from auth.users as t").format(USERS))
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
@@ -570,20 +586,24 @@ class World:
             )
         )
 
-    def _base(self, session: Session) -> State:
+    def _base(self, session: Session, rows: LiteralString) -> State:
         """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
-        if session not in self._bases:
-            results = session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], _ALL_ROWS)
-            self._bases[session] = _state(results[-1].rows)
-        return self._bases[session]
+        if (session, rows) not in self._bases:
+            results = session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], rows)
+            self._bases[session, rows] = _state(results[-1].rows)
+        return self._bases[session, rows]
 
     def touched_by(
         self, session: Session, statement: sql.Composed, values: Sequence[Any], known: frozenset[str] = frozenset()
     ) -> list[Touched]:
         """The rows that are other ones after a statement, which is undone. Raises `psycopg.Error` where it fails."""
-        before = self._base(session)
-        results = session.attempt(statement, values, "set constraints all immediate", _AS_WHO_LOGGED_IN, _ALL_ROWS)
-        return list(self._touched(before, _state(results[-1].rows), known))
+        for rows in (_NEW_ROWS, _ALL_ROWS):
+            before = self._base(session, rows)
+            results = session.attempt(statement, values, "set constraints all immediate", _AS_WHO_LOGGED_IN, rows)
+            after = _state(results[-1].rows)
+            if before.get("") == after.get(""):
+                break
+        return list(self._touched(before, after, known))
 
     def _touched(self, before: State, after: State, known: frozenset[str]) -> Iterator[Touched]:
         for name in sorted({*before, *after}):
@@ -625,11 +645,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
                 continue
             identifier = sql.Identifier(schema, table)
             found: dict[int, list[str]] = {}
-            rows = owner.execute(
-                sql.SQL(
-                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*) from {} as t"
-                ).format(identifier)
-            )
+            rows = owner.execute(_PLACES.format(identifier, world.began))
             for oid, place, row in rows:
                 whose = world.whose(name, row)
                 if whose and label not in whose:
