@@ -206,7 +206,7 @@ def load(
         migrations=migrations,
         before=before,
         seed=seeds or project.seed,
-        seed_is_the_projects=not seeds,
+        seed_is_the_projects=not seeds and bool(project.seed),
         rows=rows,
         pg=chosen_pg,
         pg_version=None if version is None else _major(version),

@@ -84,8 +84,11 @@ with wanted as materialized (
                 ) as extra
             from pg_catalog.pg_db_role_setting as s
             join pg_catalog.pg_roles as r on s.setrole operator(pg_catalog.=) r.oid
+            left join pg_catalog.pg_database as d on s.setdatabase operator(pg_catalog.=) d.oid
             cross join lateral pg_catalog.unnest(s.setconfig) as entry
-            where r.rolname operator(pg_catalog.=) %(login)s::pg_catalog.name
+            where
+                r.rolname operator(pg_catalog.=) %(login)s::pg_catalog.name
+                and (d.oid is null or d.datname operator(pg_catalog.=) pg_catalog.current_database())
         ) as exposed
         where exposed.schemas is not null
         union all

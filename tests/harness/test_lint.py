@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -432,6 +433,32 @@ def project(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return make
+
+
+UNKNOWN_TO_LINTERS = [
+    "create function public.total(integer, integer default 2) returns integer\nlanguage sql immutable\nbegin atomic\n"
+    "    select $1 + $2;\nend;\n",
+    "create procedure public.clean()\nlanguage sql\nbegin atomic\n    delete from public.notes;\nend;\n",
+]
+
+
+@pytest.mark.parametrize("text", UNKNOWN_TO_LINTERS)
+def test_what_a_linter_cannot_read_and_postgresql_takes_is_a_note(project: Callable[..., Path], text: str) -> None:
+    where = project(_1_notes=SCHEMA, _2_new=text)
+    done = run("--report", "json=report.json", cwd=where)
+    assert done.returncode == 0, done.stdout
+    assert "sqlfluff-PRS" not in done.stdout
+    assert re.search(r"note  migrations/2_new\.sql:[13]: sqlfluff cannot read lines? [13] to", done.stdout)
+    assert [note for note in json.loads((where / "report.json").read_text())["notes"] if "cannot read" in note]
+
+
+def test_so_it_is_with_squawk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = {"file": "1_a.sql", "line": 2, "line_end": 4, "level": "Error", "message": "expected", "help": None}
+    other = {**said, "rule_name": "ban-drop-column", "line": 0}
+    monkeypatch.setattr(linters, "_json", lambda *_: [{**said, "rule_name": "syntax-error"}, other])
+    unread, found = linters.squawk((), tmp_path, 18)
+    assert (unread.severity, unread.location, "lines 3 to 5" in unread.observed) == ("note", "1_a.sql:3", True)
+    assert (found.severity, found.rule) == ("error", "squawk-ban-drop-column")
 
 
 LOWERED = "alter table public.notes disable row level security;\n"
