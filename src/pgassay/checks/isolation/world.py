@@ -296,12 +296,13 @@ class World:
                 for claims in self._forged(forged)
             ),
             self.member("A", "member of A", member),
-            *self._with_claims(),
+            *self._strangers_with_claims(),
+            *self._with_claims("A"),
         ]
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
-        self.entitled = [*self._by_role("B"), *self._invited("B"), *self._staff()]
+        self.entitled = [*self._by_role("B"), *self._with_claims("B"), *self._invited("B"), *self._staff()]
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
@@ -379,14 +380,21 @@ class World:
             claims |= nested(self.tenancy.member.path, str(self.tenants.ids[label]))
         return Actor(name or f"member of {label}", frozenset(label), self._signed_in(user, **claims), user)
 
-    def _with_claims(self) -> Iterator[Actor]:
-        """A stranger and a member with each kind of token that the schema tells from the usual one."""
+    @cached_property
+    def _tokens(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The kinds of token that the schema tells from the usual one: what each is, and its claims."""
         sources = " ".join(source for (source,) in self.ask(_SOURCES))
-        for words, (what, claims) in _KINDS_OF_TOKENS.items():
-            if any(word in sources for word in words):
-                stranger = self._signed_in(self._stranger, **claims)
-                yield Actor(f"stranger, {what}", frozenset(), stranger, self._stranger, shown=False)
-                yield replace(self.member("A", f"member of A, {what}", **claims), shown=False)
+        return [kind for words, kind in _KINDS_OF_TOKENS.items() if any(word in sources for word in words)]
+
+    def _with_claims(self, label: str) -> Iterator[Actor]:
+        """A member with each kind of token."""
+        for what, claims in self._tokens:
+            yield replace(self.member(label, f"member of {label}, {what}", **claims), shown=False)
+
+    def _strangers_with_claims(self) -> Iterator[Actor]:
+        for what, claims in self._tokens:
+            stranger = self._signed_in(self._stranger, **claims)
+            yield Actor(f"stranger, {what}", frozenset(), stranger, self._stranger, shown=False)
 
     def _signed_in(self, user: UUID, **claims: Any) -> Identity:
         """The token that a user gets at sign-in, with more ``claims``; those of the metadata come besides."""
