@@ -9,12 +9,21 @@ grant usage on schema pgassay to public;
 create table pgassay.stand_ins (
     name text not null,
     script text not null,
+    -- the schema that the control file of the extension names, which it then is in
+    home text,
     -- without a superuser there is no entry in pg_extension
     made boolean not null default false,
     constraint stand_ins_pkey primary key (name)
 );
 
-revoke all on pgassay.stand_ins from public;
+-- What was handed to pg_tle or to database.dev: of an extension without a script, nothing is there.
+create table pgassay.packages (
+    name text not null,
+    script text,
+    constraint packages_pkey primary key (name)
+);
+
+revoke all on pgassay.stand_ins, pgassay.packages from public;
 
 -- Whether a statement about this extension goes through the functions below, and not to the server as it is.
 create function pgassay.takes(extension_name text) returns boolean
@@ -51,8 +60,37 @@ select
                 from pg_catalog.pg_available_extension_versions as v
                 where v.name = extension_name and v.trusted
             )
-        else exists (select from pgassay.stand_ins as s where s.name = extension_name)
+        else
+            exists (select from pgassay.stand_ins as s where s.name = extension_name)
+            or exists (select from pgassay.packages as p where p.name = extension_name)
     end
+$$;
+
+create function pgassay.keep_package(package_name text, package_script text) returns void
+language sql security definer
+set search_path = ''
+as $$
+insert into pgassay.packages as p (name, script) values (package_name, package_script)
+on conflict on constraint packages_pkey do update set script = excluded.script
+$$;
+
+create function pgassay.forget_package(package_name text) returns boolean
+language sql security definer
+set search_path = ''
+as $$
+with gone as (delete from pgassay.packages as p where p.name = package_name returning p.name)
+
+select exists (select from gone)
+$$;
+
+-- The SQL that pg_tle was given for an extension that nothing else is there for; null where there is none.
+create function pgassay.package_script(extension_name text) returns text
+language sql stable security definer
+set search_path = ''
+as $$
+select p.script
+from pgassay.packages as p
+where p.name = extension_name and not exists (select from pgassay.stand_ins as s where s.name = p.name)
 $$;
 
 -- Those of the names whose extension is a stand-in here.
@@ -60,16 +98,11 @@ create function pgassay.stand_ins_among(names text[]) returns text[]
 language sql stable security definer
 set search_path = ''
 as $$
-select coalesce(array_agg(s.name order by s.name), '{}')
-from pgassay.stand_ins as s
+select coalesce(array_agg(n.name order by n.name), '{}')
+from (select distinct unnest(names)) as n (name)
 where
-    s.name = any(names)
-    and (
-        s.made
-        or exists (
-            select from pg_catalog.pg_extension as e where e.extname = s.name and e.extversion = 'stand-in'
-        )
-    )
+    exists (select from pgassay.stand_ins as s where s.name = n.name and s.made)
+    or exists (select from pg_catalog.pg_extension as e where e.extname = n.name and e.extversion = 'stand-in')
 $$;
 
 -- Make functions that raise an error. Each is given as "name(arguments) returns type", in the schema searched first.
@@ -217,8 +250,33 @@ from (
     select 'pg_catalog.pg_opclass'::regclass, c.oid from pg_catalog.pg_opclass as c
     union all
     select 'pg_catalog.pg_cast'::regclass, c.oid from pg_catalog.pg_cast as c
+    union all
+    select 'pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid from pg_catalog.pg_foreign_data_wrapper as w
 ) as m
 where m.oid > entered;
+$$;
+
+-- Let the migrating role make servers with the foreign-data wrappers of an extension, as the platform does.
+create function pgassay.give_wrappers(extension_name text) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    owner constant oid := (select d.datdba from pg_catalog.pg_database as d where d.datname = current_database());
+    wrapper text;
+begin
+    for wrapper in
+        select w.fdwname
+        from pg_catalog.pg_foreign_data_wrapper as w
+        inner join pg_catalog.pg_depend as d
+            on d.objid = w.oid and d.classid = 'pg_catalog.pg_foreign_data_wrapper'::regclass
+        inner join pg_catalog.pg_extension as e
+            on d.refobjid = e.oid and d.refclassid = 'pg_catalog.pg_extension'::regclass
+        where e.extname = extension_name
+    loop
+        execute format('grant usage on foreign data wrapper %I to %s with grant option', wrapper, owner::regrole);
+    end loop;
+end;
 $$;
 
 -- Make a stand-in, also of an extension that the server has.
@@ -230,7 +288,9 @@ as $$
 declare
     owner constant oid := (select d.datdba from pg_catalog.pg_database as d where d.datname = current_database());
     schema constant text := quote_ident(schema_name);
-    script constant text := (select s.script from pgassay.stand_ins as s where s.name = extension_name);
+    -- of a package there is none: it is entered, and is empty
+    script constant text
+    := coalesce((select s.script from pgassay.stand_ins as s where s.name = extension_name), 'select');
     entered oid;
     made_schema text;
 begin
@@ -257,11 +317,19 @@ begin
 
     perform pgassay.enter_stand_in(entered, extension_name, schema_name, owner);
 
-    for made_schema in select n.nspname from pg_catalog.pg_namespace as n where n.oid > entered loop
+    for made_schema in
+        select n.nspname
+        from pg_catalog.pg_namespace as n
+        where
+            n.oid > entered
+            or n.nspname = (select s.home from pgassay.stand_ins as s where s.name = extension_name)
+    loop
         execute format('grant all on schema %I to %s with grant option', made_schema, owner::regrole);
         execute format('grant all on all tables in schema %I to %s with grant option', made_schema, owner::regrole);
         execute format('grant all on all sequences in schema %I to %s with grant option', made_schema, owner::regrole);
     end loop;
+
+    perform pgassay.give_wrappers(extension_name);
 end;
 $$;
 
@@ -278,7 +346,13 @@ language plpgsql security definer
 set search_path = ''
 as $$
 declare
-    schema constant text := coalesce(schema_name, caller_schema);
+    -- a dump has set an empty path; "extensions" is where the platform has most
+    schema constant text := coalesce(
+        schema_name,
+        (select s.home from pgassay.stand_ins as s where s.name = extension_name),
+        caller_schema,
+        'extensions'
+    );
 begin
     if not pgassay.takes(extension_name) then
         raise exception 'extension "%" is not available', extension_name using errcode = 'feature_not_supported';
@@ -300,22 +374,21 @@ begin
         extension_name not in ('pg_cron', 'pg_net', 'supabase_vault')
         and exists (select from pg_catalog.pg_available_extensions as a where a.name = extension_name)
     then
-        perform set_config('search_path', quote_ident(caller_schema), true);
+        perform set_config('search_path', quote_ident(coalesce(caller_schema, 'extensions')), true);
         execute format('create extension %I', extension_name)
         || case when schema_name is null then '' else format(' schema %I', schema_name) end
         || case when version is null then '' else format(' version %L', version) end
         || case when cascades then ' cascade' else '' end;
 
+        perform pgassay.give_wrappers(extension_name);
         return;
     end if;
 
-    if schema is null then
-        raise exception 'no schema has been selected to create in' using errcode = 'invalid_schema_name';
-    end if;
-
-    -- the control files of some name a schema of their own, which these make
+    -- a schema that the control file names is made by the script
     if
-        extension_name not in ('pgmq', 'pgsodium', 'pg_net', 'pg_tle')
+        not exists (
+            select from pgassay.stand_ins as s where s.name = extension_name and (s.home = schema or s.name = 'pg_net')
+        )
         and not exists (select from pg_catalog.pg_namespace as n where n.nspname = schema)
     then
         raise exception 'schema "%" does not exist', schema using errcode = 'invalid_schema_name';
@@ -431,6 +504,9 @@ begin
         'pgassay.move_extension(text, text), '
         'pgassay.update_extension(text, text), '
         'pgassay.comment_on_extension(text, text), '
+        'pgassay.keep_package(text, text), '
+        'pgassay.forget_package(text), '
+        'pgassay.package_script(text), '
         'pgassay.drop_extension(text, boolean, boolean) '
         'to %I',
         owner

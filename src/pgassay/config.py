@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pgassay import config_toml
 from pgassay.errors import ConfigError
 
 BACKENDS = ("auto", "container", "embedded", "system")
@@ -144,6 +145,7 @@ class Config:
     migrations: Path | None = None
     before: tuple[Path, ...] = ()
     seed: tuple[Path, ...] = ()
+    seed_is_the_projects: bool = False
     rows: tuple[Path, ...] = ()
     pg: str = "auto"
     pg_version: int | None = None
@@ -224,15 +226,17 @@ def load(
             f"An image ({image}) goes with the backend container, but the backend asked for is {chosen_pg}."
         )
     version = pg_version or environ.get("PGASSAY_PG_VERSION") or table.get("pg_version")
+    project = config_toml.read(migrations, OLDEST_MAJOR)
     return Config(
         root=root,
         migrations=migrations,
         before=before,
-        seed=seeds,
+        seed=seeds or project.seed,
+        seed_is_the_projects=not seeds and bool(project.seed),
         rows=rows,
         pg=chosen_pg,
         pg_version=None if version is None else _major(version),
-        project_version=_supabase_version(migrations),
+        project_version=project.major,
         pg_image=image,
         relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
         tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,
@@ -487,18 +491,6 @@ def _member(text: str, where: str) -> Membership | Claim | None:
             'a claim of the JWT, as "claim:app_metadata.org_id", or "self" where each user is a tenant.',
         )
     return Membership(_relation(member["table"], where), member["tenant"].strip(), member["user"].strip())
-
-
-def _supabase_version(migrations: Path | None) -> int | None:
-    """``[db] major_version`` of the ``config.toml`` beside the folder of migrations, as the Supabase CLI reads it."""
-    file = None if migrations is None else migrations.parent / "config.toml"
-    if file is None or not file.is_file():
-        return None
-    try:
-        version = tomllib.loads(file.read_text(encoding="utf-8")).get("db", {}).get("major_version")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ConfigError(f"{file} is not a valid config.toml: {error}") from error
-    return None if version is None else _major(version)
 
 
 def _shown(path: Path, cwd: Path) -> str:

@@ -6,6 +6,7 @@ go into every template; ``extensions/*.sql`` are the stand-ins for extensions th
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,12 @@ from pgassay.servers.server import MADE_BY_PGASSAY, Server
 
 API_ROLES = ("anon", "authenticated", "service_role")
 AUTHENTICATOR = "authenticator"
+SETTINGS = (
+    "deadlock_timeout", "log_lock_waits", "log_min_duration_statement", "log_min_messages",
+    "log_parameter_max_length", "log_replication_commands", "log_statement", "log_temp_files",
+    "session_replication_role", "track_functions", "track_io_timing", "wal_compression",
+)  # fmt: skip
+"""Settings without a prefix that the platform lets the migrating role give (supautils.conf of supabase/postgres)."""
 _OWNER = "postgres"
 _OTHER_OWNER = "pgassay_owner"
 _SETUP_LOCK = 0x70676173736180
@@ -54,6 +61,7 @@ def prepare(server: Server, *, timeout: float | None = None) -> Server:
             connection.execute((folder() / "cluster.sql").read_bytes())
             owner = _choose_owner(connection, server)
             _close_the_way_out(connection, server)
+            _let_set(connection, server, owner)
         except psycopg.errors.InsufficientPrivilege as error:
             missing = [name for name in (*API_ROLES, AUTHENTICATOR) if name not in before]
             raise Unavailable(
@@ -71,15 +79,29 @@ def apply(connection: Connection, owner: str) -> None:
     connection.execute((folder() / "extensions.sql").read_bytes())
     texts = {file.stem: file.read_text(encoding="utf-8") for file in _stand_ins()}
     connection.execute(
-        "insert into pgassay.stand_ins (name, script) select * from unnest(%s::text[], %s::text[])",
-        [list(texts), list(texts.values())],
+        "insert into pgassay.stand_ins (name, script, home) select * from unnest(%s::text[], %s::text[], %s::text[])",
+        [list(texts), list(texts.values()), [_home(text) for text in texts.values()]],
     )
     for file in sorted((folder() / "database").glob("*.sql")):
         connection.execute(file.read_bytes())
 
 
+def provide(owner: Connection, extension: str, schema: str) -> None:
+    """Make an extension that nobody has asked for, the server's own or a stand-in, unless it is there or cannot be."""
+    taken = owner.execute("select pgassay.takes(%s)", [extension]).fetchone()
+    if taken is not None and taken[0]:
+        with contextlib.suppress(psycopg.Error):
+            owner.execute("select pgassay.create_extension(%s, %s, null, null, false, true)", [extension, schema])
+
+
 def _stand_ins() -> list[Path]:
     return sorted((folder() / "extensions").glob("*.sql"))
+
+
+def _home(script: str) -> str | None:
+    """The schema that a stand-in is always in, as its second line says."""
+    _, _, rest = script.partition("\n-- schema: ")
+    return rest.split("\n", 1)[0] or None
 
 
 def roles(connection: Connection) -> frozenset[str]:
@@ -141,6 +163,16 @@ def _close_the_way_out(connection: Connection, server: Server) -> None:
         connection.execute(
             "update pg_catalog.pg_authid set rolsuper = true where rolname in "
             "('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')"
+        )
+
+
+def _let_set(connection: Connection, server: Server, owner: str) -> None:
+    """Let the owner give settings that PostgreSQL reserves for superusers, and Supabase gives to ``postgres``."""
+    if server.ours and server.superuser:
+        connection.execute(
+            sql.SQL("grant set on parameter {} to {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, SETTINGS)), sql.Identifier(owner)
+            )
         )
 
 

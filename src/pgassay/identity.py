@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, LiteralString, Self
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 from psycopg import sql
@@ -23,6 +25,10 @@ from pgassay.patience import PatientConnection, Stopped
 from pgassay.placeholders import escaped
 
 _CLAIMS = "request.jwt.claims"
+_TOKEN_SECONDS = 3600
+_KEY_SECONDS = 10 * 365 * 24 * 3600
+_SESSIONS = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
+_ISSUER = "http://127.0.0.1:54321/auth/v1"
 _BLOCK = "begin", "rollback"
 _MARK, _BACK = "savepoint pgassay_attempt", "rollback to pgassay_attempt"
 _SAVEPOINT = _MARK, f"{_BACK}; release pgassay_attempt"
@@ -54,6 +60,37 @@ with wanted as materialized (
             r.rolname operator(pg_catalog.=) any(array[%(login)s, %(role)s]::pg_catalog.name[])
             and (d.oid is null or d.datname operator(pg_catalog.=) pg_catalog.current_database())
             and entry operator(pg_catalog.!~~) '%%_preload_libraries=%%'
+        union all
+        -- PostgREST sets a path of the schemas that it exposes; its usual one is the database's
+        select
+            'search_path',
+            (
+                select pg_catalog.string_agg(pg_catalog.quote_ident(pg_catalog.btrim(w.part)), ', ' order by w.position)
+                from pg_catalog.string_to_table(
+                    exposed.schemas operator(pg_catalog.||) ',' operator(pg_catalog.||) exposed.extra, ','
+                ) with ordinality as w (part, position)
+            ),
+            false, false, false, -1
+        from (
+            select
+                pg_catalog.max(pg_catalog.substr(entry, 18)) filter (
+                    where entry operator(pg_catalog.~~) 'pgrst.db_schemas=%%'
+                ) as schemas,
+                coalesce(
+                    pg_catalog.max(pg_catalog.substr(entry, 28)) filter (
+                        where entry operator(pg_catalog.~~) 'pgrst.db_extra_search_path=%%'
+                    ),
+                    'public, extensions'
+                ) as extra
+            from pg_catalog.pg_db_role_setting as s
+            join pg_catalog.pg_roles as r on s.setrole operator(pg_catalog.=) r.oid
+            left join pg_catalog.pg_database as d on s.setdatabase operator(pg_catalog.=) d.oid
+            cross join lateral pg_catalog.unnest(s.setconfig) as entry
+            where
+                r.rolname operator(pg_catalog.=) %(login)s::pg_catalog.name
+                and (d.oid is null or d.datname operator(pg_catalog.=) pg_catalog.current_database())
+        ) as exposed
+        where exposed.schemas is not null
         union all
         select g.name, g.value, true, false, false, g.position
         from
@@ -91,23 +128,74 @@ class Identity:
 
     @classmethod
     def user(cls, user_id: UUID | str, **claims: Any) -> Identity:
-        """A signed-in user: the role ``authenticated`` with ``sub`` and more ``claims``, as ``email="a@b.c"``."""
-        return cls.of("authenticated", {"sub": str(user_id), "aud": "authenticated", **claims})
+        """A signed-in user: the role ``authenticated``, and the claims of a token of Supabase Auth.
+
+        ``claims`` replace these or come besides, as ``email="a@b.c"`` or ``aal="aal2"``; those in ``app_metadata``
+        come beside the provider that every token has there.
+        """
+        now = int(time.time())
+        methods = ["password", "totp"] if claims.get("aal") == "aal2" else ["password"]
+        usual: dict[str, Any] = {
+            "iss": _ISSUER,
+            "sub": str(user_id),
+            "aud": "authenticated",
+            "exp": now + _TOKEN_SECONDS,
+            "iat": now,
+            "email": "",
+            "phone": "",
+            "app_metadata": {"provider": "email", "providers": ["email"]},
+            "user_metadata": {},
+            "role": "authenticated",
+            "aal": "aal1",
+            "amr": [{"method": method, "timestamp": now} for method in methods],
+            "session_id": str(uuid5(_SESSIONS, str(user_id))),
+            "is_anonymous": False,
+        }
+        if isinstance(of_platform := claims.get("app_metadata"), dict):
+            claims["app_metadata"] = {**usual["app_metadata"], **of_platform}
+        return cls.of("authenticated", {**usual, **claims})
 
     @classmethod
     def anon(cls, **claims: Any) -> Identity:
-        """A caller who has not signed in: the role ``anon``."""
-        return cls.of("anon", claims)
+        """A caller who has not signed in: the role ``anon``, and the claims of the project's key for it."""
+        return cls.of("anon", {**_of_a_key(), **claims})
 
     @classmethod
     def service_role(cls, **claims: Any) -> Identity:
         """The application's own back end: the role ``service_role``, which row level security does not hold."""
-        return cls.of("service_role", claims)
+        return cls.of("service_role", {**_of_a_key(), **claims})
 
     @classmethod
     def of(cls, role: str, claims: dict[str, Any]) -> Identity:
         """Any role with these claims, and a claim ``role``."""
         return cls(role, json.dumps({"role": role, **claims}))
+
+    @cached_property
+    def request(self) -> dict[str, str]:
+        """What PostgREST sets for a request besides the claims: method, path, headers and cookies."""
+        parts = [json.dumps({"alg": "HS256", "typ": "JWT"}), self.claims, "not a signature"]
+        token = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+        headers = {
+            "host": "127.0.0.1:54321",
+            "user-agent": "pgassay",
+            "accept": "*/*",
+            "content-type": "application/json",
+            "authorization": f"Bearer {token}",
+            "apikey": token,
+            "x-client-info": "supabase-js/2.0.0",
+            "x-forwarded-for": "203.0.113.7, 203.0.113.7",
+            "x-real-ip": "203.0.113.7",
+        }
+        return {
+            "request.method": "POST",
+            "request.path": "/",
+            "request.headers": json.dumps(headers),
+            "request.cookies": "{}",
+        }
+
+
+def _of_a_key() -> dict[str, Any]:
+    return {"iss": "supabase", "exp": int(time.time()) + _KEY_SECONDS}
 
 
 @dataclass(frozen=True)
@@ -141,6 +229,8 @@ class Session(PatientConnection[TupleRow]):
     """
 
     ended_transaction = False
+    _examples = 0
+    """How many examples are under way, one in another."""
 
     def as_user(self, user_id: UUID | str, **claims: Any) -> AbstractContextManager[Self]:
         """Be a signed-in user. See `Identity.user`."""
@@ -157,6 +247,31 @@ class Session(PatientConnection[TupleRow]):
     def as_role(self, role: str, claims: dict[str, Any] | str) -> AbstractContextManager[Self]:
         """Be any role with these claims and a claim ``role``; a string is taken as the raw text of the claims."""
         return self.acting_as(Identity(role, claims) if isinstance(claims, str) else Identity.of(role, claims))
+
+    def take_requests(self) -> None:
+        """Have from now on what a request of the application's back end has set, but for its claims.
+
+        For whoever makes rows as the application would: triggers read the headers.
+        """
+        for name, value in Identity.service_role().request.items():
+            self._cursor().execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
+
+    def commit(self) -> None:
+        """See psycopg. A test whose transaction is rolled back after it cannot: raises `EndedTransaction`."""
+        self._refuse_in_an_example()
+        super().commit()
+
+    def rollback(self) -> None:
+        """See psycopg. A test whose transaction is rolled back after it cannot: raises `EndedTransaction`."""
+        self._refuse_in_an_example()
+        super().rollback()
+
+    def _refuse_in_an_example(self) -> None:
+        if self._examples:
+            raise EndedTransaction(
+                "The test would end the transaction that is rolled back after it.",
+                hint="A test that commits, or rolls back as a whole, takes the fixture clone.",
+            )
 
     @contextmanager
     def acting_as(self, identity: Identity) -> Iterator[Self]:
@@ -259,6 +374,15 @@ class Session(PatientConnection[TupleRow]):
         At the outermost level this is a transaction, within one it is a savepoint: a few tenths of a millisecond. For
         one example of a property test, or one run of a state machine.
         """
+        self._examples += 1
+        try:
+            with self._undone():
+                yield self
+        finally:
+            self._examples -= 1
+
+    @contextmanager
+    def _undone(self) -> Iterator[Self]:
         if self.info.transaction_status != TransactionStatus.IDLE:
             with self.transaction(force_rollback=True):
                 yield self
@@ -298,7 +422,7 @@ class Session(PatientConnection[TupleRow]):
 
     def _given(self, identity: Identity) -> dict[str, str]:
         """What is set of an identity after the settings of its role."""
-        given = {_CLAIMS: identity.claims}
+        given = {**identity.request, _CLAIMS: identity.claims}
         if self._may_change_user:
             given["session_authorization"] = AUTHENTICATOR
         given["role"] = identity.role  # last: who it may be depends on the session's user

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,13 +17,19 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from pgassay.errors import MigrationError
-from pgassay.extensions import Extensions
 from pgassay.patience import Stopped
+from pgassay.substitutes import Substitutes
 
 # https://supabase.com/docs/guides/deployment/database-migrations: files with another name are passed over
 _FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")
-_TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort", "prepare transaction")
+_TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort")
+_DATA = ("insert", "update", "delete", "select", "with", "values", "merge", "table", "copy")
+"""Verbs of statements about rows, of which a file may have any number: nothing has to be known of them."""
+_WRITES = ("insert", "update", "delete")
+_AT_ONCE = 200
+"""So many statements that write rows go in one message: a file may have thousands."""
 _SHOWN_LINES = 12
+_WORD = re.compile(r"\w*")
 
 Connection = psycopg.Connection[Any]
 
@@ -51,7 +58,8 @@ class Applied:
     """A script that went in: in ``seconds``, in one transaction or, where that is impossible, in ``autocommit``.
 
     ``stand_ins`` names the extensions that it asked for and the server lacks, ``left_out`` the indexes that those
-    cannot make.
+    cannot make, ``without`` what else was left out. ``refused`` is what the platform would not have taken, each with
+    its line.
     """
 
     script: Script
@@ -59,6 +67,8 @@ class Applied:
     autocommit: bool
     stand_ins: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    refused: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,27 @@ class Statement:
     def code_line(self) -> int:
         """The line of its first word."""
         return self.line + _code_offset(self.text)
+
+    @cached_property
+    def verb(self) -> str:
+        """Its first word, in lower case."""
+        return _first_word(self.text).lower()
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Its tokens in lower case, without comments; none where it cannot be read."""
+        return _words(self.text)
+
+    @cached_property
+    def node(self) -> Any:
+        """The statement as the parser reads it; None where it is about rows, cannot be read, or is several."""
+        if self.verb in _DATA:
+            return None
+        try:
+            (parsed,) = postgast.parse(self.text).stmts
+        except (postgast.PgQueryError, ValueError):
+            return None
+        return parsed.stmt
 
 
 class Watch(Protocol):
@@ -88,7 +119,9 @@ class Watch(Protocol):
 
 
 def discover(path: Path) -> Folder:
-    """Read the migrations in ``path`` as the Supabase CLI does: named ``<digits>_<name>.sql``, sorted by name.
+    """Read the migrations in ``path`` as the Supabase CLI does: named ``<digits>_<name>.sql``, sorted by version.
+
+    Versions are compared as text: ``1`` comes before ``10``, and that before ``9`` (seen with version 3.1 of the CLI).
 
     Raises `MigrationError` when there are none, when two have the same version, or one is not UTF-8.
     """
@@ -109,6 +142,7 @@ def discover(path: Path) -> Folder:
             )
         by_version[version] = file.name
         migrations.append(_read(file, version))
+    migrations.sort(key=lambda script: script.version or "")
     if not migrations:
         raise MigrationError(
             f"There are no migrations in {path}"
@@ -141,11 +175,11 @@ def apply(
     """
     started = time.perf_counter()
     statements = split(script.sql)
-    autocommit = any(_is_transaction_control(statement.text) for statement in statements)
+    autocommit = any(map(_is_transaction_control, statements))
     if not autocommit:
         try:
             with connection.transaction():
-                extensions = _run(connection, script, statements, watch)
+                substitutes = _run(connection, script, statements, watch)
                 then()
         except MigrationError as error:
             if not isinstance(error.__cause__, psycopg.errors.ActiveSqlTransaction):
@@ -157,7 +191,7 @@ def apply(
             raise MigrationError(f"{script.path}: at its commit: {error.why}", hint=error.hint) from error
     if autocommit:
         try:
-            extensions = _run(connection, script, statements, watch)
+            substitutes = _run(connection, script, statements, watch)
         except MigrationError as error:
             raise MigrationError(
                 f"{error.message}\n\n{script.name} cannot run in one transaction: what stands before this statement in "
@@ -168,9 +202,17 @@ def apply(
             connection.rollback()
             raise MigrationError(f"{script.name} begins a transaction and does not end it.")
         then()
-    stand_ins = extensions.stand_ins
+    stand_ins = substitutes.stand_ins
     connection.execute("reset all")
-    return Applied(script, time.perf_counter() - started, autocommit, stand_ins, tuple(extensions.left_out))
+    return Applied(
+        script,
+        time.perf_counter() - started,
+        autocommit,
+        stand_ins,
+        tuple(substitutes.left_out),
+        tuple(substitutes.without),
+        tuple(substitutes.refused),
+    )
 
 
 def statements(text: str) -> list[str]:
@@ -200,65 +242,126 @@ def split(text: str) -> list[Statement]:
 
     The server's simple protocol takes several statements at once.
     """
+    return list(_split(text))
+
+
+@lru_cache(maxsize=64)
+def _split(text: str) -> tuple[Statement, ...]:
     try:
         parts: Sequence[str] = postgast.split(text)
     except postgast.PgQueryError:
         parts = [text]
     statements = []
-    position = 0
+    position = counted = 0
+    line = 1
     for part in parts:
         position = text.index(part, position)
         body = part.lstrip()
         start = position + len(part) - len(body)
-        statements.append(Statement(body, text.count("\n", 0, start) + 1))
-        position += len(part)
-    return statements
+        line += text.count("\n", counted, start)
+        statements.append(Statement(body, line))
+        position, counted = position + len(part), start
+    return tuple(statements)
 
 
-def _run(connection: Connection, script: Script, statements: Iterable[Statement], watch: Watch | None) -> Extensions:
-    extensions = Extensions(connection, script.sql)
+def _run(connection: Connection, script: Script, statements: Sequence[Statement], watch: Watch | None) -> Substitutes:
+    substitutes = Substitutes(connection)
     if watch is not None:
         watch.begin()
-    for statement in statements:
-        if _copies_to_client(statement.text):
-            line = statement.code_line
-            raise MigrationError(
-                f"{script.path}:{line}: COPY from stdin or to stdout does not work in a migration:\n\n"
-                + _excerpt(statement, line),
-                hint="Write rows as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
-            )
-        if _words(statement.text)[:2] in (["create", "database"], ["drop", "database"]):
-            line = statement.line + _code_offset(statement.text)
-            raise MigrationError(
-                f"{script.path}:{line}: a migration belongs to one database, and this makes or drops another:\n\n"
-                + _excerpt(statement, line)
-            )
-        calls = None
+    for several, group in _in_groups(statements):
         try:
-            calls = extensions.calls(statement.text)
-            if watch is None or _is_transaction_control(statement.text):
-                _send(connection, extensions, statement, calls)
-            else:
-                _send_watched(connection, extensions, statement, calls, watch)
+            if several and watch is None and _sent_at_once(connection, group):
+                continue
         except psycopg.Error as error:
-            raise _explained(error, script, statement, as_written=not calls) from error
+            raise _explained(error, script, group[0], as_written=False) from error
         except Stopped as error:
-            raise _stopped(error, script, statement) from error
-    return extensions
+            raise _stopped(error, script, group[0]) from error
+        for statement in group:
+            _run_one(connection, script, statement, substitutes, watch)
+    return substitutes
 
 
-def _send(connection: Connection, extensions: Extensions, statement: Statement, calls: Sequence[sql.Composed]) -> None:
+def _run_one(
+    connection: Connection, script: Script, statement: Statement, substitutes: Substitutes, watch: Watch | None
+) -> None:
+    _refuse_what_no_migration_does(script, statement)
+    calls: Sequence[sql.Composed] = ()
+    try:
+        if statement.node is not None:
+            calls = substitutes.calls(statement.node, statement.code_line)
+        if watch is None or _is_transaction_control(statement):
+            _send(connection, substitutes, statement, calls)
+        else:
+            _send_watched(connection, substitutes, statement, calls, watch)
+    except psycopg.Error as error:
+        raise _explained(error, script, statement, as_written=not calls) from error
+    except Stopped as error:
+        raise _stopped(error, script, statement) from error
+
+
+def _in_groups(statements: Sequence[Statement]) -> Iterator[tuple[bool, Sequence[Statement]]]:
+    """The statements in order, those that write rows up to so many at once, and whether it is such a group."""
+    for writes, found in itertools.groupby(statements, lambda statement: statement.verb in _WRITES):
+        group = list(found)
+        if not writes:
+            yield False, group
+        for first in range(0, len(group) if writes else 0, _AT_ONCE):
+            yield True, group[first : first + _AT_ONCE]
+
+
+def _sent_at_once(connection: Connection, group: Sequence[Statement]) -> bool:
+    """Send statements that write rows in one message; False, and nothing is done, where one fails, or all take long.
+
+    Sent one after the other, they then tell which one it is. Raises the error only where the session is lost.
+    """
+    if len(group) == 1 or connection.info.transaction_status != TransactionStatus.INTRANS:
+        return False
+    try:
+        with connection.transaction():
+            connection.execute("\n;\n".join(statement.text for statement in group).encode())
+    except (psycopg.Error, Stopped):
+        if connection.closed:
+            raise
+        return False
+    return True
+
+
+def _refuse_what_no_migration_does(script: Script, statement: Statement) -> None:
+    if _copies_to_client(statement):
+        line = statement.code_line
+        raise MigrationError(
+            f"{script.path}:{line}: COPY from stdin or to stdout does not work in a migration:\n\n"
+            + _excerpt(statement, line),
+            hint="Write rows as INSERT (pg_dump --inserts does): supabase db push takes no COPY either.",
+        )
+    if statement.verb in ("create", "drop") and statement.words[1:2] == ["database"]:
+        line = statement.code_line
+        raise MigrationError(
+            f"{script.path}:{line}: a migration belongs to one database, and this makes or drops another:\n\n"
+            + _excerpt(statement, line)
+        )
+
+
+def _send(
+    connection: Connection, substitutes: Substitutes, statement: Statement, calls: Sequence[sql.Composed]
+) -> None:
     for call in calls:
         connection.execute(call)
-    if not calls:
-        with extensions.leaving_out(statement.text):
-            # bytes: the text is a file of the user's, sent as it is, and without parameters
-            connection.execute(statement.text.encode())
+    if calls:
+        return
+    text = statement.text.encode()  # bytes: the text is a file of the user's, sent as it is, and without parameters
+    if statement.node is None:
+        connection.execute(text)
+        return
+    with substitutes.executing(statement.node):
+        connection.execute(text)
+    for call in substitutes.afterwards(statement.node):
+        connection.execute(call)
 
 
 def _send_watched(
     connection: Connection,
-    extensions: Extensions,
+    substitutes: Substitutes,
     statement: Statement,
     calls: Sequence[sql.Composed],
     watch: Watch,
@@ -272,13 +375,13 @@ def _send_watched(
     if alone:
         try:
             with connection.transaction():
-                _send(connection, extensions, statement, calls)
+                _send(connection, substitutes, statement, calls)
                 watch.look(statement, alone=True)
         except (psycopg.errors.ActiveSqlTransaction, psycopg.errors.InvalidTransactionTermination):
             pass
         else:
             return
-    _send(connection, extensions, statement, calls)
+    _send(connection, substitutes, statement, calls)
     watch.look(statement, alone=alone)
 
 
@@ -359,15 +462,44 @@ def _hint(error: psycopg.Error, statement: Statement) -> str | None:
     return None
 
 
-def _copies_to_client(text: str) -> bool:
-    words = _words(text)
-    pairs = set(itertools.pairwise(words))
-    return words[:1] == ["copy"] and not pairs.isdisjoint({("from", "stdin"), ("to", "stdout")})
+def _copies_to_client(statement: Statement) -> bool:
+    if statement.verb != "copy":
+        return False
+    pairs = set(itertools.pairwise(statement.words))
+    return not pairs.isdisjoint({("from", "stdin"), ("to", "stdout")})
 
 
-def _is_transaction_control(text: str) -> bool:
-    words = _words(text)
-    return " ".join(words[:1]) in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL
+def _is_transaction_control(statement: Statement) -> bool:
+    if statement.verb == "prepare":
+        return statement.words[1:2] == ["transaction"]
+    return statement.verb in _TRANSACTION_CONTROL
+
+
+def _first_word(text: str) -> str:
+    """The first word of a statement, after the comments before it."""
+    start = 0
+    while start < len(text):
+        if text[start].isspace():
+            start += 1
+        elif text.startswith("--", start):
+            start = (text.find("\n", start) + 1) or len(text)
+        elif text.startswith("/*", start):
+            start = _end_of_comment(text, start)
+        else:
+            break
+    return _WORD.match(text, start)[0]  # type: ignore[index]
+
+
+def _end_of_comment(text: str, start: int) -> int:
+    """The end of a comment in slashes and asterisks, which may have others in it."""
+    depth, position = 0, start
+    while position < len(text):
+        pair = text[position : position + 2]
+        depth += (pair == "/*") - (pair == "*/")
+        position += 2 if pair in ("/*", "*/") else 1
+        if not depth:
+            break
+    return position
 
 
 def _words(text: str) -> list[str]:

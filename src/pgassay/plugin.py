@@ -203,11 +203,11 @@ def pg_template(pytestconfig: pytest.Config, pg_server: Server) -> Template:
                 hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
             )
         folder = migrations.discover(config.migrations)
+        # rows for developers to look at, which config.toml alone names, are no business of a test's
+        seeds = () if config.seed_is_the_projects else migrations.scripts(config.seed)
         # The sessions of tests have all the time that they take: those who wait for a lock, or for a timeout, mean it.
         with Databases(replace(pg_server, timeout=config.timeout), Session) as patient:
-            return patient.template(
-                migrations.scripts(config.before), (*folder.migrations, *migrations.scripts(config.seed))
-            )
+            return patient.template(migrations.scripts(config.before), (*folder.migrations, *seeds))
     except PgassayError as error:
         _fail(error)
 

@@ -94,6 +94,49 @@ def test_what_the_catalog_tells_is_found_too(project: Callable[..., Path]) -> No
     assert "definer-view" not in done.stdout
 
 
+def test_what_the_platform_refuses_today_is_a_note(project: Callable[..., Path]) -> None:
+    old = "create function auth.my_role() returns text language sql as $$ select auth.jwt() ->> 'role' $$;\n"
+    old += "alter table storage.objects enable row level security;"
+    done = run("check", "--pg", "embedded", cwd=project(_1_notes=SCHEMA, _2_old=old))
+    assert done.returncode == 0, done.stdout
+    said = " ".join(done.stdout.split())
+    assert "platform-refuses" in said
+    assert "function auth.my_role (2_old.sql:1)" in said
+    assert "alter table storage.objects (2_old.sql:2)" in said
+
+
+def test_the_settings_of_postgrest_and_event_triggers_are_no_obstacle(project: Callable[..., Path]) -> None:
+    settings = "alter role authenticator set pgrst.db_pre_request to 'public.pre';\n"
+    settings += "create function public.watch() returns event_trigger language plpgsql as $$ begin end $$;\n"
+    settings += "create event trigger watch on ddl_command_end execute function public.watch();"
+    where = project(_1_notes=SCHEMA, _2_settings=settings)
+    done = run("check", "--pg", "embedded", cwd=where)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "platform-refuses" not in done.stdout
+    assert run("snapshot", "--pg", "embedded", cwd=where).returncode == 0
+    assert "function: public.watch()" in (where / "pgassay.snapshot").read_text()
+
+
+@pytest.mark.parametrize(
+    ("seed", "fails"), [("insert into public.orgs (name) values ('seeded');", False), ("oops;", True)]
+)
+def test_the_seed_of_config_toml_goes_in_and_where_it_fails_it_is_left_out(
+    tmp_path: Path, seed: str, fails: bool
+) -> None:
+    folder = tmp_path / "supabase"
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "migrations" / "1_notes.sql").write_text(SCHEMA)
+    (folder / "config.toml").write_text('[db.seed]\nsql_paths = ["./seed.sql"]')
+    (folder / "seed.sql").write_text(seed)
+    (tmp_path / "pyproject.toml").write_text(TENANCY)
+    done = run("check", "--pg", "embedded", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("config.toml names is left out, since it fails" in done.stdout) == fails
+    assert ("syntax error" in done.stdout) == fails
+    named = run("check", "--pg", "embedded", "--seed", "supabase/seed.sql", cwd=tmp_path)
+    assert named.returncode == (2 if fails else 0)
+
+
 def test_row_level_security_off_on_jobs_is_found(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "sql", tmp_path / "sql")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -379,7 +380,16 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
     assert "not valid TOML" in said
 
 
-@pytest.mark.parametrize(("text", "version"), [("[db]\nmajor_version = 17", 17), ("[db]", None), ("[api]", None)])
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("[db]\nmajor_version = 17", 17),
+        ("[db]\nmajor_version = 15.8", 15),
+        ('[db]\nmajor_version = "15.8.1.085"', 15),
+        ("[db]", None),
+        ("[api]", None),
+    ],
+)
 def test_supabases_config_toml_names_the_version_of_the_project(tmp_path: Path, text: str, version: int | None) -> None:
     (tmp_path / "supabase" / "migrations").mkdir(parents=True)
     (tmp_path / "supabase" / "config.toml").write_text(text)
@@ -389,12 +399,41 @@ def test_supabases_config_toml_names_the_version_of_the_project(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("[db", "config.toml"), ('[db]\nmajor_version = "new"', "'new'"), ("db = 1", "config.toml")],
+    [
+        ("[db", "not a valid config.toml"),
+        ('[db]\nmajor_version = "new"', "[db] major_version is 'new'"),
+        ("[db]\nmajor_version = true", "[db] major_version is True"),
+        ("[db]\nmajor_version = 14.2", "PostgreSQL 14 is too old"),
+        ("db = 1", "[db] must be a table"),
+        ("[db]\nseed = 1", "[db.seed] must be a table"),
+        ('[db.seed]\nsql_paths = "seed.sql"', "[db.seed] sql_paths must be a list"),
+    ],
 )
 def test_a_config_toml_that_makes_no_sense_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "supabase" / "migrations").mkdir(parents=True)
     (tmp_path / "supabase" / "config.toml").write_text(text)
-    assert said in refusal(tmp_path)
+    words = refusal(tmp_path)
+    assert said in words
+    assert f"supabase{os.sep}config.toml" in words
+
+
+def test_the_seed_of_config_toml_is_the_seed_unless_another_one_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "supabase"
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "seeds").mkdir()
+    for name in ("seeds/b.sql", "seeds/a.sql", "last.sql", "../own.sql"):
+        (folder / name).write_text("select 1;")
+    patterns = '["./seeds/*.sql", "./seed.sql", "last.sql", "seeds/a.sql"]'
+    (folder / "config.toml").write_text(f"[db.seed]\nenabled = true\nsql_paths = {patterns}")
+    found = read(tmp_path)
+    assert [path.name for path in found.seed] == ["a.sql", "b.sql", "last.sql"]
+    assert found.seed_is_the_projects
+    named = read(tmp_path, seed=["own.sql"])
+    assert ([path.name for path in named.seed], named.seed_is_the_projects) == (["own.sql"], False)
+    (folder / "config.toml").write_text(f"[db.seed]\nenabled = false\nsql_paths = {patterns}")
+    assert read(tmp_path).seed == ()
+    (folder / "config.toml").write_text('[db.seed]\nsql_paths = ["../own.sql"]')
+    assert [path.name for path in read(tmp_path).seed] == ["own.sql"]
 
 
 def test_links_and_what_is_published_are_read_and_written_alike(tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ def test_no_request_leaves_the_database(place: Clone) -> None:
         with pytest.raises(psycopg.errors.FeatureNotSupported, match="the stand-in for pg_net cannot do"):
             owner.execute("select net.http_collect_response(1)")
         if "http" in applied.stand_ins:
-            with pytest.raises(psycopg.errors.FeatureNotSupported, match="the stand-in for http cannot do"):
-                owner.execute("select extensions.http_get('https://example.org')")
+            asked = "select status, content from extensions.http_get('https://example.org/?q=' || urlencode('a b'))"
+            assert owner.execute(asked).fetchone() == (200, None)
 
 
 EVERYTHING_ELSE = """
@@ -367,3 +367,368 @@ def test_a_stand_in_gives_what_the_extension_gives(
         bare_admin.execute(f'drop extension if exists "{name}" cascade'.encode())
         bare_admin.execute("select pgassay.make_stand_in(%s, 'public')", [name])
         assert one(bare_admin, f"select {expression}", []) == value
+
+
+def test_a_dump_that_empties_the_path_can_make_what_is_always_in_a_schema_of_its_own(place: Clone) -> None:
+    applied = apply(
+        place,
+        "select pg_catalog.set_config('search_path', '', false);\n"
+        "create extension if not exists pg_tle;\ncreate extension if not exists pgmq;\n"
+        "create extension pg_stat_statements;\n",
+    )
+    assert applied.stand_ins == stood_in(place, "pg_tle", "pgmq", "pg_stat_statements")
+    with place.connect() as owner:
+        homes = "select extname, extnamespace::regnamespace::text from pg_extension where extname = any(%s) order by 1"
+        assert owner.execute(homes, [["pg_tle", "pgmq", "pg_stat_statements"]]).fetchall() == [
+            ("pg_stat_statements", "extensions"),
+            ("pg_tle", "pgtle"),
+            ("pgmq", "pgmq"),
+        ]
+
+
+def test_a_schema_that_is_there_already_takes_the_extension_that_belongs_in_it(place: Clone) -> None:
+    apply(
+        place,
+        "create schema pgmq; create extension pgmq with schema pgmq;\n"
+        "create schema if not exists pgsodium; create extension if not exists pgsodium schema pgsodium;\n"
+        "select pgmq.create('jobs'); select pgmq.send('jobs', '{}'); drop extension pgmq cascade;\n",
+    )
+    with place.connect() as owner:
+        assert one(owner, "select to_regnamespace('pgmq') is not null and to_regclass('pgmq.meta') is null")
+        assert one(owner, "select to_regclass('pgsodium.key') is not null")
+
+
+DBDEV = """
+create extension if not exists http with schema extensions;
+create extension if not exists pg_tle;
+drop extension if exists "supabase-dbdev";
+select pgtle.uninstall_extension_if_exists('supabase-dbdev');
+select http_set_curlopt('CURLOPT_TIMEOUT_MS', '5000');
+select pgtle.install_extension(
+    'supabase-dbdev', resp.contents ->> 'version', 'PostgreSQL package manager', resp.contents ->> 'sql'
+)
+from http((
+    'GET',
+    'https://api.database.dev/rest/v1/package_versions?select=sql,version&package_name=eq.supabase-dbdev',
+    array[('apiKey', 'a key')::http_header], null, null
+)) x, lateral (select ((row_to_json(x) -> 'content') #>> '{}')::json -> 0) resp (contents);
+create extension "supabase-dbdev";
+select dbdev.install('supabase-dbdev');
+drop extension if exists "supabase-dbdev";
+create extension "supabase-dbdev";
+select dbdev.install('basejump-supabase_test_helpers');
+create extension "basejump-supabase_test_helpers" version '0.0.6';
+select pgtle.install_extension('ours', '1.0', 'of our own', $$
+create function triple(int) returns int language sql immutable as 'select $1 * 3';
+$$);
+create extension ours with schema extensions;
+"""
+
+
+def test_what_comes_by_pg_tle_is_made_as_the_owner_and_database_dev_has_nothing(place: Clone) -> None:
+    if "http" in place.server.extensions() or "pg_tle" in place.server.extensions():
+        pytest.skip("this server would ask database.dev")
+    applied = apply(place, DBDEV)
+    assert applied.stand_ins == ("basejump-supabase_test_helpers", "http", "ours", "pg_tle", "supabase-dbdev")
+    with place.connect() as owner:
+        assert one(owner, "select extensions.triple(4)") == 12
+        assert one(owner, "select proowner::regrole::text = current_user from pg_proc where proname = 'triple'")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), owner.as_user(uuid4()):
+            owner.execute("select pgassay.keep_package('mine', 'alter role postgres superuser')")
+
+
+def test_a_script_for_pg_tle_has_no_more_rights_than_its_author(place: Clone) -> None:
+    with pytest.raises(MigrationError, match=r"permission denied|must be superuser"):
+        apply(
+            place,
+            "create extension pg_tle;\n"
+            "select pgtle.install_extension('evil', '1', '', 'alter role postgres superuser');\n"
+            "create extension evil;\n",
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alter role {role} set pgrst.db_pre_request to 'public.pre';",
+        "alter role {role} set pgrst.db_schemas = 'public, api';\nnotify pgrst, 'reload config';",
+        "alter user {role} set pgrst.db_aggregates_enabled = 'true';",
+        "do $$ begin execute 'alter role {role} set pgrst.db_max_rows = ''100'' '; end $$;",
+        "alter role {role} set auto_explain.log_min_duration = 10;",
+        "alter role {role} set log_min_duration_statement = 100;",
+        "set session_replication_role = replica;\nset session_replication_role = 'origin';",
+        "begin; set local session_replication_role = 'replica'; commit;",
+        "do $$ begin set local session_replication_role = replica; end $$;",
+    ],
+)
+def test_a_setting_that_the_platform_lets_the_owner_give_can_be_given(place: Clone, text: str) -> None:
+    if not place.server.ours or not place.server.superuser:
+        pytest.skip("the owner gets no settings on a server that is not ours")
+    role = f"role_{uuid4().hex}"
+    try:
+        assert apply(place, f"create role {role};\n{text.format(role=role)}").refused == ()
+        with place.connect() as owner:
+            given = "select count(*) = 1 from pg_db_role_setting where setrole = to_regrole(%s)"
+            assert one(owner, given, [role]) == ("{role}" in text)
+    finally:
+        with place.connect_as_admin() as admin:
+            admin.execute(f"drop role if exists {role}".encode())
+
+
+def test_a_setting_of_the_applications_own_is_given_and_noted(place: Clone) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    with place.connect() as owner:
+        name = one(owner, "select current_database()")
+    applied = apply(place, f"""select 1;\nalter database "{name}" set "app.settings.jwt_secret" to 'a secret';""")
+    assert applied.refused == ((2, "setting app.settings.jwt_secret"),)
+    with place.connect() as owner:
+        assert one(owner, "select current_setting('app.settings.jwt_secret')") == "a secret"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alter role supabase_admin set pgrst.db_schemas = 'x';",
+        "alter role authenticator set session_preload_libraries = 'x';",
+        "alter role authenticator set plperl.on_init = 'x';",
+        "alter database template1 set app.x = 'y';",
+    ],
+)
+def test_no_more_settings_than_that(place: Clone, text: str) -> None:
+    with pytest.raises(MigrationError, match=r"permission denied|must be|only the settings of this"):
+        apply(place, text)
+
+
+AUTO_RLS = """
+create function public.%(name)s() returns event_trigger language plpgsql%(rights)s set search_path = 'pg_catalog' as $$
+declare made record;
+begin
+    for made in select * from pg_event_trigger_ddl_commands() where command_tag = 'CREATE TABLE' loop
+        execute format('alter table %%s enable row level security', made.object_identity);
+    end loop;
+end%(end)s$$;
+%(made)s
+create table public.afterwards (id int);
+"""
+MADE = [
+    "create event trigger t on ddl_command_end execute function public.secure();",
+    "create event trigger t on ddl_command_end when tag in ('CREATE TABLE') execute procedure secure();\n"
+    "alter event trigger t owner to postgres; comment on event trigger t is 'secures';",
+    "do $$ begin if not exists (select from pg_event_trigger where evtname = 't') then\n"
+    "create event trigger t on ddl_command_end execute function public.secure(); end if; end $$;",
+]
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("rights", ["", " security definer"])
+@pytest.mark.parametrize("end", [";\n", " -- a comment\n"])
+def test_an_event_trigger_of_the_projects_fires_for_its_owner(place: Clone, made: str, rights: str, end: str) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    apply(place, AUTO_RLS % {"name": "secure", "rights": rights, "end": end, "made": made})
+    secured = "select relrowsecurity from pg_class where oid = 'public.afterwards'::regclass"
+    with place.connect() as owner:
+        assert one(owner, secured)
+        owner.execute("drop table public.afterwards")
+    again = "alter event trigger t disable; create table public.afterwards (id int); drop event trigger t;"
+    apply(place, again)
+    with place.connect() as owner:
+        assert not one(owner, secured)
+        assert one(owner, "select count(*) from pg_event_trigger where evtname = 't'") == 0
+
+
+def test_a_function_of_an_event_trigger_that_is_replaced_is_what_is_called(place: Clone) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    apply(place, AUTO_RLS % {"name": "secure", "rights": "", "end": ";\n", "made": MADE[0]})
+    apply(
+        place,
+        "create or replace function public.secure() returns event_trigger language plpgsql as\n"
+        "$$ begin raise exception 'no more tables' using errcode = 'PT409'; end $$;",
+    )
+    with pytest.raises(MigrationError, match="no more tables"):
+        apply(place, "create table public.more (id int);")
+
+
+def test_an_event_trigger_never_has_the_rights_of_a_superuser(place: Clone) -> None:
+    """Not even where its owner takes SECURITY DEFINER back, or makes its function anew."""
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    apply(
+        place,
+        "create table public.seen (who text);\n"
+        "create function public.spy() returns event_trigger language plpgsql security definer as\n"
+        "$$ begin insert into public.seen values (current_user); end $$;\n"
+        "create event trigger t on ddl_command_end execute function public.spy();\n"
+        "alter function public.spy() security invoker;\n"
+        "create extension pg_net;\n",
+    )
+    with place.connect() as owner:
+        wrapper = one(owner, "select evtfoid::regprocedure::text from pg_event_trigger where evtname = 't'")
+        owner.execute(f"alter function {wrapper} security invoker".encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            owner.execute(
+                f"create or replace function {wrapper} returns event_trigger language plpgsql as 'begin end'".encode()
+            )
+    with place.connect_as_admin() as admin:
+        admin.execute("create table public.of_the_admin (id int)")
+        assert admin.execute("select count(*) from public.seen where who = session_user").fetchone() == (0,)
+    with place.connect() as owner:
+        for called in ("pg_catalog.version()", "auth.uid()"):
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction)):
+                owner.execute(
+                    "select pgassay.create_event_trigger('u', 'ddl_command_end', null, to_regprocedure(%s))", [called]
+                )
+
+
+WRAPPERS = """
+create extension if not exists wrappers with schema extensions;
+create foreign data wrapper stripe_wrapper handler stripe_fdw_handler validator stripe_fdw_validator;
+create server stripe_server foreign data wrapper stripe_wrapper options (api_key_name 'stripe');
+create schema stripe;
+create foreign table stripe.customers (id text, email text) server stripe_server options (object 'customers');
+import foreign schema stripe limit to ("accounts") from server stripe_server into stripe;
+alter foreign data wrapper stripe_wrapper owner to postgres;
+create extension if not exists postgres_fdw with schema extensions;
+create server legacy foreign data wrapper postgres_fdw options (host 'db.example.invalid', dbname 'legacy');
+create user mapping for postgres server legacy options (user 'u', password 'p');
+create foreign table public.legacy_orders (id int) server legacy options (table_name 'orders');
+create extension dblink with schema extensions;
+"""
+
+
+def test_foreign_data_wrappers_and_what_hangs_on_them_are_made(place: Clone) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    applied = apply(place, WRAPPERS)
+    assert applied.stand_ins == stood_in(place, "wrappers", "postgres_fdw", "dblink")
+    assert applied.without == ("foreign schema stripe",)
+    with place.connect() as owner:
+        assert one(owner, "select count(*) from pg_foreign_table") == 2
+    apply(place, "drop foreign data wrapper if exists stripe_wrapper cascade;")
+
+
+def test_the_publication_of_the_platform_can_be_made_and_one_of_all_tables(place: Clone) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    apply(
+        place,
+        "create table public.messages (id int primary key);\n"
+        "create publication supabase_realtime with (publish = 'insert, update');\n"
+        'alter publication supabase_realtime owner to "postgres";\n'
+        "alter publication supabase_realtime add table public.messages;\n"
+        "create publication everything for all tables with (publish = 'insert');\n"
+        "create publication of_a_schema for tables in schema public;\n",
+    )
+    with place.connect() as owner:
+        assert owner.execute(
+            "select pubname::text, puballtables, pubinsert, pubdelete from pg_publication order by pubname"
+        ).fetchall() == [
+            ("everything", True, True, False),
+            ("of_a_schema", False, True, True),
+            ("supabase_realtime", False, True, False),
+        ]
+        assert one(owner, "select tablename::text from pg_publication_tables where pubname = 'supabase_realtime'")
+    with pytest.raises(MigrationError, match="already exists"):
+        apply(place, "create publication supabase_realtime;")
+
+
+PGROONGA = """
+create extension if not exists pgroonga with schema extensions;
+create table public.memos (id int primary key, content text, tags text[]);
+create index memos_content on public.memos using pgroonga (content);
+create index memos_other on public.memos using pgroonga (content extensions.pgroonga_text_full_text_search_ops_v2);
+insert into public.memos values (1, 'PostgreSQL is a database', '{a}'), (2, 'Groonga is fast', '{b}');
+create function public.search(q text) returns setof public.memos language sql stable as $$
+    select * from public.memos where content &@~ q order by pgroonga_score(tableoid, ctid) desc
+$$;
+create extension pg_hashids with schema extensions;
+create table public.links (id bigint generated always as identity primary key, slug text generated always as
+    (extensions.id_encode(5, 'salt')) stored);
+create extension pg_stat_monitor; create extension pg_session_jwt; create extension timescaledb;
+create extension "pgrouting"; create extension if not exists hypopg; create extension if not exists index_advisor;
+security label for pgsodium on column public.memos.content is 'ENCRYPT WITH KEY ID 1';
+"""
+
+
+def test_an_index_of_a_method_that_is_not_there_is_left_out_and_its_operators_search(place: Clone) -> None:
+    if "pgroonga" in place.server.extensions():
+        pytest.skip("this server has pgroonga")
+    applied = apply(place, PGROONGA)
+    assert set(applied.stand_ins) >= {"pgroonga", "pg_hashids", "pg_stat_monitor", "pg_session_jwt", "timescaledb"}
+    assert applied.left_out == ("memos_content", "memos_other")
+    assert applied.without == ("security label of pgsodium",)
+    with place.connect() as owner:
+        assert owner.execute("select id from public.search('groonga')").fetchall() == [(2,)]
+        assert one(owner, "select extensions.id_decode(extensions.id_encode(1001))") == [1001]
+        someone = uuid4()
+        with owner.as_user(someone):
+            assert one(owner, "select auth.user_id()") == str(someone)
+
+
+def test_an_index_that_is_wrong_without_any_extension_is_an_error(place: Clone) -> None:
+    with pytest.raises(MigrationError, match="does not exist"):
+        apply(place, "create table public.a (t text); create index on public.a using btree (t text_patern_ops);")
+
+
+REFUSED = [
+    (
+        "create or replace function auth.my_role() returns text language sql as $$ select 'a' $$;",
+        "function auth.my_role",
+    ),
+    ("create table storage.thumbnails (id int);", "table storage.thumbnails"),
+    ("create view auth.admins as select id from auth.users;", "view auth.admins"),
+    ("alter table auth.users add column nick text;", "alter table auth.users"),
+    ("alter table storage.objects enable row level security;", "alter table storage.objects"),
+    ("create index on auth.users (created_at);", "index on auth.users"),
+    ("create type auth.kind as enum ('a');", "type auth.kind"),
+    ("comment on table storage.objects is 'files';", "comment on storage.objects"),
+    ("do $$ begin alter table auth.users add column nick text; end $$;", "alter table auth.users"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), REFUSED)
+def test_what_the_platform_refuses_today_is_applied_and_noted(place: Clone, text: str, what: str) -> None:
+    if not place.server.ours:
+        pytest.skip("the owner does not act for the platform's roles on a server that is not ours")
+    assert apply(place, f"select 1;\n{text}").refused == ((2, what),)
+
+
+def test_what_the_platform_takes_is_not_noted(place: Clone) -> None:
+    applied = apply(
+        place,
+        SIGN_UP + STORAGE + "create function public.auth() returns int language sql as 'select 1';\n"
+        "alter table public.profiles enable row level security; grant select on auth.users to service_role;\n"
+        "comment on table public.profiles is 'people';",
+    )
+    assert applied.refused == ()
+
+
+def test_tests_in_sql_find_pgtaps_assertions(place: Clone) -> None:
+    if "pgtap" in place.server.extensions():
+        pytest.skip("this server has pgtap")
+    apply(place, "create extension pgtap with schema extensions; create table public.a (id int);")
+    with place.connect() as owner, owner.transaction():
+        said = [
+            one(owner, f"select {call}", [])
+            for call in (
+                "plan(6)",
+                "ok(true, 'fine')",
+                "is(1, 2, 'equal')",
+                "throws_ok('select 1/0', '22012', null, 'divides')",
+                "results_eq('select 1', array[1], 'rows')",
+                "is_empty('select * from public.a', 'nothing')",
+                "has_table('public', 'a', 'there')",
+            )
+        ]
+        assert [line.split("\n")[0] for line in said] == [
+            "1..6",
+            "ok 1 - fine",
+            "not ok 2 - equal",
+            "ok 3 - divides",
+            "ok 4 - rows",
+            "ok 5 - nothing",
+            "ok 6 - there",
+        ]
+        assert owner.execute("select * from finish()").fetchall() == [("# Looks like you failed 1 of 6 tests",)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,11 +12,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay import Clone, Session
 from pgassay.fixtures import Example
-from pgassay.identity import EndedTransaction
+from pgassay.identity import Databases, EndedTransaction
 from tests.jobs.cast import one, outcome
 
 USER = UUID("6f5d3a52-3d0e-4a3c-9c0e-1d2f3a4b5c6d")
@@ -51,13 +55,17 @@ def test_a_signed_in_user_is_authenticated_with_an_id(session: Session) -> None:
             USER,
             "authenticated",
         )
-        assert one(session, "select auth.jwt()") == {
-            "role": "authenticated",
-            "sub": str(USER),
-            "aud": "authenticated",
-            "email": "a@b.example",
-            "app_metadata": {"org_id": "7"},
-        }
+        claims = one(session, "select auth.jwt()")
+        assert set(claims) == {
+            "iss", "sub", "aud", "exp", "iat", "email", "phone", "app_metadata", "user_metadata", "role", "aal", "amr",
+            "session_id", "is_anonymous",
+        }  # fmt: skip
+        assert (claims["sub"], claims["aud"], claims["role"]) == (str(USER), "authenticated", "authenticated")
+        assert (claims["email"], claims["phone"], claims["is_anonymous"]) == ("a@b.example", "", False)
+        assert claims["app_metadata"] == {"provider": "email", "providers": ["email"], "org_id": "7"}
+        assert claims["exp"] - claims["iat"] == 3600
+        assert abs(claims["iat"] - time.time()) < 600
+        assert (claims["aal"], [method["method"] for method in claims["amr"]]) == ("aal1", ["password"])
         assert one(session, "select auth.email()") == "a@b.example"
 
 
@@ -69,7 +77,69 @@ def test_a_caller_who_has_not_signed_in_is_anon_without_an_id(session: Session) 
             None,
             "anon",
         )
-        assert one(session, "select auth.jwt()") == {"role": "anon"}
+        claims = one(session, "select auth.jwt()")
+        assert (set(claims), claims["role"]) == ({"role", "iss", "exp"}, "anon")
+        assert claims["exp"] > time.time()
+
+
+def test_a_second_factor_is_among_the_methods_and_claims_that_are_given_win(session: Session) -> None:
+    with session.as_user(USER, aal="aal2"):
+        assert [method["method"] for method in one(session, "select auth.jwt() -> 'amr'")] == ["password", "totp"]
+    with session.as_user(USER, aal="aal2", amr=["oauth"], sub="somebody", is_anonymous=True, own={"a": 1}):
+        found = one(session, "select auth.jwt()")
+        assert (found["amr"], found["sub"], found["is_anonymous"], found["own"]) == (
+            ["oauth"],
+            "somebody",
+            True,
+            {"a": 1},
+        )
+
+
+def test_a_request_has_its_method_path_headers_and_cookies(session: Session) -> None:
+    with session.as_user(USER):
+        found = session.execute(
+            "select current_setting('request.method'), current_setting('request.path'), "
+            "current_setting('request.cookies')::json, "
+            "current_setting('request.headers')::json ->> 'authorization', "
+            "split_part(current_setting('request.headers')::json ->> 'x-forwarded-for', ',', 1)::inet is not null"
+        ).fetchone()
+        assert found is not None
+        assert found[:3] == ("POST", "/", {})
+        assert found[4]
+        scheme, _, token = found[3].partition(" ")
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        assert (scheme, claims) == ("Bearer", one(session, "select auth.jwt()"))
+
+
+def test_the_path_is_of_the_schemas_that_postgrest_exposes(pg_databases: Databases) -> None:
+    """Where the project says so for the role that logs in; here in one database, since others share the role."""
+    if not pg_databases.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    with pg_databases.copy(pg_databases.template((), ())) as place:
+        with place.connect_as_admin() as admin:
+            admin.execute(
+                sql.SQL("alter role authenticator in database {} set pgrst.db_schemas = 'api, public'").format(
+                    sql.Identifier(place.name)
+                )
+            )
+        with place.connect() as owner:
+            with owner.as_user(USER):
+                assert one(owner, "select current_setting('search_path')") == "api, public, public, extensions"
+            assert one(owner, "select current_setting('search_path')") == '"$user", public, extensions'
+
+
+@pytest.mark.parametrize("how", ["commit", "rollback"])
+def test_a_test_that_would_end_its_transaction_is_told_what_to_take_instead(clone: Clone, how: str) -> None:
+    session = clone.connect()
+    with session.example():
+        session.execute("create table public.made (id int)")
+        with pytest.raises(EndedTransaction, match="would end the transaction") as caught:
+            getattr(session, how)()
+        assert "clone" in (caught.value.hint or "")
+    assert session.ended_transaction is False
+    assert one(session, "select to_regclass('public.made') is null")
+    getattr(session, how)()
 
 
 def test_the_back_end_is_service_role(session: Session) -> None:

@@ -564,6 +564,39 @@ def test_auto_takes_the_first_that_can_serve_and_says_why_not_the_others(
     assert asked == order[: order.index(available) + 1 if available else None]
 
 
+@pytest.mark.parametrize(
+    ("project", "has", "chosen"),
+    [
+        (18, {"system": 15, "embedded": 18}, "embedded"),
+        (15, {"system": 15, "embedded": 18}, "system"),
+        (17, {"system": 15, "embedded": 18}, "system"),
+        (17, {"embedded": 18}, "embedded"),
+        (None, {"system": 15, "embedded": 18}, "system"),
+        (18, {"container": 18, "system": 15, "embedded": 18}, "container"),
+    ],
+)
+def test_auto_prefers_a_backend_that_has_the_version_of_the_project(
+    pg_server: Server, monkeypatch: pytest.MonkeyPatch, project: int | None, has: dict[str, int], chosen: str
+) -> None:
+    asked: list[str] = []
+
+    def fake(name: str) -> Callable[[Config], AbstractContextManager[Server]]:
+        @contextmanager
+        def start(config: Config) -> Iterator[Server]:
+            asked.append(name)
+            if name not in has or config.pg_version not in (None, has[name]):
+                raise Unavailable(f"{name} has no {config.pg_version}")
+            yield replace(pg_server, backend=name, version=has[name] * 10000)
+
+        return start
+
+    monkeypatch.setattr(servers, "_BACKENDS", {name: fake(name) for name in servers._BACKENDS})
+    with running(config("auto", project_version=project)) as server:
+        assert server.backend == chosen
+        assert ("config.toml names" in str(server)) == (project not in (None, has[chosen]))
+    assert asked.count("container") == 1, "an image is asked for once"
+
+
 def test_a_server_of_another_version_than_the_project_names_is_taken_and_says_so() -> None:
     with running(config("embedded", project_version=15)) as server:
         assert str(server).endswith("the project's config.toml names PostgreSQL 15)")

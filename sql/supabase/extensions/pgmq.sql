@@ -1,6 +1,7 @@
 -- pgmq: queues in tables of their own, as it keeps them. Leaves out partitions, groups, topics and metrics.
+-- schema: pgmq
 
-create schema pgmq;
+create schema if not exists pgmq;
 
 create type pgmq.message_record as (
     msg_id bigint, read_ct integer, enqueued_at timestamptz, vt timestamptz, message jsonb, headers jsonb

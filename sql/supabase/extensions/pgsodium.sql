@@ -1,6 +1,7 @@
 -- pgsodium: its schema and the table of keys, without key material. Leaves out all cryptography.
+-- schema: pgsodium
 
-create schema pgsodium;
+create schema if not exists pgsodium;
 
 create type pgsodium.key_status as enum ('default', 'valid', 'invalid', 'expired');
 create type pgsodium.key_type as enum (

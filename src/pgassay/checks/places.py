@@ -8,6 +8,7 @@ from typing import Any
 
 import postgast
 
+from pgassay import migrations
 from pgassay.migrations import Script
 
 _SYNONYMS = {
@@ -37,16 +38,13 @@ def where_made(scripts: Iterable[Script]) -> dict[str, Place]:
     """
     found: dict[str, Place] = {}
     for script in scripts:
-        try:
-            statements = postgast.parse(script.sql).stmts
-        except postgast.PgQueryError:
-            continue
-        text = script.sql.encode()
-        for statement in statements:
-            kind = statement.stmt.WhichOneof("node")
-            names = _NAMES[kind](getattr(statement.stmt, kind)) if kind in _NAMES else ()
+        for statement in migrations.split(script.sql):
+            if statement.node is None:
+                continue
+            kind = statement.node.WhichOneof("node")
+            names = _NAMES[kind](getattr(statement.node, kind)) if kind in _NAMES else ()
             for name in names:
-                found[name] = Place(script, _line(text, statement.stmt_location))
+                found[name] = Place(script, statement.code_line)
     return found
 
 

@@ -31,6 +31,8 @@ FOUND = 1
 """Exit code: findings."""
 NOT_JUDGED = 2
 """Exit code: the schema, or a part of it, could not be judged."""
+PLATFORM_REFUSES = "platform-refuses"
+_NAMED = 5
 _UNSEEN = Matrix((), (), {}, 0)
 
 
@@ -312,7 +314,7 @@ class Record:
             unjudged=verdict.unjudged,
             waived=verdict.waived,
             inferred=outcome.inferred,
-            notes=(*outcome.notes, *seen.notes),
+            notes=(*outcome.notes, *_left_out(self.applied), *_refused(self.applied), *seen.notes),
         )
 
     def stopped(self, error: Exception) -> Run:
@@ -376,6 +378,23 @@ def sentence(error: Exception) -> str:
     if not isinstance(error, psycopg.Error):
         return internal_error(error)
     return without_passwords(f"the check could not go on, since PostgreSQL said: {str(error).strip()}")
+
+
+def _refused(applied: Iterable[Applied]) -> list[str]:
+    """What the platform would not have taken, in one note."""
+    found = [f"{what} ({script.script.name}:{line})" for script in applied for line, what in script.refused]
+    if not found:
+        return []
+    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [
+        f"{PLATFORM_REFUSES}: a hosted Supabase project of today refuses these, which older ones may have: "
+        f"{', '.join(found[:_NAMED])}{more}"
+    ]
+
+
+def _left_out(applied: Iterable[Applied]) -> list[str]:
+    found = dict.fromkeys(f"{what} ({script.script.name})" for script in applied for what in script.without)
+    return [f"left out, since nothing here stands in for it: {what}" for what in found]
 
 
 def _migration(script: Script, applied: Applied | None) -> Migration:

@@ -75,7 +75,8 @@ def lint(
         except (PgassayError, psycopg.Error) as error:
             reports.write(record.stopped(error))
             raise
-        done = replace(record.finished(Outcome(findings=found.findings, unjudged=found.unjudged)), notes=found.notes)
+        done = record.finished(Outcome(findings=found.findings, unjudged=found.unjudged))
+        done = replace(done, notes=(*done.notes, *found.notes))
         if fail_on == "warning" and done.findings:
             done = replace(done, exit_code=FOUND)
         with reports.quoted():

@@ -14,9 +14,9 @@ from pgassay import config, environment, migrations
 from pgassay.checks.run import Record
 from pgassay.cli.steps import Steps
 from pgassay.config import Config
-from pgassay.errors import ConfigError
+from pgassay.errors import ConfigError, MigrationError
 from pgassay.identity import Databases, Session
-from pgassay.migrations import Applied
+from pgassay.migrations import Applied, Script
 from pgassay.report import terminal
 from pgassay.report.visible import in_a_line
 from pgassay.servers import running
@@ -44,7 +44,7 @@ def schema(
     migrations_folder = folder_of(settings)
     record.before = before = migrations.scripts(settings.before)
     record.folder = folder = migrations.discover(migrations_folder)
-    record.seeds = seeds = migrations.scripts(settings.seed)
+    record.seeds = seeds = _seeds(settings, steps)
     scripts = (*before, *folder.migrations, *seeds)
 
     def begin_next() -> None:
@@ -64,7 +64,16 @@ def schema(
         begin_next()
         record.server = server = environment.prepare(bare, timeout=settings.timeout)
         with Databases(server, Session) as databases:
-            template = databases.template(before, scripts[len(before) :], on_progress=note)
+            try:
+                template = databases.template(before, scripts[len(before) :], on_progress=note)
+            except MigrationError as error:
+                if not settings.seed_is_the_projects or len(record.applied) < len(scripts) - len(seeds):
+                    raise
+                steps.print(terminal.without_seed(error))
+                record.applied.clear()
+                record.seeds = ()
+                scripts = (*before, *folder.migrations)
+                template = databases.template(before, folder.migrations, on_progress=note)
             place = shown(folder.path, Path.cwd())
             steps.print(terminal.applied(template.applied, folder, len(before), place=place, names=names))
             steps.print()
@@ -97,6 +106,16 @@ def shown(path: Path, here: Path) -> str:
         return "."
     near = Path(os.path.relpath(path, here))
     return (near if near.parts.count("..") < _FAR else path).as_posix()
+
+
+def _seeds(settings: Config, steps: Steps) -> tuple[Script, ...]:
+    try:
+        return migrations.scripts(settings.seed)
+    except MigrationError as error:
+        if not settings.seed_is_the_projects:
+            raise
+        steps.print(terminal.without_seed(error))
+        return ()
 
 
 def folder_of(settings: Config) -> Path:

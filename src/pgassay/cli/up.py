@@ -34,6 +34,8 @@ def up(directory: str | None, **options: Any) -> None:
     with errors_as_sentences(), Steps(out) as steps, schema(directory, options, steps) as (_, databases, template):
         server = databases.server
         clone = databases.clone(template, name="postgres" if server.ours else None)
+        with clone.connect() as owner:  # for tests in SQL, each of which says CREATE EXTENSION IF NOT EXISTS
+            environment.provide(owner, "pgtap", "extensions")
         out.print("As the owner, as in the SQL editor:")
         out.print(f"  {keeping.command(server, clone.name, user=server.owner)}", soft_wrap=True)
         out.print("As a user of the API:")

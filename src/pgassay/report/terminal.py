@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pgassay.checks import relations
 from pgassay.checks.run import Run
+from pgassay.errors import MigrationError
 from pgassay.ledger import Plan
 from pgassay.migrations import Applied, Folder
 from pgassay.report import access, tenancy
@@ -68,6 +69,13 @@ def applied(
         listed = in_a_line(named(tuple(left_out), most))
         lines.append(Text(f"Indexes left out, since a stand-in cannot make them: {listed}", "yellow"))
     return Group(*lines, *_skipped(folder, len(folder.skipped) if names else 3))
+
+
+def without_seed(error: MigrationError) -> Text:
+    """That the seed of a project was left out, since it fails."""
+    said = next((line for line in error.message.splitlines() if line.startswith("ERROR")), "")
+    words = in_a_line(" ".join(filter(None, (error.message.splitlines()[0], said))))
+    return Text(f"The seed that config.toml names is left out, since it fails: {words}", "yellow")
 
 
 def migration(script: Applied) -> Text:

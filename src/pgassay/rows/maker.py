@@ -7,6 +7,7 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, LiteralString
@@ -53,9 +54,37 @@ from pg_catalog.pg_trigger as g
 join pg_catalog.pg_proc as s on g.tgfoid = s.oid
 where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 """
+# As GoTrue makes users: first the user, then the identity, and then the address is confirmed. What it has by itself in
+# the metadata is not what somebody who signs up writes there.
 _SIGN_UP: LiteralString = """
-insert into auth.users (id, email, phone, raw_user_meta_data, email_confirmed_at) values (%s, %s, %s, %s, now())
+insert into auth.users (
+    instance_id, id, aud, role, email, phone, encrypted_password, confirmation_token, recovery_token,
+    email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data, created_at, updated_at
+)
+select
+    '00000000-0000-0000-0000-000000000000', n.id, 'authenticated', 'authenticated', n.email, n.phone,
+    '$2a$10$' || substr(encode(sha256(n.id::text::bytea), 'hex'), 1, 53), '', '', '', '',
+    '{"provider": "email", "providers": ["email"]}',
+    coalesce(n.metadata, '{}') || jsonb_build_object(
+        'sub', n.id, 'email', n.email, 'email_verified', false, 'phone_verified', false
+    ),
+    now(), now()
+from (select %s::uuid, %s::text, %s::text, %s::jsonb) as n (id, email, phone, metadata)
 """
+_SIGN_IN: tuple[LiteralString, ...] = (
+    """
+insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
+select u.id::text, u.id, u.raw_user_meta_data, 'email', now(), now(), now() from auth.users as u where u.id = %s
+""",
+    """
+update auth.users
+set
+    email_confirmed_at = now(),
+    last_sign_in_at = now(),
+    raw_user_meta_data = raw_user_meta_data || '{"email_verified": true}'
+where id = %s
+""",
+)
 _ALTERNATIVES = 6
 _CALLS = 3
 """So many rows that are refused, or changed, are tried as the member too."""
@@ -183,6 +212,7 @@ class Maker:
         user_id = uuid4()
         address = self._emails[user_id] = email or f"{uuid4().hex}@example.org"  # which does not tell the id
         self._sign_up(user_id, address)
+        self._sign_in(user_id)
         for target, column in self._profiles():
             if self._existing(target, {column: user_id}) is None:
                 to_users = {
@@ -208,6 +238,12 @@ class Maker:
                 raise
             self.past_triggers(_SIGN_UP, [user_id, email, None, None])
             self.refused_users = _said(error)
+
+    def _sign_in(self, user_id: UUID) -> None:
+        """What follows when somebody has signed up; where a trigger refuses it, they are a user all the same."""
+        for statement in _SIGN_IN:
+            with suppress(psycopg.DatabaseError), self._connection.transaction():
+                self._connection.execute(statement.encode(), [user_id])
 
     def _signs_up(self, user_id: UUID, email: str, metadata: Row) -> bool:
         phone = f"+43{user_id.int % 10**10:010}"

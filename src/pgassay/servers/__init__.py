@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 
 from pgassay.config import OLDEST_MAJOR, Config
 from pgassay.errors import Unavailable
@@ -30,7 +31,8 @@ _BACKENDS: dict[str, Start] = {
 def running(config: Config) -> Iterator[Server]:
     """Start the server that ``config`` asks for, and stop it when the block is left.
 
-    ``auto`` takes the first of container, system and embedded that can serve; `Server.why` says why it was this one.
+    ``auto`` takes the first of container, system and embedded that has the major version that the project names, else
+    the first that can serve; `Server.why` says why it was this one.
     Raises `Unavailable` when none can, or when the one asked for by name or URL cannot.
     """
     with ExitStack() as stack:
@@ -51,14 +53,24 @@ def running(config: Config) -> Iterator[Server]:
 
 
 def _first_available(config: Config, stack: ExitStack) -> Server:
+    """The first backend that has the project's major version, where one is named; else the first that can serve."""
     reasons: dict[str, str] = {}
-    for name, start in _BACKENDS.items():
-        try:
-            server = stack.enter_context(start(config))
-        except Unavailable as error:
-            reasons[name] = error.message
-        else:
-            return server.because("; ".join(reasons.values()) or "a container engine answers and has the image")
+    asked = [config]
+    if config.project_version is not None and config.pg_version is None and config.pg_image is None:
+        asked.insert(0, replace(config, pg_version=config.project_version))
+    for wish in asked:
+        # an image of that version is what a container would be asked for a second time
+        refused = {name: why for name, why in reasons.items() if name == "container"}
+        reasons = dict(refused)
+        for name, start in _BACKENDS.items():
+            if name in refused:
+                continue
+            try:
+                server = stack.enter_context(start(wish))
+            except Unavailable as error:
+                reasons[name] = error.message
+            else:
+                return server.because("; ".join(reasons.values()) or "a container engine answers and has the image")
     wanted = f"PostgreSQL {config.pg_version}" if config.pg_version else "PostgreSQL"
     raise Unavailable(
         f"No backend can give {wanted} here:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()),

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, LiteralString
 from uuid import UUID
@@ -80,18 +81,41 @@ select v.definition
 from pg_catalog.pg_views as v
 where v.schemaname not in ('pg_catalog', 'information_schema')
 """
+_SIGNED_UP: LiteralString = (
+    "select email, phone, raw_app_meta_data, raw_user_meta_data from auth.users where id operator(pg_catalog.=) %s"
+)
+_KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
+    ("aal", "amr"): ("with a second factor", {"aal": "aal2"}),
+    ("is_anonymous",): ("anonymous sign-in", {"is_anonymous": True}),
+}
+"""Further callers, where one of the words stands in a policy, function or view."""
 _USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
 _FORGED = 4
 """With how many values of each claim it is tried."""
+# What was there before has nothing of the tenants that were made.
+_PLACES = sql.SQL("""
+select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*)
+from {} as t
+where pg_catalog.age(t.xmin) operator(pg_catalog.<) pg_catalog.age({}::pg_catalog.xid)
+""")
 _LINES = sql.SQL("""
 create schema pgassay_probe;
 grant usage on schema pgassay_probe to {authenticator};
-create function pgassay_probe.lines() returns table (relation pg_catalog.text, line pg_catalog.text)
+create function pgassay_probe.lines(whole pg_catalog.bool)
+returns table (relation pg_catalog.text, line pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
 create function pgassay_probe.remove_key(relation pg_catalog.text, key pg_catalog.text) returns pg_catalog.void
 language plpgsql security definer set search_path = pg_catalog set lock_timeout = '1s' as {remove};
 revoke all on all functions in schema pgassay_probe from public, {roles};
 grant execute on all functions in schema pgassay_probe to {authenticator}
+""")
+# What was there before the first row was made is told in a number, unless all is asked for: it can be a lot.
+_LINES_OF = sql.SQL("""
+select {name}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {table} as t
+where whole or pg_catalog.age(t.xmin) operator(pg_catalog.<) pg_catalog.age({began}::pg_catalog.xid)
+union all
+select '', pg_catalog.format('%s %s', {name}, pg_catalog.count(*)) from {table} as t
+where not whole and pg_catalog.age(t.xmin) operator(pg_catalog.>=) pg_catalog.age({began}::pg_catalog.xid)
 """)
 _REMOVE = """
 declare
@@ -118,10 +142,11 @@ end
 """
 
 _AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
-_ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines()"
+_NEW_ROWS: LiteralString = "select relation, line from pgassay_probe.lines(false)"
+_ALL_ROWS: LiteralString = "select relation, line from pgassay_probe.lines(true)"
 
 State = Mapping[str, Counter[str]]
-"""All rows of all tables as JSON, by table."""
+"""All rows of all tables as JSON, by table; or those that were made, and by "" how many others there are."""
 Touched = tuple[str, dict[str, Any], set[str], bool]
 """A row that is another one afterwards: its table, the row, whose it is, and whether it is there afterwards."""
 
@@ -139,6 +164,7 @@ class World:
         past_triggers: Callable[[LiteralString, Sequence[Any]], None] | None = None,
     ) -> None:
         self.connection = connection
+        connection.take_requests()
         self.tenancy = tenancy
         self.relations = {relation.full_name: relation for relation in (*relations, *storage)}
         """All that are doors; partitions are added once they are filled."""
@@ -150,7 +176,10 @@ class World:
         self.opened: dict[str, dict[tuple[Any, ...], Row]] = {}
         """Rows that are open to everybody by a link, by relation and primary key."""
         self._privileges: dict[str, dict[tuple[str, str], list[str]]] = {}
-        self._bases: dict[Session, State] = {}
+        self._bases: dict[tuple[Session, LiteralString], State] = {}
+        (self.began,) = connection.execute("select pg_catalog.pg_current_xact_id()::pg_catalog.text").fetchone() or (
+            "",
+        )
         self._links: dict[str, list[ForeignKey]] = {}
         self.unjudged: dict[str, str] = {}
         """What could not be made as it is wanted, and why: by the name of the object that it costs its verdict."""
@@ -295,18 +324,20 @@ class World:
                 Actor(
                     "forged claims",
                     frozenset(),
-                    Identity("authenticated", json.dumps({**claims, "sub": str(self._stranger)})),
+                    self._signed_in(self._stranger, **claims),
                     self._stranger,
                     shown=False,
                 )
                 for claims in self._forged(forged)
             ),
             self.member("A", "member of A", member),
+            *self._strangers_with_claims(),
+            *self._with_claims("A"),
         ]
         if self._both != self._stranger:
             found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
-        self.entitled = [*self._by_role("B"), *self._invited("B"), *self._staff()]
+        self.entitled = [*self._by_role("B"), *self._with_claims("B"), *self._invited("B"), *self._staff()]
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
@@ -377,16 +408,38 @@ class World:
                     who = f"whose {name} stands in {relation} of {label}"
                     yield Actor(who, frozenset(), self._signed_in(user), user, shown=False)
 
-    def member(self, label: str, name: str = "", user: UUID | None = None) -> Actor:
-        """A member of one tenant."""
+    def member(self, label: str, name: str = "", user: UUID | None = None, **claims: Any) -> Actor:
+        """A member of one tenant, with more ``claims`` in their token."""
         user = user or self.tenants.users[label]
-        claims: dict[str, Any] = {}
         if isinstance(self.tenancy.member, Claim):
-            claims = nested(self.tenancy.member.path, str(self.tenants.ids[label]))
+            claims |= nested(self.tenancy.member.path, str(self.tenants.ids[label]))
         return Actor(name or f"member of {label}", frozenset(label), self._signed_in(user, **claims), user)
 
+    @cached_property
+    def _tokens(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The kinds of token that the schema tells from the usual one: what each is, and its claims."""
+        sources = " ".join(source for (source,) in self.ask(_SOURCES))
+        return [kind for words, kind in _KINDS_OF_TOKENS.items() if any(word in sources for word in words)]
+
+    def _with_claims(self, label: str) -> Iterator[Actor]:
+        """A member with each kind of token."""
+        for what, claims in self._tokens:
+            yield replace(self.member(label, f"member of {label}, {what}", **claims), shown=False)
+
+    def _strangers_with_claims(self) -> Iterator[Actor]:
+        for what, claims in self._tokens:
+            stranger = self._signed_in(self._stranger, **claims)
+            yield Actor(f"stranger, {what}", frozenset(), stranger, self._stranger, shown=False)
+
     def _signed_in(self, user: UUID, **claims: Any) -> Identity:
-        return Identity.user(user, **({"email": self.emails[user]} if user in self.emails else {}), **claims)
+        """The token that a user gets at sign-in, with more ``claims``; those of the metadata come besides."""
+        row = self.connection.execute(_SIGNED_UP, [user]).fetchone()
+        if row is None:
+            return Identity.user(user, **claims)
+        email, phone, app, own = row
+        for name, metadata in (("app_metadata", app), ("user_metadata", own)):
+            claims[name] = {**(metadata or {}), **claims.get(name, {})}
+        return Identity.user(user, **{"email": email or "", "phone": phone or "", **claims})
 
     def elsewhere(self, connection: Session) -> World:
         """The same world in another copy of the database, so that both can be asked at once."""
@@ -569,14 +622,11 @@ class World:
 
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
+        tables = [(r.full_name, r.schema, r.name) for r in self._whole if r.kind == "table"]
         parts = [
-            sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from {} as t").format(
-                sql.Literal(relation.full_name), sql.Identifier(relation.schema, relation.name)
-            )
-            for relation in self._whole
-            if relation.kind == "table"
+            _LINES_OF.format(name=sql.Literal(name), table=sql.Identifier(schema, table), began=sql.Literal(self.began))
+            for name, schema, table in [*tables, (USERS, "auth", "users")]
         ]
-        parts.append(sql.SQL("select {}, pg_catalog.to_jsonb(t.*)::pg_catalog.text from auth.users as t").format(USERS))
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
@@ -598,20 +648,24 @@ class World:
         session.execute("select pg_catalog.set_config('role', %s, true)", [identity.role])
         return f"{statement.as_string(None)};\n"
 
-    def _base(self, session: Session) -> State:
+    def _base(self, session: Session, rows: LiteralString) -> State:
         """All rows as they are in the database of ``session``, which has changed none as yet: nothing is committed."""
-        if session not in self._bases:
-            results = session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], _ALL_ROWS)
-            self._bases[session] = _state(results[-1].rows)
-        return self._bases[session]
+        if (session, rows) not in self._bases:
+            results = session.attempt(sql.SQL(_AS_WHO_LOGGED_IN), [], rows)
+            self._bases[session, rows] = _state(results[-1].rows)
+        return self._bases[session, rows]
 
     def touched_by(
         self, session: Session, statement: sql.Composed, values: Sequence[Any], known: frozenset[str] = frozenset()
     ) -> list[Touched]:
         """The rows that are other ones after a statement, which is undone. Raises `psycopg.Error` where it fails."""
-        before = self._base(session)
-        results = session.attempt(statement, values, "set constraints all immediate", _AS_WHO_LOGGED_IN, _ALL_ROWS)
-        return list(self._touched(before, _state(results[-1].rows), known))
+        for rows in (_NEW_ROWS, _ALL_ROWS):
+            before = self._base(session, rows)
+            results = session.attempt(statement, values, "set constraints all immediate", _AS_WHO_LOGGED_IN, rows)
+            after = _state(results[-1].rows)
+            if before.get("") == after.get(""):
+                break
+        return list(self._touched(before, after, known))
 
     def _touched(self, before: State, after: State, known: frozenset[str]) -> Iterator[Touched]:
         for name in sorted({*before, *after}):
@@ -653,11 +707,7 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
                 continue
             identifier = sql.Identifier(schema, table)
             found: dict[int, list[str]] = {}
-            rows = owner.execute(
-                sql.SQL(
-                    "select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*) from {} as t"
-                ).format(identifier)
-            )
+            rows = owner.execute(_PLACES.format(identifier, world.began))
             for oid, place, row in rows:
                 whose = world.whose(name, row)
                 if whose and label not in whose and not world.is_opened(name, row):

@@ -300,11 +300,17 @@ where p.pubowner = %(owner)s or p.pubname = 'supabase_realtime'
 """
 
 EVENT_TRIGGERS = """
-select e.evtname as name, pg_get_userbyid(e.evtowner) as owner, e.evtevent as event, e.evttags as tags,
-    e.evtenabled::text as enabled, e.evtfoid::regprocedure::text as function,
+-- In the environment, one of the project's calls a function that stands before the project's own.
+select e.evtname as name, pg_get_userbyid(case when p.oid = e.evtfoid then e.evtowner else p.proowner end) as owner,
+    e.evtevent as event, e.evttags as tags, e.evtenabled::text as enabled, p.oid::regprocedure::text as function,
     obj_description(e.oid, 'pg_event_trigger') as comment
 from pg_event_trigger as e
-join pg_proc as p on e.evtfoid = p.oid
+join pg_proc as w on e.evtfoid = w.oid
+join pg_proc as p on p.oid = case
+    when w.pronamespace = to_regnamespace('pgassay') and w.proname ~ '^event_trigger_[0-9]+$'
+        then substr(w.proname, 15)::oid
+    else w.oid
+end
 where p.pronamespace = any(%(own)s::oid[])
 """
 

@@ -1,0 +1,1 @@
+-- address_standardizer: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- address_standardizer_data_us: nothing of it. Leaves out its tables.

@@ -1,0 +1,1 @@
+-- adminpack: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- old_snapshot: nothing of it. Leaves out its functions.

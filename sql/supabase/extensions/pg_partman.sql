@@ -1,0 +1,1 @@
+-- pg_partman: nothing of it. Leaves out its functions.

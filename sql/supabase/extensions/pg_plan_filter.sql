@@ -1,0 +1,1 @@
+-- pg_plan_filter: nothing of it. Leaves out what it does.

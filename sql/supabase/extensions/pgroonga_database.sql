@@ -1,0 +1,1 @@
+-- pgroonga_database: nothing of it. Leaves out its one function.

@@ -1,0 +1,1 @@
+-- pgrouting: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- postgis_raster: nothing of it. Leaves out its types.

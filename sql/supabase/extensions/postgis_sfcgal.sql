@@ -1,0 +1,1 @@
+-- postgis_sfcgal: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- postgis_tiger_geocoder: nothing of it. Leaves out its tables.

@@ -1,0 +1,1 @@
+-- postgis_topology: nothing of it. Leaves out its types.

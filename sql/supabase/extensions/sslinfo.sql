@@ -1,0 +1,1 @@
+-- sslinfo: nothing of it. Leaves out its functions.

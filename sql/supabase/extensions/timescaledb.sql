@@ -1,0 +1,1 @@
+-- timescaledb: nothing of it. Leaves out its functions.

@@ -1,0 +1,1 @@
+-- wrappers: nothing of it. The wrappers that migrations make have no handler: nothing can be read through one.

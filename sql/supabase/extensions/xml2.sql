@@ -1,0 +1,1 @@
+-- xml2: nothing of it. Leaves out its functions.

@@ -1,0 +1,96 @@
+"""DO blocks as text: the statements in one that are replaced by calls, which a block makes by PERFORM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import postgast
+from psycopg import sql
+
+_pb = postgast.pg_query_pb2
+_BEFORE_A_STATEMENT = {"begin", "then", "else", "loop", ";"}
+_VERBS = {"create", "alter", "drop", "comment", "security", "import"}
+
+Calls = Callable[[Any], Sequence[sql.Composed]]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A statement in the body: where it stands, in bytes, and its text."""
+
+    start: int
+    end: int
+    text: str
+
+
+def body_of(node: Any) -> tuple[str, str]:
+    """The body of a DO statement, and the language that it is in."""
+    options = {option.def_elem.defname: option.def_elem.arg.string.sval for option in node.args}
+    return options.get("as", ""), options.get("language", "plpgsql")
+
+
+def statements(body: str) -> Iterator[tuple[Any, _Piece]]:
+    """The statements about objects of the schema that a body executes as they stand there, as the parser reads them."""
+    for piece in _pieces(body):
+        try:
+            (parsed,) = postgast.parse(piece.text).stmts
+        except (postgast.PgQueryError, ValueError):
+            continue
+        yield parsed.stmt, piece
+
+
+def rewritten(body: str, calls: Calls) -> str | None:
+    """A DO statement whose body makes the ``calls`` in place of the statements that they are for; None without any.
+
+    Each line stays where it is.
+    """
+    encoded = body.encode()
+    parts: list[bytes] = []
+    end = 0
+    for node, piece in statements(body):
+        called = calls(node)
+        if not called:
+            continue
+        texts = [each.as_string(None) for each in called]
+        performed = "; ".join(
+            "perform " + text.removeprefix("select ") if text.startswith("select ") else text for text in texts
+        )
+        lines = encoded.count(b"\n", piece.start, piece.end)
+        parts += [encoded[end : piece.start], performed.encode(), b"\n" * lines]
+        end = piece.end
+    if not parts:
+        return None
+    whole = b"".join([*parts, encoded[end:]]).decode()
+    tag = "$pgassay$"
+    while tag in whole:
+        tag = tag[:-1] + "_$"
+    return f"do language plpgsql {tag}{whole}{tag}"
+
+
+def _pieces(body: str) -> Iterator[_Piece]:
+    """What stands between two semicolons and begins with a verb; and literals that EXECUTE gets, and nothing else."""
+    try:
+        tokens = [token for token in postgast.scan(body).tokens if token.token not in (_pb.SQL_COMMENT, _pb.C_COMMENT)]
+    except postgast.PgQueryError:
+        return
+    encoded = body.encode()
+    words = [encoded[token.start : token.end].decode().lower() for token in tokens]
+    for number, word in enumerate(words):
+        if number and words[number - 1] not in _BEFORE_A_STATEMENT:
+            continue
+        if word == "execute" and words[number + 2 : number + 3] == [";"] and tokens[number + 1].token == _pb.SCONST:
+            literal = encoded[tokens[number + 1].start : tokens[number + 1].end].decode()
+            yield _Piece(tokens[number].start, tokens[number + 1].end, _unquoted(literal))
+        elif word in _VERBS:
+            last = next((n for n in range(number, len(words)) if words[n] == ";"), len(words))
+            start, end = tokens[number].start, tokens[last - 1].end
+            yield _Piece(start, end, encoded[start:end].decode())
+
+
+def _unquoted(literal: str) -> str:
+    if literal.startswith("$"):
+        tag = literal[: literal.index("$", 1) + 1]
+        return literal[len(tag) : -len(tag)]
+    return literal[1:-1].replace("''", "'") if literal.startswith("'") else ""
