@@ -62,17 +62,6 @@ def _policy(node: Any) -> str:
     return as_culprit(f"policy {node.policy_name} on {_relation(node.table)}")
 
 
-def _line(text: bytes, start: int) -> int:
-    """The line of the first word after ``start``: a statement begins with the comments before it."""
-    try:
-        tokens = postgast.scan(text[start:].decode()).tokens
-    except postgast.PgQueryError:
-        return text.count(b"\n", 0, start) + 1
-    words = (start + token.start for token in tokens)
-    at = next((at for at in words if not text.startswith((b"--", b"/*"), at)), start)
-    return text.count(b"\n", 0, at) + 1
-
-
 def _relation(node: Any) -> str:
     return f"{node.schemaname or _DEFAULT_SCHEMA}.{node.relname}"
 
