@@ -186,8 +186,7 @@ class Effects:
                 natural = {
                     column.name: json.dumps(row[column.name]) if column.type in ("json", "jsonb") else row[column.name]
                     for column in relation.columns
-                    if column.name in granted - linked - {target.column}
-                    and not column.has_default
+                    if column.name in granted - linked - target.given - {target.column}
                     and column.type not in ("uuid", "boolean")
                     and row.get(column.name) is not None
                 }

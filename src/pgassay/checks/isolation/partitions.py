@@ -71,11 +71,25 @@ class Partition(Target):
         if actor.user is not None and users:
             yield {**plain, **{name: actor.user for name in users if name != self.column}}
 
+    @property
+    def given(self) -> set[str]:
+        """What the whole counts, too: before PostgreSQL 17 a partition does not."""
+        return super().given | {column.name for column in self._whole.columns if column.has_default}
+
     @cached_property
+    def _read(self) -> Any:
+        name = sql.Identifier(self.relation.schema, self.relation.name).as_string(None)
+        (row,) = self.world.ask(_PARTITIONS, [name])
+        return row
+
+    @property
+    def _whole(self) -> Relation:
+        return self.world.relations[self._read[1]]
+
+    @property
     def _bounds(self) -> tuple[str, list[str]]:
         """The condition that holds for its rows, and the columns by which rows are parted."""
-        name = sql.Identifier(self.relation.schema, self.relation.name).as_string(None)
-        ((_, _, constraint, keys, _),) = self.world.ask(_PARTITIONS, [name])
+        _, _, constraint, keys, _ = self._read
         return constraint or "", keys
 
     def _keys_here(self, like: Row) -> Row:

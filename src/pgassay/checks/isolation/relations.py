@@ -59,6 +59,11 @@ class Target:
         return self.relation.kind == "table"
 
     @property
+    def given(self) -> set[str]:
+        """The columns that get a value by themselves."""
+        return {column.name for column in self.relation.columns if column.has_default}
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing in it is public, so that one tenant sees the same in it whoever else is there."""
         return True
