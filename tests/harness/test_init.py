@@ -134,9 +134,15 @@ def test_check_without_a_declared_tenancy_says_what_it_assumes(project: Callable
 
 
 def test_a_question_that_is_open_is_not_judged(project: Callable[..., Path]) -> None:
-    done = run("check", "--pg", "embedded", cwd=project(OF_USERS))
-    assert done.returncode == 2, done.stdout
+    written = "create policy adding on public.colours for insert to authenticated with check (true);"
+    done = run("check", "--pg", "embedded", cwd=project(OF_USERS, written))
     assert "not judged  public.colours: Is public.colours meant for everybody?" in done.stdout
+
+
+def test_a_table_of_reference_is_a_note(project: Callable[..., Path]) -> None:
+    done = run("check", "--pg", "embedded", cwd=project(OF_USERS))
+    assert done.returncode == 0, done.stdout
+    assert 'public = ["public.colours"] in [tool.pgassay.tenancy]' in done.stdout
 
 
 def test_what_the_schema_does_not_settle_is_asked(project: Callable[..., Path]) -> None:
