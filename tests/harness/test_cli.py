@@ -465,6 +465,8 @@ def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code
         url = next(line.split("'")[1] for line in lines if "postgresql://postgres@" in line)
         with psycopg.connect(url) as connection:
             assert connection.execute("select current_user").fetchone() == ("postgres",)
+            connection.execute("create extension if not exists pgtap with schema extensions")  # as tests in SQL begin
+            assert connection.execute("select extensions.ok(true, 'a test')").fetchone() == ("ok 1 - a test",)
             home = Path(connection.info.host)
         assert home.is_dir()
         up.send_signal(how)
