@@ -66,7 +66,7 @@ def check(server: Server, tmp_path: Path) -> Iterator[Check]:
         for number, text in enumerate(migrations, 1):
             (folder / f"{number}_m.sql").write_text(text)
         (tmp_path / "pyproject.toml").write_text(tenancy)
-        arguments = ["check", "--pg", pg, "--timeout", str(timeout)]
+        arguments = ["check", "--verbose", "--pg", pg, "--timeout", str(timeout)]
         if limit is None:
             done = command.run(*arguments, cwd=tmp_path)
         else:

@@ -114,40 +114,41 @@ def test_what_is_written(project: Callable[..., Path], schema: str, golden: str)
 def test_check_goes_by_what_was_written(project: Callable[..., Path]) -> None:
     root = project(SCHEMA)
     assert run("init", "--pg", "embedded", cwd=root).returncode == 0
-    clean = run("check", "--pg", "embedded", cwd=root)
+    clean = run("check", "--verbose", "--pg", "embedded", cwd=root)
     assert (clean.returncode, "Assumed" in clean.stdout) == (0, False), clean.stdout
     (root / "supabase" / "migrations" / "2_leak.sql").write_text(LEAK)
-    leaky = run("check", "--pg", "embedded", cwd=root)
+    leaky = run("check", "--verbose", "--pg", "embedded", cwd=root)
     assert leaky.returncode == 1
     assert "public.notes: anon can select every tenant's rows" in leaky.stdout
 
 
 def test_check_without_a_declared_tenancy_says_what_it_assumes(project: Callable[..., Path]) -> None:
     root = project(SCHEMA)
-    clean = run("check", "--pg", "embedded", cwd=root)
+    clean = run("check", "--verbose", "--pg", "embedded", cwd=root)
     assert clean.returncode == 0
     assert "No tenancy is declared. Assumed: rows belong to public.orgs, by the column org_id" in clean.stdout
     assert "pgassay init writes this down" in clean.stdout
     (root / "supabase" / "migrations" / "2_leak.sql").write_text(LEAK)
-    assert run("check", "--pg", "embedded", cwd=root).returncode == 1
+    assert run("check", "--verbose", "--pg", "embedded", cwd=root).returncode == 1
     assert not (root / "pyproject.toml").exists()
 
 
 def test_a_question_that_is_open_is_not_judged(project: Callable[..., Path]) -> None:
     written = "create policy adding on public.colours for insert to authenticated with check (true);"
-    done = run("check", "--pg", "embedded", cwd=project(OF_USERS, written))
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project(OF_USERS, written))
+    assert done.returncode == 2, done.stdout
     assert "not judged  public.colours: Is public.colours meant for everybody?" in done.stdout
 
 
 def test_a_table_of_reference_is_a_note(project: Callable[..., Path]) -> None:
-    done = run("check", "--pg", "embedded", cwd=project(OF_USERS))
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project(OF_USERS))
     assert done.returncode == 0, done.stdout
     assert 'public = ["public.colours"] in [tool.pgassay.tenancy]' in done.stdout
 
 
 def test_what_the_schema_does_not_settle_is_asked(project: Callable[..., Path]) -> None:
     root = project(TWO_WAYS)
-    checked = run("check", "--pg", "embedded", cwd=root)
+    checked = run("check", "--verbose", "--pg", "embedded", cwd=root)
     assert checked.returncode == 2
     assert "not judged  isolation: no tenancy is declared, and the schema does not settle it. Who belongs to" in (
         checked.stdout

@@ -117,19 +117,19 @@ def test_a_wider_access_is_accepted_only_with_a_reason_which_is_kept(project: Pa
 
 
 def test_check_compares_where_there_is_a_snapshot(project: Path) -> None:
-    assert run("check", "--pg", "embedded", cwd=project).returncode == 0
+    assert run("check", "--verbose", "--pg", "embedded", cwd=project).returncode == 0
     add(project, "create table public.extra (id integer); alter table public.extra enable row level security;")
     add(project, "comment on table public.notes is 'Words.';")
-    done = run("check", "--pg", "embedded", cwd=project)
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project)
     assert done.returncode == 1
     assert "error  public.notes: table: comment is new  [schema-adds]" in done.stdout
     (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\nfail_on = "breaks"\n{TENANCY}')
-    done = run("check", "--pg", "embedded", cwd=project)
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project)
     assert done.returncode == 0
     assert "warning  public.notes: table: comment is new  [schema-adds]" in done.stdout
     assert run("snapshot", "--check", "--pg", "embedded", cwd=project).returncode == 0
     (project / "pgassay.snapshot").unlink()
-    assert "schema-" not in run("check", "--pg", "embedded", cwd=project).stdout
+    assert "schema-" not in run("check", "--verbose", "--pg", "embedded", cwd=project).stdout
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,10 @@ def test_a_waiver_without_a_rule_does_not_hide_what_its_object_becomes(project: 
     waiver = '[[tool.pgassay.waive]]\nobject = "public.notes"\nreason = "not now"\n'
     (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\n{TENANCY}{waiver}')
     add(project, "comment on table public.notes is 'Words.';")
-    assert "comment is new  [schema-adds]" in run("check", "--pg", "embedded", cwd=project).stdout
+    assert "comment is new  [schema-adds]" in run("check", "--verbose", "--pg", "embedded", cwd=project).stdout
     named = f'{waiver}rule = "schema-adds"\n'
     (project / "pyproject.toml").write_text(f'[tool.pgassay]\nmigrations = "migrations"\n{TENANCY}{named}')
-    done = run("check", "--pg", "embedded", cwd=project)
+    done = run("check", "--verbose", "--pg", "embedded", cwd=project)
     assert (done.returncode, "comment is new  [schema-adds]" in done.stdout) == (0, False), done.stdout
 
 
