@@ -27,11 +27,7 @@ CORPUS = Path(__file__).parent / "corpus"
 SEEDS = 10 if settings.get_current_profile_name() == "thorough" else 2
 """With the rows of so many seeds the verdicts have to be the same, in the profile thorough of every case."""
 
-_TOKENS = "the tokens of callers have not yet all claims of real ones"
 NOT_YET = {
-    "claims_restrictive: either level of assurance": _TOKENS,
-    "claims_restrictive: any session that has a level, by the setting": _TOKENS,
-    "claims_restrictive: no anonymous sign-in": _TOKENS,
     "lab: an event moves all samples that have the barcode, whosever they are": (
         "the events that are made have brought all samples to their last state already"
     ),

@@ -28,7 +28,7 @@ from pgassay.migrations import Script
 from pgassay.templates import Template
 
 SQLFLUFF, SQUAWK, PLPGSQL_CHECK = "sqlfluff", "squawk", "plpgsql_check"
-UNREADABLE = (f"{SQLFLUFF}-PRS", f"{SQLFLUFF}-LXR", f"{SQUAWK}-syntax-error")
+UNREADABLE = frozenset({f"{SQLFLUFF}-PRS", f"{SQLFLUFF}-LXR", f"{SQUAWK}-syntax-error"})
 """Rules that say of a file that the linter cannot read it: of one that PostgreSQL has taken, that is no finding."""
 _HOW_TO_GET = "pip install 'pgassay[lint]'"
 

@@ -63,26 +63,33 @@ insert into auth.users (
 )
 select
     '00000000-0000-0000-0000-000000000000', n.id, 'authenticated', 'authenticated', n.email, n.phone,
-    '$2a$10$' || substr(encode(sha256(n.id::text::bytea), 'hex'), 1, 53), '', '', '', '',
+    pg_catalog.concat('$2a$10$', pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(n.of_id), 'hex'), 53)),
+    '', '', '', '',
     '{"provider": "email", "providers": ["email"]}',
-    coalesce(n.metadata, '{}') || jsonb_build_object(
+    coalesce(n.metadata, '{}') operator(pg_catalog.||) pg_catalog.jsonb_build_object(
         'sub', n.id, 'email', n.email, 'email_verified', false, 'phone_verified', false
     ),
-    now(), now()
-from (select %s::uuid, %s::text, %s::text, %s::jsonb) as n (id, email, phone, metadata)
+    pg_catalog.now(), pg_catalog.now()
+from (
+    select i.id, i.id::pg_catalog.text::pg_catalog.bytea, i.email, i.phone, i.metadata
+    from (
+        select %s::pg_catalog.uuid, %s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.jsonb
+    ) as i (id, email, phone, metadata)
+) as n (id, of_id, email, phone, metadata)
 """
 _SIGN_IN: tuple[LiteralString, ...] = (
     """
 insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
-select u.id::text, u.id, u.raw_user_meta_data, 'email', now(), now(), now() from auth.users as u where u.id = %s
+select u.id::pg_catalog.text, u.id, u.raw_user_meta_data, 'email', pg_catalog.now(), pg_catalog.now(), pg_catalog.now()
+from auth.users as u where u.id operator(pg_catalog.=) %s
 """,
     """
 update auth.users
 set
-    email_confirmed_at = now(),
-    last_sign_in_at = now(),
-    raw_user_meta_data = raw_user_meta_data || '{"email_verified": true}'
-where id = %s
+    email_confirmed_at = pg_catalog.now(),
+    last_sign_in_at = pg_catalog.now(),
+    raw_user_meta_data = raw_user_meta_data operator(pg_catalog.||) '{"email_verified": true}'
+where id operator(pg_catalog.=) %s
 """,
 )
 _ALTERNATIVES = 6
