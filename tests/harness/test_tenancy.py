@@ -145,6 +145,7 @@ NOT_YET = {
     ),
     "personal_drive": "whose shares are is said, which goes without saying",
     "sites": "passes of guests are taken for rows of the builder, not for whom a site is shared with, unasked",
+    "without_keys": "memberships that no foreign key leads to: a tenancy by joins of policies is not inferred yet",
 }
 """What is inferred otherwise than declared, and why. Each must be: who mends one takes it out."""
 
