@@ -23,7 +23,10 @@ def restored(databases: Databases, origin: Clone, what: What, folder: Path) -> T
     programs, dump = needs.tools(server), folder / f"{what}.sql"
     options = ["--schema=public", "--schema=private", *(["--schema-only"] if what == "schema" else [])]
     _run(programs / "pg_dump", server.url(origin.name), "--file", dump, *options)
-    dump.write_text(dump.read_text().replace("CREATE SCHEMA public;\n", ""))  # which every database has
+    lines = dump.read_text().splitlines(keepends=True)
+    # the schema, which every database has; and a setting of a pg_dump that is newer than the server
+    unknown = {"CREATE SCHEMA public;\n"} | ({"SET transaction_timeout = 0;\n"} if server.major < 17 else set())
+    dump.write_text("".join(line for line in lines if line not in unknown))
     copy = databases.clone(databases.template((), ()), f"{origin.name}_{what}")
     with copy.connect_as_admin() as admin, origin.connect() as source:
         # as initdb makes it: without Supabase's default privileges, which come last in the dump
