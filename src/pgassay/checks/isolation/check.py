@@ -354,6 +354,7 @@ class _Check:
             target = kind(self._world, relation)
         except Unfilled:
             if name in self._closed:
+                self._skipped.append(name)
                 return
             raise
         self._try(target)
