@@ -26,8 +26,8 @@ def command(server: Server, database: str, *, user: str) -> str:
 
 def until_interrupted(out: Console) -> None:
     """Wait for Ctrl-C."""
-    out.print("The server runs until Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt), interruption.is_an_exception():
+        out.print("The server runs until Ctrl-C.")  # which is so from here on
         threading.Event().wait()
     out.print()  # the terminal has written ^C into this line
     out.print("Stopping the server.")
