@@ -75,10 +75,9 @@ def written_by(command: list[str]) -> set[str]:
             chosen = cli.main.get_command(click.Context(cli.main), name)
             assert chosen is not None
             options = chosen.make_context(name, arguments).params
-            for own in ("fail_on", "keep"):
+            for own in ("fail_on", "keep", "matrix", "since", "verbose"):  # of a command alone, and no setting
                 options.pop(own, None)
             reports = destinations.parse(options.pop("wanted"))
-            options.pop("since", None)  # of lint alone, and no setting
             settings = config.load(options.pop("directory"), **options)
             assert settings.migrations == ROOT / "sql" / "migrations"
             return {str(path.relative_to(ROOT)) for path in reports.files}
