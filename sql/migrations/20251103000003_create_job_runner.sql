@@ -463,7 +463,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-    c_last constant pg_catalog.uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+    c_last constant pg_catalog.uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff'::pg_catalog.uuid;
     v_job public.jobs;
     v_group pg_catalog.text;
     v_size integer;
