@@ -539,11 +539,14 @@ create type private.task_delta as (
     has_new_pending boolean
 );
 
+-- Here and where tasks are claimed and finished: a job is found by its key. Each counter leaves a version of its row, so a
+-- table of one job is soon one of many pages, and a session keeps the plan that it made when there was one page.
 create function public.update_job_metrics_on_task_change()
 returns trigger
 language plpgsql
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_deltas private.task_delta[];

@@ -668,6 +668,7 @@ returns setof public.job_tasks
 language plpgsql
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_status public.jobs.status%type;
@@ -743,6 +744,7 @@ returns public.jobs
 language plpgsql
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_job public.jobs;
