@@ -376,6 +376,7 @@ returns uuid[]
 language sql
 stable
 set search_path = ''
+set enable_seqscan = on
 -- All at once, by hashing: row by row is slower where the whole group is looked through.
 set enable_nestloop = off
 set enable_mergejoin = off
@@ -433,6 +434,7 @@ returns boolean
 language sql
 stable
 set search_path = ''
+set enable_seqscan = on
 set enable_nestloop = off
 set enable_mergejoin = off
 as $$
@@ -461,6 +463,7 @@ create function private.plan_batch(p_job_id uuid)
 returns integer
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     c_last constant pg_catalog.uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff'::pg_catalog.uuid;
