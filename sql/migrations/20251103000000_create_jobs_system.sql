@@ -95,7 +95,11 @@ create table public.jobs (
             cards_approved, cards_executed, emails_sent, errors_count
         ) >= 0
     )
-) with (fillfactor = 70); -- a counter's update finds room on the same page
+) with (
+    fillfactor = 70, -- a counter's update finds room on the same page
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_scale_factor = 0
+);
 
 create index jobs_by_status on public.jobs (org_id, status);
 create index jobs_by_creation on public.jobs (org_id, created_at);
@@ -138,6 +142,10 @@ create table public.job_tasks (
     constraint job_tasks_finished_at_exactly_when_finished check (
         (finished_at is not null) = (status in ('done', 'error'))
     )
+) with (
+    -- A claim passes over what was pending before it, until that is vacuumed: by number, not by share of a large table.
+    autovacuum_vacuum_threshold = 10000,
+    autovacuum_vacuum_scale_factor = 0
 );
 
 create index job_tasks_by_organisation_and_job on public.job_tasks (org_id, job_id);
