@@ -1,4 +1,4 @@
-"""Declaration: an inferred tenancy as commented lines of pyproject.toml, for a person to confirm."""
+"""Declaration: an inferred tenancy as commented lines of the configuration, for a person to confirm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pgassay.config import Config, Tenancy
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.tenancy import USERS, Inference, Question, written
 
-FILE = "pyproject.toml"
+FILE = "pgassay.toml"
+"""The file of a project that has none as yet: one with a pyproject.toml is Python, and this one need not be."""
 _WIDTH = 100
 _ROOMS = ("supabase/migrations", "sql/migrations", "migrations")
 """Where migrations lie in a project, the longer names first."""
@@ -112,7 +113,7 @@ def add(file: Path, settings: Config, block: str) -> None:
 
 
 def joined(text: str, migrations: str, block: str) -> str:
-    """``text`` of a pyproject.toml with ``block`` at its end, and the folder of migrations where none is named.
+    """``text`` of a configuration with ``block`` at its end, and the folder of migrations where none is named.
 
     All that was there stays as it was. Raises `ConfigError` where ``block`` cannot be put in.
     """
@@ -176,7 +177,7 @@ def write(file: Path, text: str) -> None:
 
 
 def text_of(file: Path) -> str:
-    """The text of a pyproject.toml, with its line ends; empty where there is none."""
+    """The text of a configuration, with its line ends; empty where there is none."""
     try:
         with open(file, encoding="utf-8", newline="") as source:
             return source.read()

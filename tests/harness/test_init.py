@@ -95,8 +95,8 @@ def project(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def read(root: Path) -> str:
-    return (root / "pyproject.toml").read_bytes().decode()
+def read(root: Path, file: str = "pgassay.toml") -> str:
+    return (root / file).read_bytes().decode()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_check_without_a_declared_tenancy_says_what_it_assumes(project: Callable
     assert "pgassay init writes this down" in clean.stdout
     (root / "supabase" / "migrations" / "2_leak.sql").write_text(LEAK)
     assert run("check", "--verbose", "--pg", "embedded", cwd=root).returncode == 1
-    assert not (root / "pyproject.toml").exists()
+    assert [path.name for path in root.iterdir()] == ["supabase"]
 
 
 def test_a_question_that_is_open_is_not_judged(project: Callable[..., Path]) -> None:
@@ -155,7 +155,7 @@ def test_what_the_schema_does_not_settle_is_asked(project: Callable[..., Path]) 
     )
     done = run("init", "--pg", "embedded", cwd=root)
     assert done.returncode == 2
-    assert not (root / "pyproject.toml").exists()
+    assert [path.name for path in root.iterdir()] == ["supabase"]
     commands = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("pgassay init")]
     assert [command.split("--member ")[1] for command in commands] == [
         "'public.members(org_id, user_id)'",
@@ -173,7 +173,18 @@ def test_a_tenancy_that_is_there_is_left_alone_and_the_other_one_shown(project: 
     assert done.returncode == 2
     assert "has [tool.pgassay.tenancy] already; it was left as it is" in done.stderr
     assert 'tenant = "public.orgs"' in done.stdout
-    assert read(root) == there
+    assert read(root, "pyproject.toml") == there
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "pgassay.toml"])
+def test_it_is_written_into_the_file_that_is_there(project: Callable[..., Path], file: str) -> None:
+    root = project(SCHEMA)
+    there = '[project]\nname = "x"\n' if file == "pyproject.toml" else "# ours\n"
+    (root / file).write_text(there)
+    done = run("init", "--pg", "embedded", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in root.iterdir()) == [file, "supabase"]
+    assert read(root, file) == f"{there}\n{GOLDEN_OF_ORGS}"
 
 
 def test_print_prints_configuration_and_writes_nothing(project: Callable[..., Path]) -> None:
@@ -197,16 +208,16 @@ def test_a_file_that_is_wrong_is_said_so_and_left(project: Callable[..., Path], 
     done = run("init", "--pg", "embedded", cwd=root)
     assert done.returncode == 2
     assert "pyproject.toml" in done.stderr
-    assert read(root) == text
+    assert read(root, "pyproject.toml") == text
 
 
 @pytest.mark.parametrize(
     ("directory", "file"),
     [
-        ("app", "app/pyproject.toml"),
-        ("app/supabase/migrations", "app/pyproject.toml"),
-        ("plain", "pyproject.toml"),
-        (None, "pyproject.toml"),
+        ("app", "app/pgassay.toml"),
+        ("app/supabase/migrations", "app/pgassay.toml"),
+        ("plain", "pgassay.toml"),
+        (None, "pgassay.toml"),
     ],
 )
 def test_the_file_is_made_where_the_project_is(tmp_path: Path, directory: str | None, file: str) -> None:

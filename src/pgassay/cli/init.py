@@ -42,8 +42,8 @@ Exit code: 0 written, 2 nothing was written.
 def init(directory: str | None, only_print: bool, tenant: str | None, member: str | None, **options: Any) -> None:
     """Write down who owns which rows, as far as the migrations in DIR tell.
 
-    The schema is built, and [tool.pgassay.tenancy] is written into pyproject.toml, with the evidence for each line and
-    what only you can answer. Nothing that is there is changed.
+    The schema is built, and [tool.pgassay.tenancy] is written into the project's pyproject.toml, or into pgassay.toml
+    where there is none, with the evidence for each line and what only you can answer. Nothing that is there is changed.
     """
     out = terminal.console(stderr=only_print)
     with errors_as_sentences():

@@ -43,7 +43,7 @@ def undecided(inference: Inference, command: str = "pgassay init") -> Renderable
         chosen = f"{command} --tenant {shlex.quote(candidate.tenant)} --member {shlex.quote(candidate.written)}"
         lines.append(Text(f"    {in_a_line(chosen)}", "cyan"))
     if not inference.candidates:
-        lines.append(Text("Write it by hand into pyproject.toml:"))
+        lines.append(Text("Write it by hand into pyproject.toml or pgassay.toml:"))
         lines.append(Text(textwrap.indent(_BY_HAND, "  "), "cyan"))
     return Group(*lines)
 

@@ -111,7 +111,7 @@ def _scripts(source: Source, settings: Config) -> Iterator[tuple[tuple[Script, .
     if settings.migrations is None:
         raise ConfigError(
             "Where the migrations of a revision lie is not known.",
-            hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
+            hint='Name their folder in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".',
         )
     with tempfile.TemporaryDirectory(prefix="pgassay-") as directory:
         taken = [
