@@ -129,7 +129,8 @@ class Config:
     """All that a run is told, checked.
 
     ``pg`` is one of `BACKENDS` or the URL of a server. ``pg_version`` is a major version that must be had;
-    ``project_version`` one that the project's ``config.toml`` names: taken where it can be had.
+    ``project_version`` one that the project's ``config.toml`` names: taken where it can be had. ``api`` is what that
+    says of the API, as settings of PostgREST's.
     ``migrations`` is None when no folder was named and none lies where one is usually found. ``before`` and ``seed``
     are files and folders of SQL that go in before the first migration and after the last; ``rows`` those that bring the
     rows which are made to try the doors with into states that some functions ask for. ``snapshot`` is the file of
@@ -150,6 +151,7 @@ class Config:
     pg: str = "auto"
     pg_version: int | None = None
     project_version: int | None = None
+    api: Mapping[str, str] = field(default_factory=dict)
     pg_image: str | None = None
     relations: tuple[str, ...] = ()
     tenancy: Tenancy | None = None
@@ -237,6 +239,7 @@ def load(
         pg=chosen_pg,
         pg_version=None if version is None else _major(version),
         project_version=project.major,
+        api=project.api,
         pg_image=image,
         relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
         tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from pgassay.errors import ConfigError
 
 @dataclass(frozen=True)
 class Project:
-    """What it says: the major version of the project's database, and its files of seed, in order."""
+    """What it says: the major version of the project's database, and its files of seed, in order.
+
+    ``api`` is what it says of the API, as settings of PostgREST's.
+    """
 
     major: int | None = None
     seed: tuple[Path, ...] = ()
+    api: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(migrations: Path | None, oldest: int) -> Project:
@@ -32,7 +37,8 @@ def read(migrations: Path | None, oldest: int) -> Project:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not a valid config.toml: {error}") from error
     database = _table(content, "db", file, "[db]")
-    return Project(_major(database.get("major_version"), file, oldest), _seed(database, file))
+    api = _table(content, "api", file, "[api]")
+    return Project(_major(database.get("major_version"), file, oldest), _seed(database, file), _api(api, file))
 
 
 def _table(content: dict[str, Any], key: str, file: Path, shown: str) -> dict[str, Any]:
@@ -71,6 +77,25 @@ def _seed(database: dict[str, Any], file: Path) -> tuple[Path, ...]:
     for pattern in patterns:
         found |= dict.fromkeys(path for path in _matching(file.parent, pattern) if path.is_file())
     return tuple(found)
+
+
+def _api(table: dict[str, Any], file: Path) -> dict[str, str]:
+    """The schemas that the API exposes, and those that are in its search path besides."""
+    found = {}
+    schemas = _names(table, "schemas", file)
+    if schemas:
+        found["pgrst.db_schemas"] = ",".join(schemas)
+        more = [name for name in _names(table, "extra_search_path", file) if name not in schemas]
+        if more:
+            found["pgrst.db_extra_search_path"] = ",".join(more)
+    return found
+
+
+def _names(table: dict[str, Any], key: str, file: Path) -> list[str]:
+    names = table.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{file}: [api] {key} must be a list of strings, not {names!r}.")
+    return names
 
 
 def _matching(root: Path, pattern: str) -> list[Path]:

@@ -45,13 +45,13 @@ def database_files() -> list[Path]:
     return [folder() / "extensions.sql", *_stand_ins(), *sorted((folder() / "database").glob("*.sql"))]
 
 
-def prepare(server: Server, *, timeout: float | None = None) -> Server:
+def prepare(server: Server, *, timeout: float | None = None, settings: Mapping[str, str] | None = None) -> Server:
     """Make the roles that ``server`` lacks; to be called once a run, before the first template.
 
     Gives the server back with its owner, the non-superuser that migrations are applied as, the roles that can log in,
-    and ``timeout`` as the patience of its sessions. Roles that are there are left as they are. On a server that is not
-    ours, those made are marked, so that they are dropped again. Raises `Unavailable` where roles are missing and the
-    admin may not make them.
+    ``timeout`` as the patience of its sessions, and ``settings`` that they begin with. Roles that are there are left as
+    they are. On a server that is not ours, those made are marked, so that they are dropped again. Raises `Unavailable`
+    where roles are missing and the admin may not make them.
     """
     with server.connect(server.maintenance, kind=psycopg.Connection[Any]) as connection:
         # One at a time: concurrent changes of one role fail with XX000. The lock ends with the connection.
@@ -70,7 +70,8 @@ def prepare(server: Server, *, timeout: float | None = None) -> Server:
                 hint="Connect as a superuser, or have a superuser make these roles first.",
             ) from error
         mark_made(connection, server, before)
-        return replace(server, owner=owner, logins=_logins(connection, server, before), timeout=timeout)
+        logins = _logins(connection, server, before)
+        return replace(server, owner=owner, logins=logins, timeout=timeout, settings=settings or {})
 
 
 def apply(connection: Connection, owner: str) -> None:

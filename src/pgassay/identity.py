@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,9 @@ from pgassay.patience import PatientConnection, Stopped
 from pgassay.placeholders import escaped
 
 _CLAIMS = "request.jwt.claims"
+_PRE_REQUEST = "pgrst.db_pre_request"
+_READING: tuple[LiteralString, ...] = ("set local transaction_read_only = on", "set local request.method = 'GET'")
+"""What makes a request one that only reads, as PostgREST does; it ends with the savepoint that it is in."""
 _TOKEN_SECONDS = 3600
 _KEY_SECONDS = 10 * 365 * 24 * 3600
 _SESSIONS = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
@@ -72,14 +75,19 @@ with wanted as materialized (
             ),
             false, false, false, -1
         from (
+            -- what config.toml says, sessions begin with (`Server.settings`)
             select
-                pg_catalog.max(pg_catalog.substr(entry, 18)) filter (
-                    where entry operator(pg_catalog.~~) 'pgrst.db_schemas=%%'
+                coalesce(
+                    pg_catalog.max(pg_catalog.substr(entry, 18)) filter (
+                        where entry operator(pg_catalog.~~) 'pgrst.db_schemas=%%'
+                    ),
+                    nullif(pg_catalog.current_setting('pgrst.db_schemas', true), '')
                 ) as schemas,
                 coalesce(
                     pg_catalog.max(pg_catalog.substr(entry, 28)) filter (
                         where entry operator(pg_catalog.~~) 'pgrst.db_extra_search_path=%%'
                     ),
+                    nullif(pg_catalog.current_setting('pgrst.db_extra_search_path', true), ''),
                     'public, extensions'
                 ) as extra
             from pg_catalog.pg_db_role_setting as s
@@ -194,6 +202,15 @@ class Identity:
         }
 
 
+def _pre_request(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The call of the function that PostgREST calls before each request, where the settings name one."""
+    before, dot, after = settings.get(_PRE_REQUEST, "").strip().partition(".")
+    if not before:
+        return ()
+    function = sql.Identifier(before, after) if dot else sql.Identifier(before)
+    return (sql.SQL("select {}()").format(function).as_string(None),)
+
+
 def _of_a_key() -> dict[str, Any]:
     return {"iss": "supabase", "exp": int(time.time()) + _KEY_SECONDS}
 
@@ -231,6 +248,9 @@ class Session(PatientConnection[TupleRow]):
     ended_transaction = False
     _examples = 0
     """How many examples are under way, one in another."""
+    _posed = False
+    """Whether somebody is posed as, so that each attempt is a request of the API."""
+    _before_requests: tuple[str, ...] = ()
 
     def as_user(self, user_id: UUID | str, **claims: Any) -> AbstractContextManager[Self]:
         """Be a signed-in user. See `Identity.user`."""
@@ -278,10 +298,14 @@ class Session(PatientConnection[TupleRow]):
         """Be ``identity`` within the block.
 
         The session's user is ``authenticator`` meanwhile, as in the API: from an owner's session, a function could get
-        back to the owner's rights with ``set role``. The settings of both roles apply, as ``statement_timeout``.
+        back to the owner's rights with ``set role``. The settings of both roles apply, as ``statement_timeout``. The
+        function that PostgREST calls before each request (``pgrst.db_pre_request``) is called once.
         """
         with self.transaction() as transaction:
-            before = {name: before for name, before, _ in self._become(identity, local=True)}
+            became = self._become(identity, local=True)
+            before = {name: before for name, before, _ in became}
+            for statement in _pre_request({name: value for name, _, value in became}):
+                self._cursor().execute(statement.encode())
             yield self
             if self.info.transaction_status == TransactionStatus.INERROR:
                 raise psycopg.Rollback(transaction)
@@ -296,41 +320,49 @@ class Session(PatientConnection[TupleRow]):
         mark, undo = self._mark_and_undo()
         given = self._given(identity)
         settings = self._settings_of.get(identity.role)
+        outside = self._posed, self._before_requests
         try:
             if settings is None:
                 self._sent(mark)
                 found = self._become(identity, local=True)
-                self._settings_of[identity.role] = {name: value for name, _, value in found if name not in given}
+                settings = {name: value for name, _, value in found if name not in given}
+                self._settings_of[identity.role] = settings
             else:
                 wanted = {**settings, **given}
                 setting = sql.SQL("pg_catalog.set_config(%s, %s, true)")
                 text = sql.SQL("select {}").format(sql.SQL(", ").join([setting] * len(wanted)))
                 self._sent(mark, self.bound(text, [part for pair in wanted.items() for part in pair]))
+            self._posed, self._before_requests = True, _pre_request(settings)
             yield self
         finally:
+            self._posed, self._before_requests = outside
             if not self.closed:
                 self._sent(undo)
 
-    def attempt(self, statement: Composable, values: Sequence[Any] = (), *then: LiteralString) -> list[Result]:
+    def attempt(
+        self, statement: Composable, values: Sequence[Any] = (), *then: LiteralString, reading: bool = False
+    ) -> list[Result]:
         """What a statement gives, and then each of some more. All of it is undone, and nothing else.
 
-        In one round trip where none fails, and in two where one does, which raises its `psycopg.Error`.
+        Within `posing_as` it is a request of the API, which may only be ``reading``. In one round trip where none
+        fails, and in two where one does, which raises its `psycopg.Error`.
         """
         self.statement = self.bound(statement, values)
         mark, undo = self._mark_and_undo()
+        before = [mark, *self._request(reading)]
         try:
-            return self._sent(mark, self.statement, *then, undo)[1 : len(then) + 2]
+            return self._sent(*before, self.statement, *then, undo)[len(before) : len(before) + len(then) + 1]
         except (psycopg.Error, PgassayError):
             if not self.closed:
                 self._sent(undo)
             raise
 
     def attempts(
-        self, statements: Iterable[tuple[Composable, Sequence[Any]]]
+        self, statements: Iterable[tuple[Composable, Sequence[Any]]], *, reading: bool = False
     ) -> tuple[list[Result | psycopg.Error], Stopped | None]:
         """What each of some statements gives, or its error, up to one that does not end, and that one.
 
-        Each is undone with the next, in one round trip.
+        Each is undone with the next, in one round trip, and a request of its own as in `attempt`.
         """
         results: list[Result | psycopg.Error] = []
         mark, undo = self._mark_and_undo()
@@ -340,7 +372,7 @@ class Session(PatientConnection[TupleRow]):
                 self.statement = self.bound(statement, values)
                 before, way = way, _BACK
                 try:
-                    results.append(self._sent(before, self.statement)[-1])
+                    results.append(self._sent(before, *self._request(reading), self.statement)[-1])
                 except psycopg.Error as error:
                     if self.closed:
                         raise
@@ -353,6 +385,16 @@ class Session(PatientConnection[TupleRow]):
             if way == _BACK and not self.closed:
                 self._sent(undo)
         return results, None
+
+    def begin_request(self, *, reading: bool = False) -> None:
+        """Do what the API does before a request, for statements that are carried out otherwise than by `attempt`."""
+        if statements := self._request(reading):
+            self._sent(*statements)
+
+    def _request(self, reading: bool) -> tuple[str, ...]:
+        if not self._posed:
+            return ()
+        return (*(_READING if reading else ()), *self._before_requests)
 
     def bound(self, statement: Composable, values: Sequence[Any] = ()) -> str:
         """The statement with its values in it, as psql takes it."""

@@ -65,7 +65,8 @@ class SharedServer:
         with self._lock:
             if self.server is None and self._failure is None:
                 try:
-                    self.server = environment.prepare(self._stack.enter_context(running(self._read_config())))
+                    config = self._read_config()
+                    self.server = environment.prepare(self._stack.enter_context(running(config)), settings=config.api)
                 except PgassayError as error:
                     self._failure = error
             if self._failure is not None:

@@ -407,6 +407,9 @@ def test_supabases_config_toml_names_the_version_of_the_project(tmp_path: Path, 
         ("db = 1", "[db] must be a table"),
         ("[db]\nseed = 1", "[db.seed] must be a table"),
         ('[db.seed]\nsql_paths = "seed.sql"', "[db.seed] sql_paths must be a list"),
+        ("api = 1", "[api] must be a table"),
+        ('[api]\nschemas = "public"', "[api] schemas must be a list of strings"),
+        ('[api]\nschemas = ["public"]\nextra_search_path = [1]', "[api] extra_search_path must be a list of strings"),
     ],
 )
 def test_a_config_toml_that_makes_no_sense_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -415,6 +418,24 @@ def test_a_config_toml_that_makes_no_sense_is_named(tmp_path: Path, text: str, s
     words = refusal(tmp_path)
     assert said in words
     assert f"supabase{os.sep}config.toml" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "api"),
+    [
+        ("[db]", {}),
+        ("[api]\nenabled = true", {}),
+        ('[api]\nschemas = ["public", "api"]', {"pgrst.db_schemas": "public,api"}),
+        (
+            '[api]\nschemas = ["public", "api"]\nextra_search_path = ["public", "extensions", "x"]',
+            {"pgrst.db_schemas": "public,api", "pgrst.db_extra_search_path": "extensions,x"},
+        ),
+    ],
+)
+def test_supabases_config_toml_says_what_the_api_exposes(tmp_path: Path, text: str, api: dict[str, str]) -> None:
+    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
+    (tmp_path / "supabase" / "config.toml").write_text(text)
+    assert read(tmp_path).api == api
 
 
 def test_the_seed_of_config_toml_is_the_seed_unless_another_one_is_named(tmp_path: Path) -> None:

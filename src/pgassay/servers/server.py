@@ -73,7 +73,8 @@ class Server:
     ``logins`` holds the passwords of roles that may log in besides; ``owner`` is the role that migrations are applied
     as; ``run`` is in the name of every database that this run makes. ``version`` is the server's
     ``server_version_num``. ``ours`` says that the server itself goes away with the run, ``trusted``
-    that it asks for no password. ``timeout`` is the patience of its sessions, in seconds (`PatientConnection`).
+    that it asks for no password. ``timeout`` is the patience of its sessions, in seconds (`PatientConnection`), and
+    ``settings`` are what they begin with.
     """
 
     backend: str
@@ -90,6 +91,7 @@ class Server:
     logins: Mapping[str, str] = field(default_factory=dict)
     log: str | None = None
     timeout: float | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """One line for a person: version, backend and why it is this one."""
@@ -116,7 +118,8 @@ class Server:
             if name == "application_name":  # which libpq sends by itself
                 params[name] = value
             else:
-                params["options"] = f"{params.get('options', '')} -c {name}={value}"
+                escaped = value.replace("\\", "\\\\").replace(" ", "\\ ")
+                params["options"] = f"{params.get('options', '')} -c {name}={escaped}"
         if user is not None and user in self.logins:
             params.update(user=user, password=self.logins[user])
         return make_conninfo(**params)
@@ -150,7 +153,8 @@ class Server:
         ``settings`` go before what ALTER DATABASE and ALTER ROLE say. With ``acting_as`` the admin's session takes that
         role's authorization, and can give it back. So it does for a ``user`` that has no login we know of.
         """
-        connection = kind.connect(self.conninfo(database, user=user, settings=settings), autocommit=True)
+        given = {**self.settings, **(settings or {})}
+        connection = kind.connect(self.conninfo(database, user=user, settings=given), autocommit=True)
         if isinstance(connection, PatientConnection):
             connection.patience, connection.end_session = self.timeout, self._end_session
         if user is not None and user not in self.logins:

@@ -47,15 +47,16 @@ Answer = list[Any] | str
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function with values for its arguments."""
+    """A call of a function with values for its arguments; one that is not volatile may do nothing but ``reading``."""
 
     statement: sql.Composed
     values: list[Any]
+    reading: bool = False
 
     def answer(self, api: Session) -> Answer:
         """What whoever ``api`` is, is answered. It is undone."""
         try:
-            return api.attempt(self.statement, self.values)[0].rows
+            return api.attempt(self.statement, self.values, reading=self.reading)[0].rows
         except psycopg.Error as error:
             if api.closed:
                 raise
@@ -70,7 +71,9 @@ class Call:
 
 def answers(api: Session, calls: Iterable[Call]) -> tuple[list[Answer], Stopped | None]:
     """What whoever ``api`` is, is answered to each call, up to one that does not end, and that one. Each is undone."""
-    results, stopped = api.attempts((call.statement, call.values) for call in calls)
+    tried = list(calls)
+    reading = all(call.reading for call in tried)  # they are of one function
+    results, stopped = api.attempts(((call.statement, call.values) for call in tried), reading=reading)
     return [_words(result) if isinstance(result, psycopg.Error) else result.rows for result in results], stopped
 
 
@@ -235,7 +238,7 @@ def _call(function: Function, wanted: list[Argument], values: list[Any]) -> Call
     ]
     verb = sql.SQL("call {}({})" if function.procedure else "select * from {}({})")
     statement = verb.format(sql.Identifier(function.schema, function.name), sql.SQL(", ").join(arguments))
-    return Call(statement, values)
+    return Call(statement, values, reading=not function.volatile)
 
 
 def candidates(argument: Argument, world: World, label: str) -> list[Any]:

@@ -137,7 +137,7 @@ class Effects:
         self.probes += 1
         try:
             with actor.enter(session):
-                return Counter(map(repr, session.execute(statement).fetchall()))
+                return Counter(map(repr, session.attempt(statement, reading=True)[0].rows))
         except psycopg.Error:
             if session.closed:
                 raise

@@ -103,6 +103,7 @@ class Escalation:
         self.probes += 1
         try:
             with self._api.transaction():
+                self._api.begin_request()
                 return self._api.execute(statement, values).rowcount > 0
         except psycopg.Error:
             if self._api.closed:
@@ -125,6 +126,7 @@ class Escalation:
         read = sql.SQL("select * from {}").format(table).as_string(None)
 
         def holds(session: Session) -> bool:
+            session.begin_request()
             session.execute(change.statement, change.values)
             return not target.read(session) <= actor.own
 
