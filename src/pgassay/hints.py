@@ -159,7 +159,8 @@ _Term = Column | _Folder | _Claim | str | None
 class Facts:
     """What was compared: columns with the caller's id (``callers``) or with a claim, folders of objects with whom.
 
-    ``fixed_folders`` are those that have a name of their own, as ``teams`` in ``teams/<id>/file``.
+    ``fixed_folders`` are those that have a name of their own, as ``teams`` in ``teams/<id>/file``. ``timed`` are
+    columns that are compared with the present time, ``later`` those of them that it must not have reached.
     """
 
     callers: set[Column] = field(default_factory=set)
@@ -168,6 +169,8 @@ class Facts:
     folders: set[int] = field(default_factory=set)
     own_folders: set[int] = field(default_factory=set)
     fixed_folders: set[int] = field(default_factory=set)
+    timed: set[Column] = field(default_factory=set)
+    later: set[Column] = field(default_factory=set)
 
     def add(self, other: Facts) -> None:
         """Take in all that ``other`` knows."""
@@ -177,6 +180,8 @@ class Facts:
         self.folders |= other.folders
         self.own_folders |= other.own_folders
         self.fixed_folders |= other.fixed_folders
+        self.timed |= other.timed
+        self.later |= other.later
 
 
 Way = tuple[frozenset[str], ...]
@@ -371,6 +376,8 @@ class _Reader:
         elif kind == "A_Expr" and node.kind in _EQUALITIES and _name(node.name[-1:]) == "=":
             self._compare(self._term(node.lexpr, scope), self._term(node.rexpr, scope), facts)
             self._compare_folder(node, scope, facts)
+        elif kind == "A_Expr" and node.kind == postgast.pg_query_pb2.AEXPR_OP and len(node.name):
+            self._compare_time(node, scope, facts)
         elif kind == "SubLink" and node.HasField("testexpr"):
             self._visit_membership(node, scope, facts)
         elif kind == "FuncCall":
@@ -413,6 +420,15 @@ class _Reader:
             term = self._term(one, scope)
             if isinstance(term, _Folder) and _constant(other):
                 facts.fixed_folders.add(term.part)
+
+    def _compare_time(self, node: Any, scope: _Scope, facts: Facts) -> None:
+        order = _ORDER.get(_name(node.name[-1:]))
+        for one, other, is_less in ((node.lexpr, node.rexpr, order == "<"), (node.rexpr, node.lexpr, order == ">")):
+            column = self._term(one, scope) if order and _is_now(other) else None
+            if isinstance(column, Column):
+                facts.timed.add(column)
+                if not is_less:
+                    facts.later.add(column)
 
     def _called(self, function: _Function, arguments: list[_Term]) -> Facts:
         key = (id(function), tuple(arguments))
@@ -569,8 +585,19 @@ _EQUALITIES = (
     postgast.pg_query_pb2.AEXPR_IN,
     postgast.pg_query_pb2.AEXPR_NOT_DISTINCT,
 )
+_ORDER = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
+_NOW = ("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp")
 _DEPTH = 8
 """How deep functions are followed for what they give back."""
+
+
+_DATES = (
+    postgast.pg_query_pb2.SVFOP_CURRENT_DATE,
+    postgast.pg_query_pb2.SVFOP_CURRENT_TIMESTAMP,
+    postgast.pg_query_pb2.SVFOP_CURRENT_TIMESTAMP_N,
+    postgast.pg_query_pb2.SVFOP_LOCALTIMESTAMP,
+    postgast.pg_query_pb2.SVFOP_LOCALTIMESTAMP_N,
+)
 
 
 def _lookup(scope: _Scope | None, name: str) -> _Term:
@@ -653,6 +680,17 @@ def _constant(node: Any) -> str:
     if type(node).__name__ != "A_Const":
         return ""
     return str(node.ival.ival) if node.HasField("ival") else str(node.sval.sval)
+
+
+def _is_now(node: Any) -> bool:
+    """Whether it is the present time, in any of the ways in which that is asked for."""
+    node = _unwrapped(node)
+    while type(node).__name__ in ("TypeCast", "SubLink"):
+        node = _unwrapped(node.arg) if type(node).__name__ == "TypeCast" else _result(_unwrapped(node.subselect))
+        node = _unwrapped(node)
+    if type(node).__name__ == "FuncCall":
+        return _name(node.funcname[-1:]) in _NOW and not len(node.args)
+    return type(node).__name__ == "SQLValueFunction" and node.op in _DATES
 
 
 def _elements(node: Any) -> list[Any]:

@@ -345,7 +345,7 @@ INVITES = (
     + """
 create table public.invites (
     id uuid primary key default gen_random_uuid(), org_id uuid not null references public.orgs,
-    token {token}, expires_at timestamptz not null default now() + interval '7 days'
+    {name} {token}, {time}
 );
 alter table public.invites enable row level security;
 create policy i on public.invites for select to authenticated using (org_id in (select org_id from public.org_members));
@@ -362,11 +362,26 @@ end $$;
 OF_UUID = {"token": "uuid not null default gen_random_uuid()", "type": "uuid"}
 OF_TEXT = {"token": "text not null default replace(gen_random_uuid()::text, '-', '')", "type": "text"}
 MADE_UP = {"token": "text not null unique", "type": "text"}
+LONG = {"name": "ticket", "token": "text not null unique check (length(ticket) >= 24)", "type": "text"}
+SHORT = {"name": "ticket", "token": "text not null unique check (ticket <> '')", "type": "text"}
+
+
+ENDS = "{} timestamptz not null default now() + interval '7 days'"
+CLOSING = {**OF_UUID, "time": ENDS.format("closing")}
+BEGUN = {**OF_UUID, "time": "begins timestamptz not null default now()"}
+
+
+def invites(types: dict[str, str], condition: str) -> str:
+    return INVITES.format(**{"name": "token", "time": ENDS.format("expires_at"), **types}, condition=condition)
+
+
 SECRETS = {
     "a random uuid": (OF_UUID, "i.token = wanted"),
     "a random text": (OF_TEXT, "i.token = wanted"),
     "a text that the application makes up": (MADE_UP, "i.token = wanted"),
     "one that ends": (OF_UUID, "i.token = wanted and i.expires_at > now()"),
+    "a long text, whatever it is called": (LONG, "i.ticket = wanted"),
+    "one that has begun": (BEGUN, "i.token = wanted and i.begins <= now()"),
 }
 GUESSED = {
     "the id, which members show": (OF_UUID, "i.id = wanted"),
@@ -374,6 +389,9 @@ GUESSED = {
     "a prefix": (OF_TEXT, "i.token like wanted || '%'"),
     "a pattern": (OF_TEXT, "i.token like wanted"),
     "a uuid that is over": (OF_UUID, "i.token = wanted and i.expires_at < now()"),
+    "a text that may be short, whatever it is called": (SHORT, "i.ticket = wanted"),
+    "a uuid that is over, whatever that is called": (CLOSING, "i.token = wanted and i.closing < now()"),
+    "one that is over, asked the other way": (CLOSING, "i.token = wanted and not i.closing > now()"),
     "a short number": ({"token": "text not null default '1234'", "type": "text"}, "i.token = wanted"),
 }
 
@@ -381,18 +399,18 @@ GUESSED = {
 @pytest.mark.parametrize("name", SECRETS)
 def test_who_has_a_secret_was_given_it(judge: Judge, name: str) -> None:
     types, condition = SECRETS[name]
-    found = judge(INVITES.format(**types, condition=condition))
+    found = judge(invites(types, condition))
     assert (severe(found), found.unjudged) == ({}, {})
 
 
 @pytest.mark.parametrize("name", GUESSED)
 def test_what_can_be_guessed_is_no_secret(judge: Judge, name: str) -> None:
     types, condition = GUESSED[name]
-    found = judge(INVITES.format(**types, condition=condition))
+    found = judge(invites(types, condition))
     assert severe(found) == {f"public.join_org({types['type']})": {"error"}}
 
 
 def test_a_secret_that_everybody_reads_is_none(judge: Judge) -> None:
-    schema = INVITES.format(**OF_UUID, condition="i.token = wanted")
+    schema = invites(OF_UUID, "i.token = wanted")
     found = judge(schema + "create policy e on public.invites for select to authenticated using (true);")
     assert severe(found) == {"public.invites": {"error"}, "public.join_org(uuid)": {"error"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import postgast
 import psycopg
 from psycopg import sql
 
+from pgassay import hints
 from pgassay.catalog import Column, Relation
 from pgassay.checks.isolation.arguments import Call
 from pgassay.checks.isolation.matrix import Actor
@@ -23,9 +24,17 @@ _LENGTH = 16
 """Shorter texts can be guessed."""
 _RANDOM = {"gen_random_uuid", "gen_random_bytes", "uuid_generate_v4", "uuidv4", "uuidv7", "random"}
 _NAMED = re.compile(r"token|secret|nonce")
-"""Names of columns that hold such texts, which the application makes up."""
+"""Names of columns that hold such texts, which the application makes up, so that the schema does not say how."""
 _ENDS = re.compile(r"expir|until|valid_to|ends?_at")
-"""Names of columns that say from when on a secret opens nothing any more, so that it may be known to anybody."""
+"""Names of columns that say from when on a secret opens nothing any more, where nothing compares them with the time."""
+_REFUSED_SHORT = sql.SQL("""
+select coalesce(pg_catalog.bool_or(t.n < {length} and t.passes), false), coalesce(pg_catalog.bool_or(t.passes), false)
+from (
+    select n, {checks} as passes
+    from pg_catalog.generate_series(1, 128) as n
+    cross join lateral (select pg_catalog.repeat('a', n) as {column}) as made
+) as t
+""")
 
 
 class Secrets:
@@ -34,6 +43,7 @@ class Secrets:
     def __init__(self, world: World) -> None:
         self._world = world
         self._seen: dict[Actor, frozenset[str]] = {}
+        self._short: dict[tuple[str, str], bool] = {}
 
     def kept_from(self, session: Session, actor: Actor) -> frozenset[str]:
         """Those of tenants that ``actor`` is no member of, but for what it can read; the session is the actor's."""
@@ -52,7 +62,7 @@ class Secrets:
             sql.Identifier(column), sql.Identifier(relation.schema, relation.name)
         )
         try:
-            return {str(value) for (value,) in session.attempt(statement)[0].rows}
+            return {str(value) for (value,) in session.attempt(statement, reading=True)[0].rows}
         except psycopg.Error:
             if session.closed:
                 raise
@@ -75,7 +85,7 @@ class Secrets:
                 value = row.get(column.name)
                 if value is not None and self._is_secret(relation, column, value):
                     found.setdefault((str(value), label), set()).add((name, column.name))
-                    if _is_over(row):
+                    if self._is_over(name, row):
                         over.add(str(value))
         return {key: places for key, places in found.items() if key[0] not in over}
 
@@ -91,8 +101,58 @@ class Secrets:
             return _is_random(column.default) or (alone and not column.has_default)
         if not isinstance(value, str):
             return False
-        named = alone and bool(_NAMED.search(column.name.lower())) and not column.has_default
-        return named or (_is_random(column.default) and len(value) >= _LENGTH)
+        made_up = alone and not column.has_default
+        if made_up and (_NAMED.search(column.name.lower()) or self._refuses_short(relation, column)):
+            return True
+        return _is_random(column.default) and len(value) >= _LENGTH
+
+    def _refuses_short(self, relation: Relation, column: Column) -> bool:
+        """Whether its constraints let in texts, but none that can be guessed for their length; tried with some."""
+        key = (relation.full_name, column.name)
+        if key not in self._short:
+            own = [check for check in relation.check_constraints if check.columns == (column.name,)]
+            self._short[key] = bool(own) and self._is_refused(column, [check.expression for check in own])
+        return self._short[key]
+
+    def _is_refused(self, column: Column, checks: Iterable[str]) -> bool:
+        parts = [sql.SQL("({})").format(sql.SQL(check)) for check in checks]
+        query = _REFUSED_SHORT.format(
+            length=_LENGTH, checks=sql.SQL(" and ").join(parts), column=sql.Identifier(column.name)
+        )
+        try:
+            ((short, any_of_them),) = self._world.ask(query)
+        except psycopg.Error:
+            if self._world.connection.closed:
+                raise
+            return False
+        return any_of_them and not short
+
+    def _is_over(self, name: str, row: Mapping[str, Any]) -> bool:
+        """Whether a time has come from which on the row opens nothing any more."""
+        past = [column for column, value in row.items() if _is_past(value)]
+        return any(_ENDS.search(column) or hints.Column(name, column) in self._ends for column in past)
+
+    @cached_property
+    def _ends(self) -> set[hints.Column]:
+        """The columns that something must find to be later than now, or that begin so and are compared with it."""
+        read = hints.read(self._world.connection, self._world.relations.values())
+        facts = [read.elsewhere, *read.policies.values()]
+        timed = {column for of in facts for column in of.timed}
+        return {column for of in facts for column in of.later} | set(filter(self._begins_later, timed))
+
+    def _begins_later(self, place: hints.Column) -> bool:
+        relation = self._world.relations.get(place.relation)
+        column = relation.column(place.name) if relation is not None else None
+        if column is None or column.default is None:
+            return False
+        query = sql.SQL("select ({})::pg_catalog.timestamptz > pg_catalog.now()")
+        try:
+            ((later,),) = self._world.ask(query.format(sql.SQL(column.default)))
+        except psycopg.Error:
+            if self._world.connection.closed:
+                raise
+            return False
+        return bool(later)
 
     @cached_property
     def _referred(self) -> set[tuple[str, str]]:
@@ -109,16 +169,11 @@ def holds(call: Call, secrets: Collection[str]) -> bool:
     return any(secret in given for given in call.known for secret in secrets)
 
 
-def _is_over(row: Mapping[str, Any]) -> bool:
+def _is_past(value: Any) -> bool:
     now = datetime.now(UTC)
-    for name, value in row.items():
-        if _ENDS.search(name):
-            if isinstance(value, datetime):
-                if (value if value.tzinfo else value.replace(tzinfo=UTC)) < now:
-                    return True
-            elif isinstance(value, date) and value < now.date():
-                return True
-    return False
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)) < now
+    return isinstance(value, date) and value < now.date()
 
 
 def _is_random(default: str | None) -> bool:
