@@ -455,6 +455,13 @@ def _hint(error: psycopg.Error, statement: Statement) -> str | None:
             "(on Debian: postgresql-contrib or a package of the extension's own) or with a container image that has "
             "it: --pg container --pg-image IMAGE."
         )
+    setting = re.search(r'permission denied to set parameter "(.+)"', message)
+    if setting:
+        return (
+            f"Supabase lets its owner set {setting[1]}, and so does a server that pgassay starts. This one is not its "
+            f"own: let a superuser grant it (grant set on parameter {setting[1]} to whoever applies the migrations), "
+            "or use another backend, as --pg auto."
+        )
     if statement.text.lstrip().startswith("\\") or 'at or near "\\"' in message:
         return (
             "Lines that begin with a backslash are psql's own commands: PostgreSQL, and supabase db push, refuse them."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +19,7 @@ from pgassay.checks.isolation.relations import Target
 from pgassay.checks.isolation.world import World
 from pgassay.config import Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError
-from pgassay.identity import Databases
+from pgassay.identity import Databases, Session
 from pgassay.templates import Template
 from tests.harness import schemas
 
@@ -407,6 +408,42 @@ def test_recursion_by_a_helper_is_found_at_all_that_depends_on_it_and_soon(obser
     assert matrix.probes < 250
     assert not matrix.lines
     assert not matrix.unjudged
+
+
+def test_a_circle_is_gone_round_once_for_each_table_and_kind_of_statement(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many members with roles there are: it takes long, and is the same for all of them."""
+    usual, rounds = Session.attempt, Counter[str]()
+
+    def counting(session: Session, *arguments: Any, **more: Any) -> Any:
+        try:
+            return usual(session, *arguments, **more)
+        except psycopg.errors.StatementTooComplex:
+            rounds[str(session.statement).partition(" ")[0]] += 1
+            raise
+
+    monkeypatch.setattr(Session, "attempt", counting)
+    roles, tables = ("a", "b", "c", "d"), ("t1", "t2", "t3", "t4")
+    table = """
+    create table public.{0} (id uuid primary key default gen_random_uuid(), org_id uuid references public.orgs (id));
+    alter table public.{0} enable row level security;
+    create policy member on public.{0} for select to authenticated
+    using (org_id in (select m.org_id from public.members as m));
+    """
+    observe(
+        f"""
+        alter table public.members add column role text not null default 'a' check (role in {roles});
+        create function public.mine() returns setof uuid language sql stable set search_path = ''
+        as $$ select m.org_id from public.members as m where m.user_id = auth.uid() $$;
+        alter policy own on public.members using (org_id in (select public.mine()));
+        """,
+        *map(table.format, tables),
+    )
+    entitled = len(roles) + 2  # and the member of A, and that of both
+    others = len(tables) + len(("orgs", "jobs"))
+    assert 0 < rounds["select"] <= entitled + others
+    assert 0 < rounds["insert"] + rounds["update"] + rounds["delete"] <= 3
 
 
 # statements that were refused by chance

@@ -25,9 +25,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from pgassay import Session, Unavailable, catalog, environment, servers
+from pgassay import MigrationError, Session, Unavailable, catalog, environment, servers
 from pgassay.checks import isolation
 from pgassay.config import Config
+from pgassay.errors import NoTenants
 from pgassay.identity import Databases
 from pgassay.migrations import Script
 from pgassay.plugin import SharedServer, _ask_for_server
@@ -505,6 +506,43 @@ def test_without_a_superuser_it_is_said_that_no_other_world_was_compared(target:
             known = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
         seen = isolation.observe(databases, template, *known, test_judging.TENANCY)
     assert (seen.findings, list(seen.unjudged)) == ((), ["whether there are other tenants"])
+    assert "may not set session_replication_role" in seen.unjudged["whether there are other tenants"]
+
+
+REFUSING = """
+create function public.hook() returns trigger language plpgsql as $$ begin raise exception 'members alone'; end $$;
+create trigger hook before insert on auth.users for each row execute function public.hook();
+"""
+
+
+def test_without_a_superuser_triggers_that_refuse_every_user_are_named(target: Server) -> None:
+    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, "grant anon, authenticated, service_role, authenticator to maker")
+    schema = (Script(Path("1_schema.sql"), "1_schema.sql", test_judging.SCHEMA + REFUSING),)
+    with ExitStack() as stack:
+        _, databases = use(stack, url_of(target, "maker"))
+        template = databases.template((), schema)
+        with databases.clone(template).connect_as_owner() as session:
+            known = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+        with pytest.raises(
+            NoTenants, match=r"triggers of auth\.users \(members alone\), and only a superuser may pass"
+        ):
+            isolation.observe(databases, template, *known, test_judging.TENANCY)
+
+
+@pytest.mark.parametrize("user", [None, "maker"], ids=["superuser", "plain"])
+def test_a_setting_that_the_owner_may_not_give_on_somebodys_server_is_explained(
+    target: Server, user: str | None
+) -> None:
+    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, "grant anon, authenticated, service_role, authenticator to maker")
+    seed = (Script(Path("seed.sql"), "seed.sql", "set session_replication_role = replica;"),)
+    with ExitStack() as stack:
+        _, databases = use(stack, url_of(target, user))
+        with pytest.raises(MigrationError, match=r"seed\.sql:1") as caught:
+            databases.template((), seed)
+    assert 'permission denied to set parameter "session_replication_role"' in caught.value.message
+    assert "grant set on parameter session_replication_role" in (caught.value.hint or "")
 
 
 def test_a_server_that_cannot_be_reached_is_named_without_the_password() -> None:

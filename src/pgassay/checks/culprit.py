@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psycopg
 
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import costs
 from pgassay.checks.isolation.matrix import Probe
 from pgassay.identity import Session
 
@@ -139,20 +140,28 @@ class Culprit:
 Named = list[tuple[Finding, Probe, Culprit | None]]
 
 
-def name(session: Session, demonstrations: Mapping[Finding, Probe]) -> Named:
+def name(session: Session, demonstrations: Mapping[Finding, Probe], failed: dict[str, str]) -> Named:
     """The findings with their culprits, on a superuser's ``session`` in a copy that holds the rows of the probes.
 
-    There is none where no single thing closes the hole. Nothing is left of what was tried.
+    There is none where no single thing closes the hole, or where looking for it ``failed``. Nothing is left of what was
+    tried.
     """
     found: Named = []
     last: dict[tuple[str, str], Culprit] = {}
     for finding, probe in demonstrations.items():
         place = (finding.object, finding.door)
-        culprit = None if finding.culprit else _culprit(session, finding, probe, last.get(place))
+        culprit = None
+        with costs.only(f"the culprit of {finding.object}", failed, lambda: go_on(session)):
+            culprit = None if finding.culprit else _culprit(session, finding, probe, last.get(place))
         if culprit is not None:
             last[place] = culprit
         found.append((finding, probe, culprit))
     return found
+
+
+def go_on(session: Session) -> None:
+    """Raises where the session is lost."""
+    session.execute("select 1")
 
 
 def _culprit(session: Session, finding: Finding, probe: Probe, likely: Culprit | None) -> Culprit | None:

@@ -211,8 +211,10 @@ def _costing(part: str, unjudged: dict[str, str]) -> Iterator[None]:
         yield
     except NoTenants as error:
         unjudged[part] = f"{error.message} {error.hint or ''}".strip()
-    except (PgassayError, psycopg.Error):
+    except PgassayError:
         raise
+    except psycopg.Error as error:
+        unjudged[part] = without_passwords(f"PostgreSQL said: {str(error).strip()}")
     except Exception as error:
         unjudged[part] = internal_error(error)
 

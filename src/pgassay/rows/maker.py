@@ -7,7 +7,7 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, LiteralString
@@ -18,6 +18,7 @@ from psycopg import sql
 
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.config import Membership, Tenancy
+from pgassay.errors import PgassayError, internal_error
 from pgassay.identity import Identity
 from pgassay.rows import callers, values
 from pgassay.rows import hints as reading
@@ -243,7 +244,13 @@ class Maker:
                     return
             if self.past_triggers is None:
                 raise
-            self.past_triggers(_SIGN_UP, [user_id, email, None, None])
+            try:
+                self.past_triggers(_SIGN_UP, [user_id, email, None, None])
+            except psycopg.errors.InsufficientPrivilege:
+                raise Unfilled(
+                    f"whoever signs up is refused by the triggers of {USERS} ({_said(error)}), and only a superuser "
+                    "may pass over them"
+                ) from error
             self.refused_users = _said(error)
 
     def _sign_in(self, user_id: UUID) -> None:
@@ -281,14 +288,16 @@ class Maker:
                 for role in self._listed[name][column]:
                     if role in harmless or name in self.of_staff:
                         continue
-                    user = self.user()
                     changes: Row = {column: role}
                     try:
                         with self._connection.transaction():
+                            user = self.user()
                             existing = self._existing(relation, dict.fromkeys(users, user))
                             if existing is None or self._updated(relation, existing, changes) is None:
                                 self._insert(relation, _Known({**dict.fromkeys(users, user), **changes}))
                     except (psycopg.Error, Unfilled):
+                        if self._connection.closed:
+                            raise
                         continue
                     yield f"{column} {role}", user
 
@@ -326,18 +335,58 @@ class Maker:
             circles(tables, lambda _, __: True),
             key=lambda circle: sum(not any(r.full_name in needed for r in circle) for needed in first),
         ):
-            within = [relation.full_name for relation in circle]
-            for group in circles(circle, lambda relation, key: self._is_needed(relation, key, {})):
-                self._fill_group(group, tenants, labels)
-            if len(within) > 1:
-                for relation in circle:
-                    self._close(relation, within, tenants)
-            for relation in circle:
-                if relation.full_name in tenants.rows and relation.full_name not in self._of_the_tenancy():
-                    self._fill_again(relation, tenants, labels)
+            self._fill_circle(circle, tenants, labels)
         for relation in tables:
-            self._fill_for_all(relation, tenants, labels)
+            with self._costing([relation], tenants):
+                self._fill_for_all(relation, tenants, labels)
+        for relation in tables:
+            with self._costing([relation], tenants):
+                self._put_back(relation, tenants)
         return tenants
+
+    def _fill_circle(self, circle: list[Relation], tenants: Tenants, labels: tuple[str, ...]) -> None:
+        """Rows of tables that refer to each other, which are mostly one table."""
+        within = [relation.full_name for relation in circle]
+        for group in circles(circle, lambda relation, key: self._is_needed(relation, key, {})):
+            with self._costing(group, tenants):
+                self._fill_group(group, tenants, labels)
+        if len(within) > 1:
+            for relation in circle:
+                with self._costing([relation], tenants):
+                    self._close(relation, within, tenants)
+        for relation in circle:
+            if relation.full_name in tenants.rows and relation.full_name not in self._of_the_tenancy():
+                with self._costing([relation], tenants):
+                    self._fill_again(relation, tenants, labels)
+
+    @contextmanager
+    def _costing(self, relations: Iterable[Relation], tenants: Tenants) -> Iterator[None]:
+        """A block that makes rows of these: an exception that nobody expected costs them, unless all hangs on them."""
+        names = [relation.full_name for relation in relations]
+        try:
+            yield
+        except (psycopg.Error, PgassayError, Unfilled):
+            raise
+        except Exception as error:
+            if set(names) & set(self._of_the_tenancy()):
+                raise
+            tenants.unfilled.update(dict.fromkeys(names, internal_error(error)))
+
+    def _put_back(self, relation: Relation, tenants: Tenants) -> None:
+        """Give rows the states back in which they were made, where triggers have moved them on, as events do.
+
+        From their last state, nothing moves them any more, so that nobody sees who could. Second rows stay.
+        """
+        states = [
+            column.name
+            for column in relation.columns
+            if column.name in self.listed_of(relation.full_name) and not column.generated
+        ]
+        for row in tenants.rows.get(relation.full_name, {}).values() if relation.primary_key else ():
+            there = self._existing(relation, {name: row[name] for name in relation.primary_key})
+            moved = {} if there is None else {name: row[name] for name in states if there[name] != row[name]}
+            if moved:
+                self._updated(relation, row, moved)
 
     def _of_the_tenancy(self) -> list[str]:
         member = self._tenancy.member

@@ -135,9 +135,9 @@ def observe(
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
-        empty = _without_others(databases, Template(filled.name), world, relations, stack)
-        if empty is None:
-            unjudged[OTHERS] = "there is no copy without their rows to compare with: whoever logged in is no superuser"
+        empty = None
+        with costs.only(OTHERS, unjudged):
+            empty = _without_others(databases, Template(filled.name), world, relations, stack)
         count, numbers = sum(map(len, (relations, files, parts, functions))), itertools.count(1)
 
         def at_door(name: str) -> None:
@@ -164,8 +164,8 @@ def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Control
     failed: dict[str, str] = {}
     named = matrix.demonstrations
     with costs.only(_CULPRITS, failed), clone.connect_as_admin() as admin:
-        found = Questions(admin, world).ask(culprit.name(admin, matrix.demonstrations))
-        named = Mends(admin, world, controls).add(found)
+        found = Questions(admin, world, failed).ask(culprit.name(admin, matrix.demonstrations, failed))
+        named = Mends(admin, world, controls, failed).add(found)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
     return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
 
@@ -216,13 +216,19 @@ def _of_shares(tenancy: Tenancy, relations: Iterable[Relation]) -> dict[str, str
 
 def _without_others(
     databases: Databases, filled: Template, world: World, relations: Iterable[Relation], stack: ExitStack
-) -> Clone | None:
-    """A copy that has nothing of any tenant but A, to which nobody is connected; None where it cannot be made."""
+) -> Clone:
+    """A copy that has nothing of any tenant but A, to which nobody is connected. Raises `Unfilled` without the right.
+
+    Triggers would keep a row, or write others for it; only a superuser may pass over those of foreign keys.
+    """
     clone = stack.enter_context(databases.copy(filled))
     try:
         leave_alone(world, clone, "A")
-    except psycopg.errors.InsufficientPrivilege:
-        return None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Unfilled(
+            "there is no copy without their rows to compare with: whoever logged in is no superuser, and may not set "
+            "session_replication_role"
+        ) from error
     _refresh(clone, relations)
     return clone
 
@@ -302,6 +308,8 @@ class _Check:
         self._log_in()
         self._flags = Flags(world)
         self._faults = Faults(world)
+        self._endless: set[str] = set()
+        """Policies that ask themselves, to which nobody who is entitled gets an answer."""
         self._closed = {name for name, is_read in world.ask(_CLOSED) if not is_read or name in world.tenancy.public}
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
@@ -367,6 +375,10 @@ class _Check:
             self._vacuous.append(name)
         self._probes += target.probes
 
+    def _circle(self, target: Target, error: psycopg.Error) -> set[str]:
+        """The policies that ask themselves without an end, of those to which that has happened already."""
+        return self._endless.intersection(self._faults.of(target.relation.full_name, error) if self._endless else ())
+
     def _again(self) -> None:
         """Log in again where a statement has ended a session; raises where nobody can."""
         self._world.connection.execute("select 1")
@@ -376,7 +388,9 @@ class _Check:
 
     def _try(self, target: Target) -> None:
         name = target.relation.full_name
-        target.try_to_read(self._api, self._actors)
+        error = target.try_to_read(self._api, self._actors, lambda error: bool(self._circle(target, error)))
+        if error is not None:
+            self._endless |= {*self._faults.of(name, error)}
         for actor in self._actors:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pgassay.checks.isolation.arguments import Call, tells_something
@@ -32,12 +32,11 @@ class _CallControl:
 
     actor: Actor
     call: Call
-    is_told: bool
+    causes: Callable[[Session], bool] | None
 
     def holds(self, session: Session) -> bool:
         with self.actor.enter(session):
-            answer = self.call.answer(session)
-        return tells_something(answer) if self.is_told else not isinstance(answer, str)
+            return tells_something(self.call.answer(session)) if self.causes is None else self.causes(session)
 
 
 class Controls:
@@ -55,9 +54,11 @@ class Controls:
                 control = _Control(target, actor, operation, right)
                 self._of.setdefault(target.relation.full_name, []).append(control)
 
-    def answered(self, signature: str, actor: Actor, call: Call, *, is_told: bool) -> None:
-        """Keep a call that somebody entitled was answered."""
-        self._of.setdefault(signature, []).append(_CallControl(actor, call, is_told))
+    def answered(
+        self, signature: str, actor: Actor, call: Call, causes: Callable[[Session], bool] | None = None
+    ) -> None:
+        """Keep a call by which somebody entitled is told something, or ``causes`` something."""
+        self._of.setdefault(signature, []).append(_CallControl(actor, call, causes))
 
     def hold(self, session: Session, names: Iterable[str]) -> bool:
         """Whether all of these is still so, on a superuser's ``session``."""

@@ -30,7 +30,7 @@ ENDLESS = frozenset({RECURSION, DEPTH})
 """Policies or functions that ask themselves, by the error that ends it; the second takes long, so once is enough."""
 MISSING = frozenset({"42P01", "42883", "42703", "42804"})
 """A relation, function or column that is not there, or is of another type."""
-_BAD_VALUE, _NO_RIGHT = "22P02", "42501"
+_BAD_VALUE, _NO_RIGHT, _READ_ONLY = "22P02", "42501", "25006"
 _ACL = "aclcheck_error"
 """The function of PostgreSQL's that says which right is missing; policies speak by another one."""
 _EDGES = """
@@ -194,22 +194,27 @@ def is_endless(error: psycopg.Error) -> bool:
 
 @dataclass(frozen=True)
 class Failure:
-    """The error that a statement ended with."""
+    """The error that a statement of somebody with that ``role`` ended with."""
 
     error: psycopg.Error
     statement: str
+    role: str
 
 
 @dataclass
 class Failures:
-    """The errors with which the statements of each identity ended at one relation, by operation."""
+    """The errors with which the statements of each identity ended at one relation, by operation.
 
+    Reading comes to no end ``endless_for`` these roles; what else ends nowhere for one of such a role, does for all.
+    """
+
+    endless_for: frozenset[str] = frozenset()
     _found: dict[str, dict[str, Failure]] = field(default_factory=dict)
 
     def note(self, operation: str, actor: Actor, error: psycopg.Error, session: Session) -> None:
         """The first that counts: what comes later may come of other values."""
         statement = session.statement if isinstance(session.statement, str) else ""
-        self._found.setdefault(operation, {}).setdefault(actor.name, Failure(error, statement))
+        self._found.setdefault(operation, {}).setdefault(actor.name, Failure(error, statement, actor.identity.role))
 
     def forget(self, operations: Iterable[str], actor: Actor) -> None:
         """What these ended with for the actor, who succeeded another time."""
@@ -218,7 +223,10 @@ class Failures:
 
     def of(self, operation: str, actor: Actor) -> Failure | None:
         """What the operation ended with for the actor."""
-        return self._found.get(operation, {}).get(actor.name)
+        found, role = self._found.get(operation, {}), actor.identity.role
+        if actor.name in found or role not in self.endless_for:
+            return found.get(actor.name)
+        return next((each for each in found.values() if each.role == role and is_endless(each.error)), None)
 
     def is_endless(self, operation: str, actor: Actor) -> bool:
         """Whether that operation came to no end for the actor."""
@@ -287,6 +295,7 @@ def _failed(
     def holds(session: Session) -> bool:
         try:
             with session.transaction(force_rollback=True):
+                session.begin_request(reading=operation == "select")
                 session.execute(failure.statement.encode())
         except psycopg.Error as error:
             if session.closed:
@@ -306,7 +315,7 @@ def _is_the_schemas(world: World, name: str, error: psycopg.Error) -> bool:
     """Whether the error comes of the schema, and not of values that were made up, nor of a right that is missing."""
     if error.diag.source_function == RAISED:
         return False
-    if error.sqlstate in ENDLESS or error.sqlstate in MISSING:
+    if error.sqlstate in ENDLESS or error.sqlstate in MISSING or error.sqlstate == _READ_ONLY:
         return True
     if error.sqlstate == _NO_RIGHT:
         return error.diag.source_function == _ACL
@@ -332,25 +341,37 @@ def _mend(error: psycopg.Error, at_fault: Collection[str]) -> str:
         )
     if error.sqlstate == _NO_RIGHT:
         return f"Grant the roles of the policy the right to use {' and '.join(at_fault)}, or do not ask it there."
+    if error.sqlstate == _READ_ONLY:
+        return f"Write nothing{where}: the API reads, and calls what is not volatile, in READ ONLY transactions."
     return f"Name{where} what is there, with its schema."
 
 
-def broken_call(signature: str, error: psycopg.Error, statement: str, actor: Actor, *, policies: bool) -> Finding:
+def broken_call(
+    signature: str,
+    error: psycopg.Error,
+    statement: str,
+    actor: Actor,
+    *,
+    policies: bool,
+    at_fault: Collection[str] = (),
+) -> Finding:
     """The finding for a function of which every call fails; ``policies`` says that those of tables are to blame."""
     return Finding(
         POLICY_ERROR if policies else BROKEN_FUNCTION,
         signature,
         f"no call comes to its end: {actor.name} gets {said(error)}",
-        _mend(error, [] if policies else [f"function {signature}"]),
+        _mend(error, at_fault if policies else [f"function {signature}"]),
         "error",
         actor.name,
         statement,
         "call",
         "an answer",
-        "" if policies else f"function {signature}",
+        ", ".join(at_fault) if policies else f"function {signature}",
     )
 
 
 def is_broken(error: psycopg.Error) -> bool:
     """Whether a call fails whatever it is given."""
-    return error.diag.source_function != RAISED and (error.sqlstate in ENDLESS or error.sqlstate in MISSING)
+    return error.diag.source_function != RAISED and (
+        error.sqlstate in ENDLESS or error.sqlstate in MISSING or error.sqlstate == _READ_ONLY
+    )

@@ -66,10 +66,10 @@ class Flags:
         for opening in self.openings(relation.full_name):
             for door in ("select", "update", "delete"):
                 if (opening.column.name, door) not in found:
-                    actor = self._try(target, opening, door, others)
-                    if actor is not None and not self._is_said(opening, door):
+                    tried = self._try(target, opening, door, others)
+                    if tried is not None and not self._is_said(opening, door):
                         found.add((opening.column.name, door))
-                        yield self._finding(target, opening, door, actor)
+                        yield self._finding(target, opening, door, *tried)
 
     def openings(self, name: str) -> Iterator[Opening]:
         """The values to be tried of the columns of a relation."""
@@ -108,8 +108,10 @@ class Flags:
     def _is_said(self, opening: Opening, door: str) -> bool:
         return door == "select" and opening.published in self._world.tenancy.published
 
-    def _try(self, target: Target, opening: Opening, door: str, actors: Iterable[Actor]) -> Actor | None:
-        """Who reaches rows of tenants that are not its own, only because of that value in them.
+    def _try(
+        self, target: Target, opening: Opening, door: str, actors: Iterable[Actor]
+    ) -> tuple[Actor, list[str]] | None:
+        """Who reaches rows of tenants that are not its own, only because of that value in them; and how they got it.
 
         On the session of the rows' owner: what is not committed, no other session would see.
         """
@@ -119,8 +121,9 @@ class Flags:
                 with owner.transaction(force_rollback=True):
                     if not self._reached(target, door, actor) <= actor.own:
                         return None
-                    if self._set(target, opening) and not self._reached(target, door, actor) <= actor.own:
-                        return actor
+                    changes = self._set(target, opening)
+                    if changes and not self._reached(target, door, actor) <= actor.own:
+                        return actor, changes
             except psycopg.Error:
                 if owner.closed:
                     raise
@@ -131,13 +134,14 @@ class Flags:
         with actor.enter(self._world.connection) as session:
             return target.read(session) if door == "select" else target.reaches(door, session, actor)
 
-    def _set(self, target: Target, opening: Opening) -> bool:
-        """Whether there is a row of B of which the column can be set to that."""
-        changed = False
+    def _set(self, target: Target, opening: Opening) -> list[str]:
+        """The statements by which rows of B got that value: those that a constraint or trigger refuses are none."""
+        changed = []
         for statement in self._changes(target, opening):
             try:
                 with self._world.connection.transaction():
-                    changed |= self._world.connection.execute(statement.encode()).rowcount > 0
+                    if self._world.connection.execute(statement.encode()).rowcount > 0:
+                        changed.append(statement)
             except psycopg.Error:
                 if self._world.connection.closed:
                     raise
@@ -158,7 +162,7 @@ class Flags:
                 key = [row[name] for name in relation.primary_key]
                 yield self._world.connection.bound(statement, [opening.value, *key])
 
-    def _finding(self, target: Target, opening: Opening, door: str, actor: Actor) -> Found:
+    def _finding(self, target: Target, opening: Opening, door: str, actor: Actor, changes: list[str]) -> Found:
         relation = target.relation
         name, column, value = relation.full_name, opening.column.name, opening.value
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
@@ -172,7 +176,6 @@ class Flags:
             "delete": sql.SQL("delete from {} where {}").format(table, condition),
         }
         is_asked = door == "select" and opening.is_positive
-        changes = list(self._changes(target, opening))
         policies = " and ".join(opening.policies)
         finding = Finding(
             Verdict.LEAKS.rule if door == "select" else Verdict.WRITES_ACROSS.rule,
@@ -191,7 +194,7 @@ class Flags:
             reached = target.read(session) if door == "select" else target.reaches(door, session, actor)
             return not reached <= actor.own
 
-        before = f"set local role service_role;\n{'; '.join(changes)};\nreset role;\n" if changes else ""
+        before = f"set local role service_role;\n{'; '.join(changes)};\nreset role;\n"
         answer = opening.published if is_asked else None
         return finding, Probe(actor, holds, before, "; ".join(changes), answer=answer)
 

@@ -26,7 +26,7 @@ from pgassay.checks.isolation.arguments import (
     with_texts,
 )
 from pgassay.checks.isolation.controls import Controls
-from pgassay.checks.isolation.failures import broken_call, is_broken, is_endless
+from pgassay.checks.isolation.failures import Faults, broken_call, is_broken, is_endless
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.secrets import Secrets
@@ -38,6 +38,18 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 """What is another one in every answer, as the id and the time of a row that a function makes."""
 
+_OF_THE_API = """
+select pg_catalog.max(pg_catalog.split_part(entry, '=', 2))
+from pg_catalog.pg_db_role_setting as s
+join pg_catalog.pg_roles as r on s.setrole = r.oid and r.rolname = 'authenticator'
+left join pg_catalog.pg_database as d on s.setdatabase = d.oid
+cross join lateral pg_catalog.unnest(s.setconfig) as entry
+where
+    (d.oid is null or d.datname = pg_catalog.current_database())
+    and pg_catalog.split_part(entry, '=', 1) = %s
+"""
+"""What a setting of PostgREST's is, as the role that logs in has it."""
+
 
 class Calls:
     """Calls of all functions: in ``clone``, and in ``other``, where there is nothing of any tenant but A."""
@@ -48,16 +60,7 @@ class Calls:
         self._secrets = Secrets(world)
         self._clones = clone, other
         self._log_in()
-        self._offered = {"public"} | {
-            relation.schema
-            for relation in world.relations.values()
-            if any(
-                world.granted(relation, role, privilege)
-                for role in ("anon", "authenticated")
-                for privilege in ("select", "insert", "update")
-            )
-        }
-        """The schemas of which the API is taken to offer tables and functions."""
+        self._offered = _offered(world)
         ((began,),) = world.ask("select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())")
         self._began = datetime.fromtimestamp(began, UTC)
         self.probes = 0
@@ -110,12 +113,16 @@ class Calls:
         told = False
         # last somebody who may become a member
         for entitled in (self._world.member("B"), *self._world.entitled, self._world.stranger):
+            if entitled == self._world.stranger and any(is_endless(error) for _, error in broken.values()):
+                break  # it takes long, and is no answer to those who are entitled
             with self._as(entitled):
                 answered = self._tried(function)
                 calls = [call for call, answer in answered if not isinstance(answer, str)]
-                told = any(tells_something(answer) for _, answer in answered) or (
-                    function.volatile and any(self._does_something(call) for call in calls)
-                )
+                told = any(tells_something(answer) for _, answer in answered)
+                doing = None
+                if function.volatile and not told:
+                    doing = next((call for call in calls if self._does_something(self._api, call)), None)
+                    told = doing is not None
                 if not told and not self._stopped and not _ends_nowhere(answered):
                     more = self._answered(with_texts(function, self._world, "B"))
                     calls += [call for call, answer in more if tells_something(answer)]
@@ -125,7 +132,7 @@ class Calls:
             succeeded = succeeded or calls
             if told:
                 succeeded = calls
-                self._keep(function, entitled, answered)
+                self._keep(function, entitled, answered, doing)
             if told or self._stopped:
                 break
             refused = refused or next((answer[6:] for _, answer in answered if isinstance(answer, str)), "")
@@ -139,10 +146,15 @@ class Calls:
         found = self._first(function, succeeded, actors)
         if self._stopped and (found is None or found[0].severity != "error"):
             raise self._stopped
-        if found is None and not told:
+        if found is None and not told and not self._is_before_requests(function):
             self.vacuous.append(function.signature)
             self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
         return found
+
+    def _is_before_requests(self, function: Function) -> bool:
+        """Whether the API calls it before each request: what it is for is to refuse, and to give settings."""
+        ((named,),) = self._world.ask(_OF_THE_API, ["pgrst.db_pre_request"])
+        return named in (function.name, f"{function.schema}.{function.name}")
 
     def _tried(self, function: Function) -> list[tuple[Call, Answer]]:
         """What the calls are answered; the first alone is enough where it comes to no end."""
@@ -159,26 +171,34 @@ class Calls:
         with everybody.enter(self._api):  # whom no policy holds
             answer = call.answer(self._api)
         policies = is_endless(error) and not (isinstance(answer, Words) and answer.error.sqlstate == error.sqlstate)
+        at_fault = Faults(self._world).of(function.signature, error) if policies else []
 
         def holds(session: Session) -> bool:
             now = call.answer(session)
             return isinstance(now, Words) and now.error.sqlstate == error.sqlstate
 
         statement = self._api.bound(call.statement, call.values)
-        return broken_call(function.signature, error, statement, actor, policies=policies), Probe(actor, holds)
+        finding = broken_call(function.signature, error, statement, actor, policies=policies, at_fault=at_fault)
+        return finding, Probe(actor, holds)
 
-    def _keep(self, function: Function, entitled: Actor, answered: list[tuple[Call, Answer]]) -> None:
-        """Keep what somebody entitled got by it: what tells something, else what was no error."""
-        good = [(call, answer) for call, answer in answered if not isinstance(answer, str)]
-        call, answer = next((each for each in good if tells_something(each[1])), good[0])
-        self.controls.answered(function.signature, entitled, call, is_told=tells_something(answer))
+    def _keep(
+        self, function: Function, entitled: Actor, answered: list[tuple[Call, Answer]], doing: Call | None
+    ) -> None:
+        """Keep what somebody entitled got by it: what tells something, else what is ``doing`` something."""
+        if doing is not None:
+            self.controls.answered(
+                function.signature, entitled, doing, lambda session: self._does_something(session, doing)
+            )
+            return
+        call = next(call for call, answer in answered if tells_something(answer))
+        self.controls.answered(function.signature, entitled, call)
 
-    def _does_something(self, call: Call) -> bool:
+    def _does_something(self, session: Session, call: Call) -> bool:
         """Whether any row is another one after the call; for whoever the session is."""
         try:
-            return bool(self._world.touched_by(self._api, call.statement, call.values))
+            return bool(self._world.touched_by(session, call.statement, call.values))
         except psycopg.Error:
-            if self._api.closed:
+            if session.closed:
                 raise
             return False
 
@@ -319,6 +339,8 @@ class Calls:
     def _makes(self, call: Call) -> bool:
         """Whether the call makes a row under a key of B's, where there is none of B's: the caller has chosen it."""
         assert self._alone is not None
+        if call.reading:
+            return False
         try:
             touched = self._world.touched_by(self._alone, call.statement, call.values)
         except psycopg.errors.UniqueViolation:
@@ -347,6 +369,28 @@ class Calls:
             if there and whose and whose <= actor.own and self._world.labels([*row.values()], known) - actor.own:
                 return f"gets values of another tenant into rows of its own in {name}"
         return None
+
+
+def _offered(world: World) -> set[str]:
+    """The schemas of which the API is taken to offer tables and functions.
+
+    A setting of the role authenticator decides that. What config.toml says is of development alone, so that it only
+    adds to those that look like it: the ones with tables that the API's roles have rights to.
+    """
+    ((decided,),) = world.ask(_OF_THE_API, ["pgrst.db_schemas"])
+    ((of_development,),) = world.ask("select pg_catalog.current_setting('pgrst.db_schemas', true)")
+    if decided:
+        return set(map(str.strip, decided.split(",")))
+    granted = {
+        relation.schema
+        for relation in world.relations.values()
+        if any(
+            world.granted(relation, role, privilege)
+            for role in ("anon", "authenticated")
+            for privilege in ("select", "insert", "update")
+        )
+    }
+    return {"public"} | granted | set(map(str.strip, (of_development or "").split(",")))
 
 
 def _ends_nowhere(answered: Iterable[tuple[Call, Answer]]) -> bool:

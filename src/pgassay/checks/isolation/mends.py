@@ -16,6 +16,7 @@ from psycopg.rows import namedtuple_row
 
 from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import costs
 from pgassay.checks.isolation.conditions import Conditions
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.matrix import Probe
@@ -147,8 +148,9 @@ class _Hole:
 class Mends:
     """Tries changes on a superuser's ``session``, in a copy of the database that holds the rows of the probes."""
 
-    def __init__(self, session: Session, world: World, controls: Controls) -> None:
+    def __init__(self, session: Session, world: World, controls: Controls, failed: dict[str, str]) -> None:
         self._session = session
+        self._failed = failed
         self._controls = controls
         self._conditions = Conditions(world)
 
@@ -161,10 +163,12 @@ class Mends:
             if found is not None:
                 of_culprit.setdefault(found.statement, []).append(number)
         for numbers in of_culprit.values():
-            mended |= self._mended(named, numbers)
+            of_object = f"mends of {named[numbers[0]][0].object}"
+            with costs.only(of_object, self._failed, lambda: culprit.go_on(self._session)):
+                mended |= self._mended(named, numbers)
         for number, (finding, probe, found) in enumerate(named):
             if found is not None:
-                finding = replace(finding, culprit=found.what, mend=mended[number])
+                finding = replace(finding, culprit=found.what, mend=mended.get(number, finding.mend))
             result[finding] = probe
         return result
 

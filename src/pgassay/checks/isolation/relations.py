@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation.failures import Failures, Faults, is_endless, judge
+from pgassay.checks.isolation.failures import Failure, Failures, Faults, is_endless, judge
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
 from pgassay.checks.isolation.world import LABELS, Touched, World
 from pgassay.checks.isolation.writes import Write, Writes, is_foreign, is_taken
@@ -147,7 +147,7 @@ class Target:
             whose = "every tenant's rows" if how_far is Reach.ALL else "rows of tenants that it is no member of"
             free = operation == "insert" and self._is_free
             whose = "rows, which are no tenant's" if free else whose
-            statement, before = self._demonstrated(operation, labels - actor.own)
+            statement, before = self._demonstrated(operation, labels - actor.own, actor)
             seen = self._foreign_row(api, statement, actor) if operation == "select" else ""
             yield (
                 Finding(
@@ -176,7 +176,7 @@ class Target:
             and all(key.target in tenancy.public for key in self.relation.foreign_keys)
         )
 
-    def _demonstrated(self, operation: str, foreign: set[str]) -> tuple[str, str]:
+    def _demonstrated(self, operation: str, foreign: set[str], actor: Actor) -> tuple[str, str]:
         """The shortest statement that shows it, and what has to come before it."""
         found = [(self.statements[place], self.before[place]) for place in self.statements if place[0] == operation]
         mine = [
@@ -185,14 +185,14 @@ class Target:
             if (operation, label) in self.statements
         ]
         if operation == "select":
-            columns = "*" if self._may_read_all else ", ".join(f'"{name}"' for name in self._readable)
-            return sql.SQL("select {} from {}").format(sql.SQL(columns), self._table).as_string(None), ""
+            return sql.SQL("select {} from {}").format(self._readable(actor), self._table).as_string(None), ""
         return min(mine or found, key=lambda shown: (len(shown[1]), len(shown[0])), default=("", ""))
 
     def _foreign_row(self, api: Session, statement: str, actor: Actor) -> str:
         """A row of another tenant that the statement gives, as a person reads it."""
         try:
             with api.transaction(force_rollback=True), api.cursor(row_factory=dict_row) as cursor:
+                api.begin_request(reading=True)
                 rows = cursor.execute(statement.encode()).fetchall()
         except psycopg.Error:
             if api.closed:
@@ -205,8 +205,12 @@ class Target:
                 return ", as (" + shortened(", ".join(f"{name}: {value}" for name, value in row.items())) + ")"
         return ""
 
-    _may_read_all = True
-    _readable: Sequence[str] = ()
+    def _readable(self, actor: Actor) -> sql.Composable:
+        """The columns that the actor's role may read, as a SELECT lists them."""
+        columns = self.world.granted(self.relation, actor.identity.role, "select")
+        if not columns or len(columns) == len(self.relation.columns):
+            return sql.SQL("*")
+        return sql.SQL(", ").join(map(sql.Identifier, columns))
 
     def _again(self, operation: str, actor: Actor) -> Callable[[Session], bool]:
         def holds(session: Session) -> bool:
@@ -250,22 +254,28 @@ class Target:
         self._seen |= labels
         return labels
 
-    def try_to_read(self, api: Session, actors: Sequence[Actor]) -> None:
-        """See first whether reading comes to an end for those who are entitled: where it does not, nobody else tries.
+    def try_to_read(
+        self, api: Session, actors: Sequence[Actor], is_known: Callable[[psycopg.Error], bool]
+    ) -> psycopg.Error | None:
+        """See first whether reading comes to an end for those who are entitled; the error where it does not.
 
-        It takes long, and is no answer to anybody whose role is the same.
+        It takes long, and is no answer to anybody whose role is the same, so that nobody else tries. The first alone
+        does where the policies that ask themselves ``is_known`` to say of all of them.
         """
         entitled = [actor for actor in actors if actor.own and not actor.may_all]
+        first: Failure | None = None
         for actor in entitled:
             with actor.enter(api):
                 self.try_select(api, actor)
             if not self.failures.is_endless("select", actor):
-                return
-        errors = self.failures.of_all("select", entitled)
-        for actor in actors:
-            alike = [errors[other.name] for other in entitled if other.identity.role == actor.identity.role]
-            if alike:
-                self.failures.note("select", actor, alike[0].error, api)
+                return None
+            first = first or self.failures.of("select", actor)
+            if first is not None and is_known(first.error):
+                break
+        if first is None:
+            return None
+        self.failures.endless_for = frozenset(actor.identity.role for actor in entitled)
+        return first.error
 
     def judge_failures(self, faults: Faults, actors: Sequence[Actor]) -> Iterator[Found]:
         """What nobody can do who may, since the schema fails."""
@@ -282,7 +292,7 @@ class Target:
         statement = sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), self._table)
         self.probes += 1
         try:
-            rows = api.attempt(statement)[0].rows
+            rows = api.attempt(statement, reading=True)[0].rows
         except psycopg.Error:
             if api.closed:
                 raise
@@ -290,8 +300,6 @@ class Target:
         labels = set().union(*(self.world.labels(row) for row in rows))
         if len(rows) > (self._count_of(api, actor.own) or 0):
             labels |= set(LABELS)
-        if not labels <= actor.own:
-            self._may_read_all, self._readable = False, columns
         return labels
 
     @cached_property
@@ -304,11 +312,11 @@ class Target:
         statement = sql.SQL("select {} from {}").format(columns, self._table)
         opened = self.world.opened.get(self.relation.full_name, {}) if closed else {}
         if not opened:
-            return session.attempt(statement)[0].rows
+            return session.attempt(statement, reading=True)[0].rows
         key = sql.SQL(", ").join(map(sql.Identifier, self.relation.primary_key))
         one = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(self.relation.primary_key)))
         statement += sql.SQL(" where ({}) not in ({})").format(key, sql.SQL(", ").join([one] * len(opened)))
-        return session.attempt(statement, [part for row in opened for part in row])[0].rows
+        return session.attempt(statement, [part for row in opened for part in row], reading=True)[0].rows
 
     def read(self, session: Session) -> set[str]:
         """The tenants of which there is a row for ``session``."""
@@ -486,6 +494,8 @@ class Target:
         It needs no right to read, so that policies for select do not hide the rows from it.
         """
         refused: list[tuple[sql.Composed, list[Any]]] = []
+        if self.failures.is_endless(operation, actor):
+            return False
         for statement, values in self.sweeping(actor, operation):
             count = self._counted(api, statement, values)
             if count is None:

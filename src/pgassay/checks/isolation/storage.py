@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -44,9 +43,9 @@ def fill(world: World) -> dict[str, str]:
     """
     unfilled: dict[str, str] = {}
     with costs.only(BUCKETS, unfilled):
-        _fill_buckets(world)
+        _fill_buckets(world, unfilled)
     with costs.only(OBJECTS, unfilled):
-        _fill_objects(world)
+        _fill_objects(world, unfilled)
     return unfilled
 
 
@@ -54,7 +53,7 @@ def _policies(world: World) -> list[str]:
     return [text for (text,) in world.connection.execute(_POLICIES)]
 
 
-def _fill_buckets(world: World) -> None:
+def _fill_buckets(world: World, unfilled: dict[str, str]) -> None:
     if OBJECTS not in world.relations and BUCKETS not in world.relations:
         return
     connection = world.connection
@@ -65,9 +64,10 @@ def _fill_buckets(world: World) -> None:
         for name in ([one] if one else _QUOTED.findall(several))
     }
     for bucket in sorted(named):
-        connection.execute(
-            "insert into storage.buckets (id, name) values (%s, %s) on conflict do nothing", [bucket] * 2
-        )
+        with costs.only(_files_in(bucket), unfilled):
+            connection.execute(
+                "insert into storage.buckets (id, name) values (%s, %s) on conflict do nothing", [bucket] * 2
+            )
     if not connection.execute("select from storage.buckets").rowcount:
         connection.execute("insert into storage.buckets (id, name) values ('files', 'files')")
     if BUCKETS in world.relations:
@@ -75,22 +75,39 @@ def _fill_buckets(world: World) -> None:
             connection.execute("insert into storage.buckets (id, name) values (%s, %s)", [name] * 2)
 
 
-def _fill_objects(world: World) -> None:
+def _files_in(bucket: str) -> str:
+    """What is not judged where a bucket, or the files in it, cannot be made."""
+    return f"{OBJECTS}, bucket {bucket}"
+
+
+def _fill_objects(world: World, unfilled: dict[str, str]) -> None:
     if OBJECTS not in world.relations:
         return
     world.more[OBJECTS] = []
     policies = _policies(world)
     rows = world.connection.execute('select id from storage.buckets order by id collate "C"').fetchall()
-    for (bucket,), label in itertools.product(rows, LABELS):
+    refused: dict[str, str] = {}
+    for (bucket,) in rows:
+        with costs.only(_files_in(bucket), refused):
+            with world.connection.transaction():
+                made = list(_files(world, bucket, policies))
+            world.more[OBJECTS] += made
+    if not world.more[OBJECTS] and refused:
+        raise Unfilled(next(iter(refused.values())))
+    unfilled |= refused
+    world.tenants.rows[OBJECTS] = {}
+    for label, row in world.more[OBJECTS]:
+        world.tenants.rows[OBJECTS].setdefault(label, row)
+
+
+def _files(world: World, bucket: str, policies: list[str]) -> Iterator[tuple[str, Row]]:
+    """Make the files of each tenant in a bucket."""
+    for label in LABELS:
         user = world.tenants.users[label]
         for number, folder in enumerate(folders(world, label, policies)):
             for owner in (user, None):
                 name = f"{folder}/{label}{number}{'' if owner else '-unowned'}.png"
-                made = _put(world, world.member(label), [bucket, name, owner, owner and str(owner)])
-                world.more[OBJECTS].append((label, made))
-    world.tenants.rows[OBJECTS] = {}
-    for label, row in world.more[OBJECTS]:
-        world.tenants.rows[OBJECTS].setdefault(label, row)
+                yield label, _put(world, world.member(label), [bucket, name, owner, owner and str(owner)])
 
 
 def _put(world: World, member: Actor, values: list[Any]) -> Row:

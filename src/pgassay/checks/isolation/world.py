@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from pgassay import migrations
 from pgassay.catalog import ForeignKey, Relation
+from pgassay.checks.isolation import costs
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
@@ -90,6 +91,7 @@ _KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
 }
 """Further callers, where one of the words stands in a policy, function or view."""
 _USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
+_BOTH = "member of both"
 _FORGED = 4
 """With how many values of each claim it is tried."""
 # What was there before has nothing of the tenants that were made.
@@ -204,14 +206,26 @@ class World:
 
     def _member_of_both(self) -> UUID:
         """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
-        both = self.maker.user()
-        try:
-            with self.connection.transaction():
-                self.maker.join(both, self.tenants.ids["A"])
-                self.maker.join(both, self.tenants.ids["B"])
-        except (psycopg.errors.UniqueViolation, Unfilled):
-            return self._stranger
-        return both
+        with costs.only(_BOTH, self.unjudged, self._is_connected):
+            try:
+                with self.connection.transaction():
+                    both = self.maker.user()
+                    self._join(both, "A")
+                    self._join(both, "B")
+            except (psycopg.errors.UniqueViolation, Unfilled):
+                return self._stranger
+            return both
+        return self._stranger
+
+    def _join(self, user: UUID, label: str, **more: Any) -> None:
+        """Make a user a member. Raises `Unfilled` where the membership that there is then is somebody else's."""
+        row, member = self.maker.join(user, self.tenants.ids[label], **more), self.tenancy.member
+        if row is not None and isinstance(member, Membership) and str(row[member.user]) != str(user):
+            raise Unfilled("a key lets one member alone have that")
+
+    def _is_connected(self) -> None:
+        """Raises where the session is lost: without it, nothing can be tried any more."""
+        self.connection.execute("select 1")
 
     def _check_rules(self) -> None:
         """Each rule for a single relation must lead somewhere."""
@@ -250,16 +264,13 @@ class World:
                 )
             if share.table not in self.tenants.rows:
                 continue
-            guest = self.maker.user()
-            values = {**self.maker.values(relation, self.tenants, "A"), share.user: guest}
-            row = self.tenants.rows[share.table]["A"]
-            values[share.row] = row[share.row]
-            try:
+            with costs.only(f"guest of A by {share.table}", self.unjudged, self._is_connected):
+                guest = self.maker.user()
+                values = {**self.maker.values(relation, self.tenants, "A"), share.user: guest}
+                values[share.row] = self.tenants.rows[share.table]["A"][share.row]
                 with self.connection.transaction():
                     self.connection.execute(insert_statement(relation, values), list(values.values()))
-            except psycopg.Error:
-                continue
-            found[share.table] = guest
+                found[share.table] = guest
         return found
 
     def arrange(self, scripts: Iterable[Script]) -> None:
@@ -335,7 +346,7 @@ class World:
             *self._with_claims("A"),
         ]
         if self._both != self._stranger:
-            found.append(Actor("member of both", frozenset("AB"), self._signed_in(self._both), self._both))
+            found.append(Actor(_BOTH, frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
         self.entitled = [*self._by_role("B"), *self._with_claims("B"), *self._invited("B"), *self._staff()]
         found += [
@@ -384,10 +395,13 @@ class World:
         found = []
         for name, values in roles.items():
             for value in values if name not in (membership.tenant, membership.user) else ():
-                user = self.maker.user()
-                self.maker.join(user, self.tenants.ids[label], **{name: value})
                 who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
-                found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
+                is_usual = str(usual.get(name)) == str(value)  # then there is a member already who has it
+                with costs.only(who, {} if is_usual else self.unjudged, self._is_connected):
+                    with self.connection.transaction():
+                        user = self.maker.user()
+                        self._join(user, label, **{name: value})
+                    found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
         return found
 
     def _staff(self) -> Iterator[Actor]:
@@ -512,12 +526,12 @@ class World:
 
     def _public_values(self) -> set[str]:
         found: set[str] = set()
-        for name in self.tenancy.public & self.relations.keys():
+        for name in sorted(self.tenancy.public & self.relations.keys()):
             relation = self.relations[name]
-            rows = self.connection.execute(
-                sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name))
-            ).fetchall()
-            found.update(value for row in rows for value in leaves(row))
+            statement = sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name))
+            with costs.only(name, {}, self._is_connected):  # as a door, it says itself why it cannot be read
+                rows = self.connection.attempt(statement)[0].rows
+                found.update(value for row in rows for value in leaves(row))
         found.update(value for rows in self.opened.values() for row in rows.values() for value in leaves(row))
         return found
 
