@@ -57,7 +57,8 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
                 bare = stack.enter_context(running(settings))
                 steps.print(str(bare))
                 steps.print()
-                databases = stack.enter_context(Databases(environment.prepare(bare, timeout=settings.timeout), Session))
+                server = environment.prepare(bare, timeout=settings.timeout, settings=settings.api)
+                databases = stack.enter_context(Databases(server, Session))
             tried = first.kind != "database" and second.kind != "database"
             observe = partial(_try, settings, steps) if tried else _no_access
             states = []
