@@ -5,6 +5,7 @@ PROFILE ?= dev
 # One more than there are processors: tests wait for servers, locks and browsers, too.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 ARGS ?=
+BASE ?= HEAD~1
 
 bin := .venv/bin
 python := $(bin)/python
@@ -18,6 +19,7 @@ help: ## list what can be made
 	@echo "make check    apply sql/migrations to a real PostgreSQL and show who reaches whose rows"
 	@echo "make test     run the tests (PROFILE=dev|ci|thorough: more examples, fewer left out; ARGS=\"--pg system -k rights\")"
 	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
+	@echo "make verdicts compare the verdicts of the corpus with those of another commit (BASE=main; ARGS=\"-k notes\")"
 	@echo "make lint     check style and types, and lint the SQL: ruff, mypy, the import linter, sqlfluff, pgassay lint"
 	@echo "make format   put Python and SQL in shape"
 	@echo "make bench    measure what the harness and the counters cost (ARGS=--long: what large campaigns do)"
@@ -35,6 +37,10 @@ test: .venv/dev
 .PHONY: faults
 faults: .venv/dev
 	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=faults --pg-faults tests/harness/test_planted_faults.py $(ARGS)
+
+.PHONY: verdicts
+verdicts: .venv/dev
+	@$(python) -m tests.harness.verdicts --base $(BASE) $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev

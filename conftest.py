@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import sampling
+
 # A server on two cores that other workers load too: an example's time says nothing, and setting rows up takes a while.
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("dev", _COMMON, max_examples=25, stateful_step_count=20)
@@ -12,6 +14,13 @@ settings.register_profile(
 )  # of make faults: none is left out
 settings.register_profile("thorough", _COMMON, max_examples=1000, stateful_step_count=50)
 settings.load_profile("dev")
+
+
+def pytest_report_header() -> str:
+    """Which sample of long lists is tried, which is the same in every run of a commit."""
+    return (
+        f"sample of long lists: offset {sampling.offset(sampling.ROOT)}, profile {settings.get_current_profile_name()}"
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
