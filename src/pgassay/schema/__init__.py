@@ -1,0 +1,1 @@
+"""What a schema says, read once: its policies as conditions."""

@@ -1,0 +1,265 @@
+"""The parse tree of SQL, by libpg_query: expressions as they were written, or as PostgreSQL shows them.
+
+What cannot be parsed is None, never an exception. Nodes are libpg_query's own messages; what is made of them is another
+message, so that a node never changes for somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import postgast
+
+Node = Any
+"""A node of the parse tree, without the envelope that says of which kind it is."""
+
+_tree = postgast.pg_query_pb2
+AND, OR, NOT = _tree.AND_EXPR, _tree.OR_EXPR, _tree.NOT_EXPR
+_FIELD_OF_KIND: dict[str, str] = {
+    field.message_type.name: field.name for field in _tree.Node.DESCRIPTOR.fields if field.message_type is not None
+}
+_MIRRORED = {">": "<", ">=": "<="}
+_COMMUTATIVE = ("=", "<>")
+
+
+def expression(text: str) -> Node | None:
+    """The tree of one expression."""
+    try:
+        parsed = postgast.parse(f"select {text}").stmts
+    except (postgast.PgQueryError, ValueError):
+        return None
+    select = unwrapped(parsed[0].stmt) if len(parsed) == 1 else None
+    target = _only_target(select)
+    return None if target is None or target.name else unwrapped(target.val)
+
+
+def deparsed(node: Node) -> str | None:
+    """The SQL of an expression."""
+    select = _tree.ParseResult()
+    target = select.stmts.add().stmt.select_stmt.target_list.add().res_target
+    target.val.CopyFrom(_wrapped(node))
+    try:
+        return str(postgast.deparse(select)).removeprefix("SELECT ")
+    except (postgast.PgQueryError, ValueError):
+        return None
+
+
+def kind(node: Node) -> str:
+    """Of which kind a node is, as ``A_Expr``; empty for None."""
+    return "" if node is None else str(node.DESCRIPTOR.name)
+
+
+def unwrapped(node: Node) -> Node | None:
+    """A node without its envelope; None where that is empty."""
+    while kind(node) == "Node":
+        name = node.WhichOneof("node")
+        node = getattr(node, name) if name is not None else None
+    return node
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes right below one."""
+    for field, value in node.ListFields():
+        if field.message_type is not None:
+            for child in value if field.is_repeated else [value]:
+                below = unwrapped(child)
+                if below is not None:
+                    yield below
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def operands(node: Node, operator: int) -> list[Node]:
+    """What AND, OR or NOT joins at a node; nothing where it is none."""
+    if kind(node) != "BoolExpr" or node.boolop != operator:
+        return []
+    return [found for found in map(unwrapped, node.args) if found is not None]
+
+
+def joined(nodes: Iterable[Node], operator: int) -> Node:
+    """The nodes joined by AND or OR, or the one node under NOT."""
+    made = _tree.BoolExpr(boolop=operator)
+    for node in nodes:
+        made.args.add().CopyFrom(_wrapped(node))
+    return made
+
+
+def is_null(node: Node) -> Node:
+    """The test whether that is NULL."""
+    made = _tree.NullTest(nulltesttype=_tree.IS_NULL)
+    made.arg.CopyFrom(_wrapped(node))
+    return made
+
+
+def is_not_true(node: Node) -> Node:
+    """The test whether that is false or NULL."""
+    made = _tree.BooleanTest(booltesttype=_tree.IS_NOT_TRUE)
+    made.arg.CopyFrom(_wrapped(node))
+    return made
+
+
+def tested(node: Node) -> tuple[Node, bool] | None:
+    """What is tested by IS TRUE (True) or IS FALSE (False)."""
+    truth = {_tree.IS_TRUE: True, _tree.IS_FALSE: False}
+    if kind(node) != "BooleanTest" or node.booltesttype not in truth:
+        return None
+    return unwrapped(node.arg), truth[node.booltesttype]
+
+
+def cases(node: Node) -> tuple[list[tuple[Node, Node]], Node | None] | None:
+    """Conditions and results of a CASE that compares nothing, and its ELSE; None where it is something else."""
+    if kind(node) != "CaseExpr" or node.HasField("arg"):
+        return None
+    parts = [unwrapped(part) for part in node.args]
+    otherwise = unwrapped(node.defresult) if node.HasField("defresult") else None
+    return [(unwrapped(part.expr), unwrapped(part.result)) for part in parts if part is not None], otherwise
+
+
+def alternatives(node: Node) -> list[Node]:
+    """The arguments of COALESCE; nothing where it is something else."""
+    return [unwrapped(part) for part in node.args] if kind(node) == "CoalesceExpr" else []
+
+
+def constant(node: Node) -> bool | int | str | None:
+    """A constant, whatever it is cast to; None where it is none, or NULL."""
+    while kind(node) == "TypeCast":
+        node = unwrapped(node.arg)
+    if kind(node) != "A_Const" or node.isnull:
+        return None
+    value = {"boolval": "boolval", "ival": "ival", "sval": "sval", "fval": "fval"}
+    for field, inner in value.items():
+        if node.HasField(field):
+            found: bool | int | str = getattr(getattr(node, field), inner)
+            return found
+    return None
+
+
+def bare(node: Node) -> Node:
+    """What stands in ``(select …)`` without FROM or anything else; the node itself where there is no such thing."""
+    while kind(node) == "SubLink" and node.sub_link_type == _tree.EXPR_SUBLINK:
+        target = _only_target(unwrapped(node.subselect))
+        inner = None if target is None else unwrapped(target.val)
+        if inner is None:
+            break
+        node = inner
+    return node
+
+
+def _only_target(select: Node) -> Node | None:
+    """The one thing that a SELECT gives which has nothing but that."""
+    if kind(select) != "SelectStmt" or {field.name for field, _ in select.ListFields()} - _PLAIN:
+        return None
+    return select.target_list[0].res_target if len(select.target_list) == 1 else None
+
+
+_PLAIN = {"target_list", "limit_option", "op"}
+"""What each SELECT has."""
+
+
+def reads(node: Node, relation: str) -> bool:
+    """Whether an expression reads a column of the row it is asked of, in subqueries too.
+
+    As PostgreSQL shows it: within a subquery, columns have the name of their relation, here ``relation``, before them.
+    """
+    if kind(node) == "ColumnRef":
+        return len(node.fields) == 1 or _names(node.fields)[0] == relation
+    if kind(node) == "SubLink":
+        outside = node.HasField("testexpr") and reads(unwrapped(node.testexpr), relation)
+        within = (names[:-1] for names in columns(unwrapped(node.subselect)))
+        return outside or any(names == [relation] for names in within)
+    return any(reads(child, relation) for child in children(node))
+
+
+def columns(node: Node) -> Iterator[list[str]]:
+    """The names of each reference to a column, with what stands before the dot."""
+    yield from (_names(found.fields) for found in walk(node) if kind(found) == "ColumnRef")
+
+
+def _names(parts: Iterable[Node]) -> list[str]:
+    return [part.string.sval for part in parts if part.HasField("string")] + [
+        "*" for part in parts if part.HasField("a_star")
+    ]
+
+
+def normalised(node: Node) -> str | None:
+    """The text of an expression, which is the same however it is cast, put in order, or wrapped into ``(select …)``."""
+    return deparsed(_normal(node))
+
+
+def _normal(node: Node) -> Node:
+    node = bare(node)
+    while kind(node) == "TypeCast":
+        node = bare(unwrapped(node.arg))
+    made = _rebuilt(node, _normal)
+    if hasattr(made, "location"):
+        made.location = 0
+    if kind(made) == "BoolExpr" and made.boolop != NOT:
+        parts = [part for arg in map(unwrapped, made.args) for part in (operands(arg, made.boolop) or [arg])]
+        return joined(_sorted(parts), made.boolop)
+    if kind(made) == "A_Expr":
+        return _normal_operator(made)
+    if kind(made) == "FuncCall" and len(made.funcname) == 2 and made.funcname[0].string.sval == "pg_catalog":
+        del made.funcname[0]
+    return made
+
+
+def _normal_operator(made: Node) -> Node:
+    """The same comparison with its sides in order, and ``= any (array[…])`` as IN."""
+    right: Any = unwrapped(made.rexpr)
+    if made.kind == _tree.AEXPR_OP_ANY and made.name[-1].string.sval == "=" and kind(right) == "A_ArrayExpr":
+        elements = _sorted(map(unwrapped, right.elements))
+        made.kind = _tree.AEXPR_IN
+        made.rexpr.list.SetInParent()
+        for element in elements:
+            made.rexpr.list.items.add().CopyFrom(_wrapped(element))
+    elif made.kind == _tree.AEXPR_IN:
+        elements = _sorted(map(unwrapped, right.items))
+        del made.rexpr.list.items[:]
+        for element in elements:
+            made.rexpr.list.items.add().CopyFrom(_wrapped(element))
+    elif made.kind == _tree.AEXPR_OP and made.HasField("lexpr"):
+        name = made.name[-1].string.sval
+        swapped = name in _COMMUTATIVE and (deparsed(unwrapped(made.lexpr)) or "") > (deparsed(right) or "")
+        if name in _MIRRORED or swapped:
+            left = _wrapped(unwrapped(made.lexpr))
+            made.lexpr.CopyFrom(_wrapped(right))
+            made.rexpr.CopyFrom(left)
+            made.name[-1].string.sval = _MIRRORED.get(name, name)
+    return made
+
+
+def _sorted(nodes: Iterable[Node]) -> list[Node]:
+    """Nodes in the order of their texts, each once."""
+    by_text = {deparsed(node) or "": node for node in nodes}
+    return [by_text[text] for text in sorted(by_text)]
+
+
+def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The same node with what is right below it changed."""
+    made = type(node)()
+    made.CopyFrom(node)
+    for field, value in made.ListFields():
+        if field.message_type is None:
+            continue
+        for part in value if field.is_repeated else [value]:
+            below = unwrapped(part)
+            if kind(part) == "Node" and below is not None:
+                part.CopyFrom(_wrapped(change(below)))
+            elif kind(part) != "Node":
+                part.CopyFrom(_rebuilt(part, change))
+    return made
+
+
+def _wrapped(node: Node) -> Node:
+    """A node in the envelope that says of which kind it is."""
+    if kind(node) == "Node":
+        return node
+    made = _tree.Node()
+    getattr(made, _FIELD_OF_KIND[kind(node)]).CopyFrom(node)
+    return made
