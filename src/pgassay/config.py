@@ -117,11 +117,15 @@ class Tenancy:
 
 @dataclass(frozen=True)
 class Waiver:
-    """Findings at ``object``, or its not being judged, are accepted for ``reason``; only those of ``rule`` if given."""
+    """Findings at ``object``, or its not being judged, are accepted for ``reason``; only those of ``rule`` if given.
+
+    With ``way``, that is what is accepted alone: that nobody takes the way which this branch of a policy opens.
+    """
 
     object: str
     reason: str
     rule: str | None = None
+    way: str | None = None
 
 
 @dataclass(frozen=True)
@@ -469,11 +473,14 @@ def _waivers(entries: object, where: str) -> tuple[Waiver, ...]:
         raise ConfigError(f"{inside} must be a list of tables: [[tool.pgassay.waive]].")
     found = []
     for entry in entries:
-        _refuse_unknown(entry, ("object", "reason", "rule"), inside)
+        _refuse_unknown(entry, ("object", "reason", "rule", "way"), inside)
         what, reason = _text(entry, "object", inside), _text(entry, "reason", inside)
         if not what or not reason or not reason.strip():
             raise ConfigError(f"{inside} needs an object and a reason, and has {entry!r}.")
-        found.append(Waiver(what, reason, _text(entry, "rule", inside)))
+        rule, way = _text(entry, "rule", inside), _text(entry, "way", inside)
+        if rule is not None and way is not None:
+            raise ConfigError(f"{inside} is for a rule or for a way, and has {entry!r}.")
+        found.append(Waiver(what, reason, rule, way))
     return tuple(found)
 
 

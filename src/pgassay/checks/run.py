@@ -19,6 +19,7 @@ from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
+from pgassay.checks.ways import Way
 from pgassay.config import Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error, without_passwords
 from pgassay.identity import Databases, Session
@@ -96,7 +97,7 @@ class Run:
     applied before the first one. ``declared`` are the relations that must be there. ``unjudged`` says why, by object.
     ``error`` is what ended the run early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the
     tenancy that was gone by where none is declared. Files are relative to the directory that the run was started in,
-    where they lie in it. ``notes`` are facts that nobody must act on.
+    where they lie in it. ``notes`` are facts that nobody must act on. ``ways`` are those that the schema leaves open.
     """
 
     version: str
@@ -119,6 +120,7 @@ class Run:
     hint: str = ""
     inferred: Inference | None = None
     notes: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
 
     @property
     def identities(self) -> list[str]:
@@ -138,6 +140,9 @@ class Run:
             return "findings", ""
         if name in self.unjudged:
             return "vacuous" if name in self.probes.vacuous else "not judged", self.unjudged[name]
+        left = [way.name for way in self.ways if way.object == name and way.name in self.unjudged]
+        if left:
+            return "not judged", f"{'; '.join(left)}: {self.unjudged[left[0]]}"
         if any(waived.object == name for waived in self.waived):
             return "waived", ""
         if name in self.probes.skipped:
@@ -299,7 +304,8 @@ class Record:
     def finished(self, outcome: Outcome) -> Run:
         """The run that ended with ``outcome``."""
         assert self.settings is not None
-        verdict = self._placed(waivers.apply(self.settings.waivers, outcome.findings, outcome.unjudged))
+        opened = outcome.matrix.ways
+        verdict = self._placed(waivers.apply(self.settings.waivers, outcome.findings, outcome.unjudged, opened))
         severities = {finding.severity for finding in verdict.findings}
         is_open = bool(verdict.unjudged) or QUESTION in severities
         seen = outcome.matrix
@@ -315,6 +321,7 @@ class Record:
             findings=verdict.findings,
             unjudged=verdict.unjudged,
             waived=verdict.waived,
+            ways=verdict.ways,
             inferred=outcome.inferred,
             notes=(*outcome.notes, *_left_out(self.applied), *_refused(self.applied), *seen.notes),
         )
@@ -370,7 +377,7 @@ class Record:
             entry if entry.finding is None else replace(entry, finding=placed(entry.finding))
             for entry in verdict.waived
         )
-        return Verdict(tuple(map(placed, verdict.findings)), verdict.unjudged, tuple(waived))
+        return replace(verdict, findings=tuple(map(placed, verdict.findings)), waived=tuple(waived))
 
 
 def sentence(error: Exception) -> str:

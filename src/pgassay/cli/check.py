@@ -19,7 +19,7 @@ from pgassay.cli.options import report_option, server_options
 from pgassay.cli.schema import schema
 from pgassay.cli.steps import Steps
 from pgassay.identity import Databases
-from pgassay.report import destinations, screen, terminal
+from pgassay.report import destinations, explanation, screen, terminal
 
 
 @click.command(
@@ -31,6 +31,7 @@ Examples:
   pgassay check --pg container --pg-image postgres:15
   pgassay check --report html=report.html --report sarif=report.sarif
   pgassay check --verbose                    each finding, with what shows it and what mends it
+  pgassay check --explain public.docs        the ways to that table, and who took each
   pgassay check --keep                       and try in psql what was found
 
 \b
@@ -39,11 +40,21 @@ Exit code: 0 nothing found, 1 errors, 2 something could not be judged.
 )
 @click.option("--verbose", is_flag=True, help="Tell each finding: what was tried as whom, what came back, the mend.")
 @click.option("--matrix", is_flag=True, help="Show who reaches whose rows, of however many tables.")
+@click.option(
+    "--explain", metavar="OBJECT", help="List the ways that lead to a table, view or function, and who took each."
+)
 @click.option("--keep", is_flag=True, help="Keep the server with the rows until Ctrl-C, to run in psql what was found.")
 @report_option
 @server_options
 def check(
-    directory: str | None, wanted: tuple[str, ...], *, keep: bool, verbose: bool, matrix: bool, **options: Any
+    directory: str | None,
+    wanted: tuple[str, ...],
+    *,
+    keep: bool,
+    verbose: bool,
+    matrix: bool,
+    explain: str | None,
+    **options: Any,
 ) -> None:
     """Apply the migrations in DIR and try who can reach whose rows.
 
@@ -56,6 +67,9 @@ def check(
     def tell(done: Run) -> None:
         if details:
             steps.print(terminal.report(done, out.width, scripts=keep))
+        if explain is not None:
+            steps.print(explanation.explanation(done, explain))
+            steps.print()
         used = 0 if details else steps.height
         steps.print(screen.screen(done, used=used, width=out.width, matrix=matrix, details=details))
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from pgassay.checks import ways
 from pgassay.checks.isolation import OPERATIONS, Reach
 from pgassay.checks.run import Door, Run
 from pgassay.report import access, causes, screen, tenancy
@@ -65,6 +66,7 @@ def render(run: Run) -> str:
         causes=causes.of(run),
         advice=len(causes.advice(run)),
         not_judged=causes.not_judged(run),
+        share=ways.share(run.ways),
         groups=groups,
         anchors={name: f"found-{number}" for number, name in enumerate(groups)},
         errors=sum(finding.severity == "error" for finding in run.findings),

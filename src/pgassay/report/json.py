@@ -9,8 +9,10 @@ from importlib import resources
 from typing import Any
 
 from pgassay.catalog import Relation
+from pgassay.checks import ways
 from pgassay.checks.finding import Finding
 from pgassay.checks.run import Migration, Run
+from pgassay.checks.ways import Way
 from pgassay.report import tenancy
 
 FORMAT = 1
@@ -62,6 +64,7 @@ def as_dict(run: Run) -> dict[str, Any]:
             "skipped": len(run.probes.skipped),
             "not_judged": len(not_judged),
         },
+        "ways": {"taken": ways.share(run.ways).taken, "of": ways.share(run.ways).of, "each": list(map(_way, run.ways))},
         "findings": [
             *(_finding(finding, None) for finding in run.findings),
             *(_finding(entry.finding, entry.reason) for entry in run.waived if entry.finding is not None),
@@ -100,6 +103,19 @@ def _relation(relation: Relation) -> dict[str, Any]:
 
 def _pairs(columns: Iterable[tuple[str, str]]) -> list[list[str]]:
     return [[here, there] for here, there in columns]
+
+
+def _way(way: Way) -> dict[str, Any]:
+    return {
+        "kind": way.kind,
+        "object": way.object,
+        "way": way.what,
+        "branch": way.branch or None,
+        "taken_by": list(way.takers),
+        "how": way.how or None,
+        "why_not": way.why or None,
+        "waived": way.waived or None,
+    }
 
 
 def _finding(finding: Finding, waived: str | None) -> dict[str, Any]:

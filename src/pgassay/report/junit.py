@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree as ET
 
+from pgassay.checks import ways
 from pgassay.checks.finding import Finding
 from pgassay.checks.run import Migration, Run
 
@@ -26,7 +27,9 @@ def _suite(root: ET.Element, run: Run, name: str, cases: Iterable[ET.Element]) -
     suite = ET.SubElement(root, "testsuite", {"name": name, "timestamp": run.started.removesuffix("+00:00")})
     if run.server is not None and name == "doors":
         properties = ET.SubElement(suite, "properties")
-        for key, value in (("server", f"PostgreSQL {run.server.version}"), ("backend", run.server.backend)):
+        facts = {"server": f"PostgreSQL {run.server.version}", "backend": run.server.backend}
+        facts |= {"ways": str(ways.share(run.ways))} if run.ways else {}
+        for key, value in facts.items():
             ET.SubElement(properties, "property", {"name": key, "value": _xml(value)})
     suite.extend(cases)
     _total(suite, sum(float(case.get("time", 0)) for case in suite.iter("testcase")))

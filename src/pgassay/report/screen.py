@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from pgassay.checks import relations
+from pgassay.checks import relations, ways
 from pgassay.checks.run import FOUND, Run
 from pgassay.report import access, causes, tenancy
 from pgassay.report.causes import Cause, named
@@ -147,7 +147,6 @@ def _broken(label: Text, text: str, width: int) -> Lines:
 
 
 def _totals(run: Run, width: int) -> Lines:
-    # The ways taken, and their share, go between the counts and the exit code.
     told = causes.of(run)
     counted = sum(len(cause.findings) for cause in told)
     advice, notes = len(causes.advice(run)), len(run.notes) + sum(f.severity == "note" for f in run.findings)
@@ -161,7 +160,8 @@ def _totals(run: Run, width: int) -> Lines:
     parts += [_count(notes, "note")] if notes else []
     parts += [_count(run.probes.run, "probe")]
     style = "bold red" if run.exit_code == FOUND else "bold yellow" if run.unjudged else "bold green"
-    lines = (f"{', '.join(parts)} in {run.seconds:.1f} s", meaning(run))
+    taken = f"{ways.share(run.ways)}. " if run.ways else ""
+    lines = (f"{', '.join(parts)} in {run.seconds:.1f} s", taken + meaning(run))
     return [line for said in lines for line in _styled(_broken(Text(), said, width), style)]
 
 

@@ -17,8 +17,8 @@ from psycopg import sql
 from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
-from pgassay.checks.finding import Finding
-from pgassay.checks.isolation import costs, openings, partitions, storage
+from pgassay.checks.finding import ERROR, Finding
+from pgassay.checks.isolation import candidates, costs, openings, partitions, storage
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
@@ -29,7 +29,10 @@ from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
 from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
+from pgassay.checks.isolation.truth import Tables
+from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
+from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
 from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
@@ -92,6 +95,8 @@ OTHERS = "whether there are other tenants"
 """What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
 CHANGES = "what is read after changes of one's own rows"
 """The same where those changes fail."""
+WAYS = "for which rows and callers the policies hold"
+"""The same where that cannot be asked."""
 
 
 def observe(
@@ -145,13 +150,15 @@ def observe(
 
         controls = Controls()
         calls = _calls(databases, Template(filled.name), empty, world, controls, stack)
+        ways = _ways(databases, Template(filled.name), world, actors, unjudged)
         with _beside(calls, functions, actors, at_door) as called:
-            check = _Check(world, (clone, empty), actors, controls, unjudged, at_door)
+            check = _Check(world, (clone, empty), actors, controls, ways, unjudged, at_door)
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
+            check.candidates()
             check.escalation()
             check.add(called())
-        matrix = replace(check.matrix(calls), kept=clone.name if keep else "")
+        matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
         progress("Looking for culprits")
@@ -242,6 +249,17 @@ def _calls(
     return Calls(world.elsewhere(clone.connect_as_owner()), clone, other, controls)
 
 
+def _ways(
+    databases: Databases, filled: Template, world: World, actors: Iterable[Actor], unjudged: dict[str, str]
+) -> Ways:
+    """The ways of the schema, and for which rows and callers its policies hold, in a copy that is gone then."""
+    everybody = [*actors, *world.entitled, *map(world.member, LABELS)]
+    ways = Ways(world, [actor for actor in everybody if not actor.may_all])
+    with costs.only(WAYS, unjudged), databases.copy(filled) as clone:
+        ways.truth = Tables(world, clone, ways.policies).fill(ways.actors)
+    return ways
+
+
 @contextmanager
 def _beside(
     calls: Calls, functions: Iterable[Function], actors: Sequence[Actor], progress: Callable[[str], None]
@@ -297,6 +315,7 @@ class _Check:
         clones: tuple[Clone, Clone | None],
         actors: list[Actor],
         controls: Controls,
+        ways: Ways,
         unjudged: dict[str, str],
         progress: Callable[[str], None],
     ) -> None:
@@ -304,6 +323,7 @@ class _Check:
         self._clones = clones
         self._actors = actors
         self._controls = controls
+        self._ways = ways
         self._progress = progress
         self._log_in()
         self._flags = Flags(world)
@@ -313,6 +333,7 @@ class _Check:
         self._closed = {name for name, is_read in world.ask(_CLOSED) if not is_read or name in world.tenancy.public}
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
+        self._targets: dict[str, Target] = {}
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._unjudged = unjudged
@@ -329,19 +350,22 @@ class _Check:
         self._effects = Effects(self._world, self._api, self._alone)
         self._escalation = Escalation(self._world, self._api)
 
-    def matrix(self, calls: Calls) -> Matrix:
+    def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
         unjudged = self._unjudged | calls.unjudged
         failed = {finding.object for finding in self._findings if finding.rule in FAILURES}
+        found = self._ways.found(functions, unjudged.keys() | failed)
         return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
             findings=tuple(self._findings),
-            unjudged=unjudged,
-            probes=self._probes + self._effects.probes + self._flags.probes + self._escalation.probes + calls.probes,
+            unjudged=unjudged | untaken(found),
+            probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, self._escalation, calls))
+            + self._probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
             demonstrations=self._findings,
             notes=tuple(self._notes()),
+            ways=found,
         )
 
     def relations(self, relations: Iterable[Relation], kind: type[Target] = Target) -> None:
@@ -365,6 +389,7 @@ class _Check:
                 self._skipped.append(name)
                 return
             raise
+        self._targets[name] = target
         self._try(target)
         vacuous = target.vacuous()
         everybody = self._actors[-1]
@@ -395,6 +420,7 @@ class _Check:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
                 self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
+                self._ways.saw(name, actor, reached)
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
@@ -419,7 +445,20 @@ class _Check:
         for label in LABELS:  # the negative control of select: a member finds the rows
             member = self._world.member(label)
             with member.enter(self._api):
-                target.try_select(self._api, member)
+                self._ways.saw(name, member, {"select": target.try_select(self._api, member)})
+
+    def candidates(self) -> None:
+        """Try at the doors what policies let through, by their truth tables, and was not seen there."""
+        found = {(finding.object, finding.door) for finding in self._findings if finding.severity == ERROR}
+        for candidate in candidates.of(self._ways):
+            door = candidate.relation, candidate.operation
+            if door not in found and candidate.relation not in self._unjudged:
+                with costs.only(candidate.relation, self._unjudged, self._again):
+                    doors = candidates.Doors(self._world, self._api, self._targets)
+                    seen = [*doors.try_at(candidate)]
+                    self._probes += doors.probes
+                    self.add(seen)
+                    found |= {(finding.object, finding.door) for finding, _ in seen}
 
     def escalation(self) -> None:
         """Look again at what was isolated, after changing what one may change of one's own."""

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from pgassay.checks.finding import Finding
+from pgassay.checks.ways import Way
 from pgassay.config import Published, Share
 from pgassay.errors import PgassayError
 from pgassay.identity import Identity, Session
@@ -57,7 +58,10 @@ RULES = tuple(_RULES.values())
 
 @dataclass(frozen=True)
 class Actor:
-    """Who tries: somebody who belongs to the tenants ``own``. ``shown`` has a column of its own in the matrix."""
+    """Who tries: somebody who belongs to the tenants ``own``. ``shown`` has a column of its own in the matrix.
+
+    ``forged`` is somebody who claims what users write themselves.
+    """
 
     name: str
     own: frozenset[str]
@@ -65,6 +69,7 @@ class Actor:
     user: UUID | None = None
     may_all: bool = False
     shown: bool = True
+    forged: bool = False
 
     def enter(self, session: Session) -> AbstractContextManager[Session]:
         """Be this actor on ``session`` within the block, which is undone."""
@@ -124,8 +129,9 @@ class Matrix:
     """The whole matrix, the findings, what could not be judged (object → reason), and how many probes were run.
 
     ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
-    ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``kept`` is the database in which
-    the rows are, if it was to be kept.
+    ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``ways`` are those that the schema
+    leaves open, with who took each; ``unjudged`` has those that nobody took. ``kept`` is the database in which the rows
+    are, if it was to be kept.
     """
 
     lines: tuple[Access, ...]
@@ -136,6 +142,7 @@ class Matrix:
     skipped: tuple[str, ...] = ()
     demonstrations: Mapping[Finding, Probe] = field(default_factory=dict, compare=False)
     notes: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
     kept: str = ""
 
     @property

@@ -335,6 +335,13 @@ class Target:
             for values in self._insertable(label, actor)
         )
 
+    def goes_in(self, api: Session, label: str, actor: Actor, values: Row) -> bool:
+        """Whether this row can be inserted, which is tried again wherever rows of that tenant are."""
+        known = self._insertable(label, actor)
+        if values not in known:
+            known.append(values)
+        return self._goes_in(api, label, actor, values)
+
     def _goes_in(self, api: Session, label: str, actor: Actor, values: Row) -> bool:
         """Whether this row, or one that differs in what it may differ in, can be inserted, and is that tenant's."""
         is_own = (label in actor.own or actor.may_all) and self.is_table
@@ -353,7 +360,7 @@ class Target:
                 self._refused("insert", found)
             return False
         if found is not None:
-            self._show("insert", label, api, found)
+            self.show("insert", label, api, found)
         return found is not None
 
     def _written(
@@ -364,7 +371,8 @@ class Target:
         self.probes += writes.probes
         return found
 
-    def _show(self, operation: str, label: str, api: Session, write: Write) -> None:
+    def show(self, operation: str, label: str, api: Session, write: Write) -> None:
+        """Keep a write that went through, for whoever wants to see it."""
         self.statements[operation, label] = api.bound(write.statement, write.values)
         self.before[operation, label] = write.before
 
@@ -508,7 +516,7 @@ class Target:
             if own is None or count <= own:
                 return False
             for label in set(LABELS) - actor.own:
-                self._show(operation, label, api, Write(statement, values))
+                self.show(operation, label, api, Write(statement, values))
             return True
         return any(self._takes_one(api, actor, operation, *tried) for tried in refused[:1])
 
@@ -522,7 +530,7 @@ class Target:
         for write, touched in writes.one_by_one(statement, values):
             label = next((label for label in self._lost(touched) if label not in actor.own), None)
             if label is not None:
-                self._show(operation, label, api, write)
+                self.show(operation, label, api, write)
                 return True
 
         def sweep(before: str) -> Write | None:
@@ -534,7 +542,7 @@ class Target:
         self.probes += writes.probes
         if isinstance(found, Write):
             for label in set(LABELS) - actor.own:
-                self._show(operation, label, api, found)
+                self.show(operation, label, api, found)
         return isinstance(found, Write)
 
     def _lost(self, touched: Iterable[Touched]) -> Iterator[str]:
@@ -845,7 +853,7 @@ class Target:
                 self._refused(operation, found)
             return False
         if found is not None:
-            self._show(operation, label, api, found)
+            self.show(operation, label, api, found)
         return found is not None
 
     def _unneeded(

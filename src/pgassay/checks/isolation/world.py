@@ -338,6 +338,7 @@ class World:
                     self._signed_in(self._stranger, **claims),
                     self._stranger,
                     shown=False,
+                    forged=True,
                 )
                 for claims in self._forged(forged)
             ),
