@@ -85,21 +85,26 @@ class Doors:
         actor, operation = candidate.actor, candidate.operation
         with actor.enter(self._api):
             if operation == "insert":
-                row = self._like(target, candidate)
-                reaches = row is not None and target.goes_in(self._api, candidate.label, actor, row)
+                reaches = any(
+                    target.goes_in(self._api, candidate.label, actor, row) for row in self._like(target, candidate)
+                )
             else:
                 reaches = self._changes(target, candidate)
             if reaches:
                 yield from target.judge(self._api, actor, {operation: {candidate.label}})
 
-    def _like(self, target: Target, candidate: Candidate) -> Row | None:
-        """A row like that of the candidate: what the actor may fill of it, but for keys that come by themselves."""
+    def _like(self, target: Target, candidate: Candidate) -> Iterator[Row]:
+        """Rows like that of the candidate: what the actor may fill of it, but for keys that come by themselves.
+
+        One refers to nothing but its tenant, as far as it may: triggers look at what a row refers to, and the caller's
+        policies may hide that from them.
+        """
         relation = target.relation
         made = next((row for row in self._made(target, candidate)), None)
         granted = self._world.granted(relation, candidate.actor.identity.role, "insert")
         if made is None:
-            return None
-        return {
+            return
+        row = {
             column.name: json.dumps(made[column.name]) if column.type in ("json", "jsonb") else made[column.name]
             for column in relation.columns
             if column.name in made
@@ -108,6 +113,12 @@ class Doors:
             and made[column.name] is not None
             and not (column.name in relation.primary_key and column.has_default)
         }
+        yield row
+        free = {column.name for column in relation.columns if not column.not_null}
+        referring = {here for key in relation.foreign_keys for here, _ in key.columns} & free - {target.column}
+        alone = {name: value for name, value in row.items() if name not in referring}
+        if alone != row and candidate.label in self._world.whose(relation.full_name, alone):
+            yield alone
 
     def _made(self, target: Target, candidate: Candidate) -> Iterator[Row]:
         key = target.relation.primary_key

@@ -1,0 +1,185 @@
+"""Ways: nothing is isolated by a condition for which no row and caller were found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pgassay import catalog, config, migrations
+from pgassay.checks import isolation, waivers, ways
+from pgassay.checks.isolation import Matrix
+from pgassay.checks.ways import Way
+from pgassay.config import Membership, Tenancy, Waiver
+from pgassay.identity import Databases
+from pgassay.schema.policies import key_of
+from pgassay.templates import Template
+from tests.harness import schemas
+
+ROOT = Path(__file__).resolve().parents[2]
+TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+SCHEMA = """
+create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.members (
+    org_id uuid not null references public.orgs (id) on delete cascade,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    primary key (org_id, user_id)
+);
+create table public.docs (
+    id uuid primary key default gen_random_uuid(),
+    org_id uuid not null references public.orgs (id) on delete cascade,
+    title text not null
+);
+alter table public.orgs enable row level security;
+alter table public.members enable row level security;
+alter table public.docs enable row level security;
+create schema private;
+create function private.is_member(org uuid) returns boolean language sql stable security definer set search_path = ''
+as $$ select exists (select from public.members as m where m.org_id = org and m.user_id = auth.uid()) $$;
+create policy own on public.members for select to authenticated using (user_id = (select auth.uid()));
+create policy member on public.orgs for select to authenticated using (private.is_member(id));
+create policy member on public.docs for all to authenticated using (private.is_member(org_id));
+"""
+NOBODY = "pg_catalog.length(title) = 4321"
+"""A condition for which nobody makes a row."""
+
+Observe = Callable[..., Matrix]
+
+
+@pytest.fixture
+def observe(pg_databases: Databases) -> Observe:
+    def observes(*texts: str) -> Matrix:
+        return schemas.observe(pg_databases, SCHEMA, *texts, tenancy=TENANCY)
+
+    return observes
+
+
+def of(matrix: Matrix, name: str) -> list[Way]:
+    return [way for way in matrix.ways if way.object == name]
+
+
+def errors(matrix: Matrix) -> set[tuple[str, str]]:
+    return {(finding.object, finding.door) for finding in matrix.findings if finding.severity == "error"}
+
+
+def test_every_way_of_a_clean_schema_is_taken_by_members_alone(observe: Observe) -> None:
+    matrix = observe()
+    assert (errors(matrix), matrix.unjudged) == (set(), {})
+    (way,) = of(matrix, "public.docs")
+    assert way.what == 'policy "member" on public.docs, using'
+    assert "member of A" in way.takers  # without any right to the schema of the function that is asked
+    assert not {"anon", "stranger", "forged claims", "service_role"} & set(way.takers)
+    assert '{"id": "' in way.how
+
+
+def test_a_branch_for_which_nothing_is_found_is_named_and_the_other_one_is_taken(observe: Observe) -> None:
+    text = (
+        f"create policy read on public.docs for select to authenticated using (private.is_member(org_id) or {NOBODY})"
+    )
+    matrix = observe(text)
+    name = 'policy "read" on public.docs, using: … or length(title) = 4321'
+    assert matrix.unjudged == {name: "no row and caller were found for which it holds"}
+    assert errors(matrix) == set()
+    assert [bool(way.takers) for way in of(matrix, "public.docs")] == [True, True, False]
+    assert {line.relation for line in matrix.lines} >= {"public.docs"}
+
+
+@pytest.mark.parametrize(
+    ("waived", "is_left"),
+    [
+        (Waiver("public.docs", "imported ones", way="4321 = length(title)"), False),
+        (Waiver('policy "read" on public.docs', "imported ones", way=NOBODY), False),
+        (Waiver("public.docs", "imported ones", way="length(title) = 4322"), True),
+        (Waiver("public.docs", "imported ones"), True),
+        (Waiver("public.orgs", "imported ones", way=NOBODY), True),
+        (Waiver("public.docs", "a way that is taken", way="private.is_member(org_id)"), True),
+    ],
+)
+def test_a_waiver_is_for_one_branch_however_it_is_written(waived: Waiver, is_left: bool) -> None:
+    several = [("private.is_member(org_id)", ("member of A",), ""), ("length(title) = 4321", (), "nobody")]
+    opened = [
+        Way("policy", "public.docs", 'policy "read" on public.docs, using', text, key_of(text), True, takers, why=why)
+        for text, takers, why in several
+    ]
+    verdict = waivers.apply([waived], [], ways.untaken(opened), opened)
+    assert bool(verdict.unjudged) is is_left
+    assert [entry.reason for entry in verdict.waived] == ([] if is_left else ["imported ones"])
+    assert [finding.rule for finding in verdict.findings] == (["unused-waiver"] if is_left else [])
+    assert str(ways.share(verdict.ways)) == ("1 of 2 ways taken (50 %)" if is_left else "1 of 1 ways taken (100 %)")
+
+
+def test_the_ways_of_what_is_waived_as_a_whole_go_with_it() -> None:
+    opened = [Way("policy", "public.docs", 'policy "read" on public.docs, using', "a", "a")]
+    verdict = waivers.apply([Waiver("public.docs", "no rows")], [], {"public.docs": "no row could be made"}, opened)
+    assert str(ways.share(verdict.ways)) == "0 of 0 ways taken (100 %)"
+
+
+def test_what_forged_claims_take_is_found_and_not_taken(observe: Observe) -> None:
+    matrix = observe(
+        "create policy staff on public.docs for select to authenticated "
+        "using ((auth.jwt() -> 'user_metadata' ->> 'is_staff') = 'true')"
+    )
+    assert ("public.docs", "select") in errors(matrix)
+    assert [name for name in matrix.unjudged if 'policy "staff"' in name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"create policy back on public.docs for select to service_role using ({NOBODY})",
+        f"create policy dead on public.docs for select to authenticated using ({NOBODY} and false)",
+        "create policy far on public.orgs for delete to authenticated using (name = 'x');"
+        "revoke delete on public.orgs from anon, authenticated",
+    ],
+)
+def test_what_nobody_can_use_who_is_held_by_policies_is_no_way(observe: Observe, text: str) -> None:
+    matrix = observe(text)
+    assert (len(matrix.ways), matrix.unjudged) == (3 + len(of(matrix, "nothing")), {})
+
+
+def test_an_error_of_one_branch_costs_that_branch_alone(observe: Observe) -> None:
+    matrix = observe(
+        "create policy odd on public.docs for select to authenticated "
+        f"using ({NOBODY} and 1 / length(org_id::text) > 0 "
+        "or private.is_member(org_id) or title::int > 5 and title = 'no number')"
+    )
+    found = {way.branch: way for way in of(matrix, "public.docs") if '"odd"' in way.what}
+    assert [bool(way.takers) for way in found.values()].count(True) == 1
+    assert len(matrix.unjudged) == 2
+
+
+def test_rights_without_row_level_security_are_ways_each(observe: Observe) -> None:
+    matrix = observe(
+        "create table public.plans (id int primary key, name text not null); revoke all on public.plans from public, "
+        "anon, authenticated; grant select on public.plans to anon, authenticated; insert into public.plans values "
+        "(1, 'free')"
+    )
+    rights = {way.what: way.takers for way in of(matrix, "public.plans")}
+    assert set(rights) == {
+        f"select on public.plans as {role}, without row level security" for role in ("anon", "authenticated")
+    }
+
+
+def test_a_check_that_lets_everything_in_is_found_past_constraints_and_triggers(pg_databases: Databases) -> None:
+    """2,629 probes did not see it: each row of B's that was tried stumbled over a key or trigger of the table."""
+    settings = config.load(cwd=ROOT, environ={})
+    assert settings.migrations is not None
+    assert settings.tenancy is not None
+    scripts = migrations.discover(settings.migrations).migrations
+    template = pg_databases.template(migrations.scripts(settings.before), scripts)
+    with pg_databases.copy(template) as clone:
+        with clone.connect_as_owner() as owner:
+            owner.execute(
+                "alter policy members_work_with_their_organisations_cards on public.kanban_cards with check (true)"
+            )
+            relations, functions = catalog.read(owner), catalog.read_functions(owner, isolation.API_ROLES)
+        matrix = isolation.observe(
+            pg_databases,
+            Template(clone.name),
+            relations,
+            functions,
+            settings.tenancy,
+            arrangement=migrations.scripts(settings.rows),
+        )
+    assert errors(matrix) == {("public.kanban_cards", "insert"), ("public.kanban_cards", "move")}
