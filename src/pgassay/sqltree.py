@@ -140,6 +140,46 @@ def constant(node: Node) -> bool | int | str | None:
     return None
 
 
+def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:
+    """The operator, the left side and the right side of ``a = b``; of ``a in (…)`` and ``a = any (b)`` these words.
+
+    None where it is something else.
+    """
+    if kind(node) != "A_Expr" or not node.HasField("lexpr"):
+        return None
+    name, left, right = node.name[-1].string.sval, unwrapped(node.lexpr), unwrapped(node.rexpr)
+    if node.kind == _tree.AEXPR_OP:
+        return name, left, [right]
+    if node.kind == _tree.AEXPR_IN and name == "=":
+        return "in", left, [part for part in map(unwrapped, right.items) if part is not None] if right else []
+    return ("= any", left, [right]) if node.kind == _tree.AEXPR_OP_ANY and name == "=" else None
+
+
+def tested_for_null(node: Node) -> tuple[Node, bool] | None:
+    """What is tested by IS NULL (True) or IS NOT NULL (False)."""
+    if kind(node) != "NullTest":
+        return None
+    return unwrapped(node.arg), bool(node.nulltesttype == _tree.IS_NULL)
+
+
+def path(node: Node) -> tuple[str, ...]:
+    """The name of a column, then those of the fields of its composite value; empty where it is something else."""
+    if kind(node) == "ColumnRef":
+        return tuple(_names(node.fields)[-1:])
+    if kind(node) != "A_Indirection":
+        return ()
+    parts = [part.string.sval if part.HasField("string") else "" for part in node.indirection]
+    base = path(unwrapped(node.arg))
+    return (*base, *parts) if base and all(parts) else ()
+
+
+def called(node: Node) -> str:
+    """The name of the function that is called, with its schema if that is said; empty where there is none."""
+    if kind(node) == "SQLValueFunction":
+        return "now"
+    return ".".join(_names(node.funcname)) if kind(node) == "FuncCall" else ""
+
+
 def bare(node: Node) -> Node:
     """What stands in ``(select …)`` without FROM or anything else; the node itself where there is no such thing."""
     while kind(node) == "SubLink" and node.sub_link_type == _tree.EXPR_SUBLINK:

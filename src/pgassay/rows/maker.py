@@ -648,6 +648,11 @@ class Maker:
         known = self._known(relation, tenants, label)
         return replace(known, values={**known.values, **{here: row[there] for here, there in key.columns}})
 
+    def further(self, relation: Relation, tenants: Tenants, label: str, wanted: Row) -> Row:
+        """Make a further row of a tenant that has these values. Raises `Unfilled` where there can be none."""
+        known = self._known(relation, tenants, label)
+        return self._insert(relation, replace(known, values={**known.values, **wanted}))
+
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.
 

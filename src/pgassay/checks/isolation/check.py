@@ -25,6 +25,7 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
 from pgassay.checks.isolation.questions import Questions
@@ -136,7 +137,9 @@ def observe(
         actors = world.actors()
         world.install()
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
+        ways = _ways(world, actors)
         filled.close()
+        filled = _exercised(databases, filled, ways, unjudged, stack)
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
@@ -150,7 +153,6 @@ def observe(
 
         controls = Controls()
         calls = _calls(databases, Template(filled.name), empty, world, controls, stack)
-        ways = _ways(databases, Template(filled.name), world, actors, unjudged)
         with _beside(calls, functions, actors, at_door) as called:
             check = _Check(world, (clone, empty), actors, controls, ways, unjudged, at_door)
             check.relations((*relations, *files))
@@ -249,15 +251,25 @@ def _calls(
     return Calls(world.elsewhere(clone.connect_as_owner()), clone, other, controls)
 
 
-def _ways(
-    databases: Databases, filled: Template, world: World, actors: Iterable[Actor], unjudged: dict[str, str]
-) -> Ways:
-    """The ways of the schema, and for which rows and callers its policies hold, in a copy that is gone then."""
+def _ways(world: World, actors: Iterable[Actor]) -> Ways:
+    """The ways of the schema, for all whom policies hold."""
     everybody = [*actors, *world.entitled, *map(world.member, LABELS)]
-    ways = Ways(world, [actor for actor in everybody if not actor.may_all])
-    with costs.only(WAYS, unjudged), databases.copy(filled) as clone:
-        ways.truth = Tables(world, clone, ways.policies).fill(ways.actors)
-    return ways
+    return Ways(world, [actor for actor in everybody if not actor.may_all])
+
+
+def _exercised(databases: Databases, filled: Clone, ways: Ways, unjudged: dict[str, str], stack: ExitStack) -> Clone:
+    """Ask for which rows and callers policies hold, and make rows where that is for none; gives what has the rows.
+
+    Nobody is connected to it, nor to ``filled``.
+    """
+    clone = stack.enter_context(databases.copy(Template(filled.name)))
+    is_better = False
+    with costs.only(WAYS, unjudged):
+        tables = Tables(ways.world, clone, ways.policies)
+        ways.truth = tables.fill(ways.actors)
+        is_better = Making(ways.world, clone, tables, ways).make()
+    clone.close()
+    return clone if is_better else filled
 
 
 @contextmanager
@@ -354,7 +366,10 @@ class _Check:
         """Everything that was observed, with what came of the calls."""
         unjudged = self._unjudged | calls.unjudged
         failed = {finding.object for finding in self._findings if finding.rule in FAILURES}
-        found = self._ways.found(functions, unjudged.keys() | failed)
+        seen_open = {finding.object for finding in self._findings} | {
+            published.table for published in self._world.tenancy.published
+        }
+        found = self._ways.found(functions, unjudged.keys() | failed, seen_open)
         return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
             findings=tuple(self._findings),

@@ -92,15 +92,31 @@ class Tables:
         self._clone = clone
         self._policies = list(policies)
         self._endless: set[tuple[str, str, str]] = set()
+        self._installed: list[str] = []
         self._truth = Truth()
 
     def fill(self, actors: Iterable[Actor]) -> Truth:
-        """Evaluate every condition for every actor whom its policy holds."""
+        """Evaluate every condition for every actor whom its policy holds, on the rows that there are by now."""
+        self._truth = Truth(probes=self._truth.probes)
+        self.remove()
         views = list(self._install())
         self._api = self._clone.connect_as_authenticator()
         for actor in actors:
             self._evaluate(views, actor)
+        self._api.close()
         return self._truth
+
+    def remove(self) -> None:
+        """Take out of the database what was made there."""
+        if self._installed:
+            with self._clone.connect_as_owner() as owner:
+                names = sql.SQL(", ").join(
+                    sql.SQL("pgassay_probe.{}()").format(sql.Identifier(n)) for n in self._installed
+                )
+                owner.execute(
+                    sql.SQL("drop function {} cascade; revoke usage on schema pgassay_probe from public").format(names)
+                )
+            self._installed.clear()
 
     # what is asked
 
@@ -135,6 +151,7 @@ class Tables:
         except psycopg.Error as error:
             self._fail_all(full_name, texts, error)
             return
+        self._installed.append(name)
         self._truth.lines[full_name] = [Line(row, frozenset(self._world.whose(full_name, row))) for (row,) in rows]
         every = _View(full_name, f"ways_{number}", tuple(texts))
         if self._made(owner, every, name, table) is None:

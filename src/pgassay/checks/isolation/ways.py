@@ -17,6 +17,7 @@ from pgassay.schema import policies
 from pgassay.schema.policies import CHECK, USING, Branch, Policy
 
 UNTAKEN = "no row and caller were found for which it holds"
+OPEN = "rows for which it holds are open to other tenants as well, and no door was tried with them"
 UNUSED = "no identity of that role could use it"
 _LONGEST = 160
 _RIGHTS = """
@@ -58,6 +59,8 @@ class Ways:
     world: World
     actors: list[Actor]
     truth: Truth = field(default_factory=Truth)
+    apart: set[tuple[str, str]] = field(default_factory=set)
+    """Tables and conditions for which rows were made that no door is tried with."""
     _seen: dict[tuple[str, str], dict[str, Actor]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,8 +73,14 @@ class Ways:
             if labels:
                 self._seen.setdefault((relation, operation), {}).setdefault(actor.name, actor)
 
-    def found(self, functions: Iterable[Function], unjudged: Collection[str]) -> tuple[Way, ...]:
-        """All ways that count, each with who took it. What is ``unjudged`` has its reason there."""
+    def found(
+        self, functions: Iterable[Function], unjudged: Collection[str], seen_open: Collection[str] = ()
+    ) -> tuple[Way, ...]:
+        """All ways that count, each with who took it. What is ``unjudged`` has its reason there.
+
+        ``seen_open`` are relations of which it was found, or is said, that rows of others are open.
+        """
+        self.seen_open = seen_open
         return (
             *self._of_policies(unjudged),
             *self._of_rights(unjudged),
@@ -89,6 +98,19 @@ class Ways:
                 for branch in branches:
                     yield self._of_branch(policy, clause, branch, len(branches) > 1, unjudged)
 
+    def is_taken(self, policy: Policy, branch: Branch) -> bool:
+        """Whether it is true for a row and an identity that it is meant for."""
+        return next(self._held(policy, branch), None) is not None
+
+    def _held(self, policy: Policy, branch: Branch) -> Iterator[tuple[Actor, Line]]:
+        """Who takes it, and by which row first."""
+        roles = self.roles_of(policy)
+        for actor in self.actors:
+            if actor.identity.role in roles and not actor.forged:
+                line = next(self.truth.held(policy.relation, branch.text, actor), None)
+                if line is not None:
+                    yield actor, line
+
     def roles_of(self, policy: Policy) -> set[str]:
         """The roles that it holds and that have a right to any of what it is for."""
         return {
@@ -98,7 +120,6 @@ class Ways:
         }
 
     def _of_branch(self, policy: Policy, clause: str, branch: Branch, several: bool, unjudged: Collection[str]) -> Way:
-        roles = self.roles_of(policy)
         way = Way(
             ways.POLICY,
             policy.relation,
@@ -107,15 +128,11 @@ class Ways:
             branch.key,
             several,
         )
-        takers: list[str] = []
-        how = ""
-        for actor in self.actors:
-            if actor.identity.role not in roles or actor.forged:
-                continue
-            line = next(self.truth.held(policy.relation, branch.text, actor), None)
-            if line is not None:
-                takers.append(actor.name)
-                how = how or f"true for the row {self._shown(policy.relation, line)}"
+        held = [*self._held(policy, branch)]
+        takers = [actor.name for actor, _ in held]
+        how = f"true for the row {self._shown(policy.relation, held[0][1])}" if held else ""
+        if held and (policy.relation, branch.text) in self.apart and policy.relation not in self.seen_open:
+            return _left(way, OPEN, unjudged)
         if not takers:
             takers = [actor.name for actor in self._known_by_writing(policy, clause, several) if not actor.forged]
             how = f"{clause} of a row that was written" if takers else ""

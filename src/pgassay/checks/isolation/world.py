@@ -309,14 +309,18 @@ class World:
         left = added
         while left:
             whose = [(name, row, self.whose(name, row)) for name, row in left]
-            for cached in ("_by_key", "_values", "_markers", "shared"):
-                self.__dict__.pop(cached, None)
+            self.forget_what_is_known()
             for name, row, labels in whose:
                 if len(labels) == 1:
                     self.more.setdefault(name, []).append((next(iter(labels)), row))
             left = [(name, row) for name, row, labels in whose if len(labels) != 1]
             if len(left) == len(whose):
                 break
+
+    def forget_what_is_known(self) -> None:
+        """Ask anew whose each value and key is, since rows came or went."""
+        for cached in ("_by_key", "_values", "_markers", "shared"):
+            self.__dict__.pop(cached, None)
 
     # who tries
 

@@ -1,0 +1,211 @@
+"""Rows for ways that nobody took: each with values for which the branch of the policy may be true.
+
+They are made in a copy of the world. If they show nothing to others, the copy is the world from then on, so that every
+door is tried with them. Rows that show themselves to others are taken out again: whether that is meant is asked of the
+schema with the rows that all agree on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pgassay.catalog import Relation
+from pgassay.checks.isolation.truth import Tables, Truth
+from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.world import LABELS, World
+from pgassay.identity import Clone
+from pgassay.rows import Row, Unfilled
+from pgassay.schema import conditions
+from pgassay.schema.conditions import Special, Wish
+from pgassay.schema.policies import Branch, Policy
+
+_USERS = 5
+"""In the names of so many users of a tenant a row is made where it is to be the caller's."""
+Key = tuple[str, tuple[str, ...]]
+"""A table, and the primary key of a row."""
+_Shown = set[tuple[str, str, str, Key]]
+"""What is open across tenants: a table, a condition, an actor, and the row of others for which it is true."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Rows of each tenant that were made for the same branch."""
+
+    relation: Relation
+    text: str
+    rows: dict[str, Row]
+
+    @property
+    def keys(self) -> set[Key]:
+        """Which rows these are."""
+        return {_key(self.relation.full_name, self.relation.primary_key, row) for row in self.rows.values()}
+
+
+class Making:
+    """Makes rows in ``clone``, whose truth tables are ``tables``."""
+
+    def __init__(self, world: World, clone: Clone, tables: Tables, ways: Ways) -> None:
+        self._world = world
+        self._clone = clone
+        self._tables = tables
+        self._ways = ways
+
+    def make(self) -> bool:
+        """Make rows for the ways of `Ways` that nobody took; whether ``clone`` is to be the world from then on."""
+        wanted = [*self._wanted()]
+        if not wanted:
+            return False
+        before = self._shown(self._ways.truth)
+        self._world.connection = self._clone.connect_as_owner()
+        self._world.maker.use(self._world.connection)
+        groups = [group for policy, branch in wanted for group in self._made(policy, branch)]
+        self._know(groups)
+        try:
+            return self._judged(before, groups)
+        except Exception:
+            self._forget(groups)  # they are nowhere
+            raise
+
+    def _judged(self, before: _Shown, groups: list[_Made]) -> bool:
+        """Ask again with these rows, and whether they may stay."""
+        self._ways.truth = self._tables.fill(self._ways.actors)
+        shown = self._shown(self._ways.truth) - before
+        apart = [group for group in groups if any(key in group.keys for *_, key in shown)]
+        beside = {key for group in apart for key in group.keys}
+        is_sound = all(key in beside for *_, key in shown) and self._taken_out(apart)
+        self._forget(apart if is_sound else groups)
+        self._ways.apart = {(group.relation.full_name, group.text) for group in (apart if is_sound else groups)}
+        self._tables.remove()
+        return is_sound
+
+    def _wanted(self) -> Iterator[tuple[Policy, Branch]]:
+        """The branches of policies that hold somebody, and for which there is no row and caller."""
+        for policy in self._ways.policies:
+            if policy.permissive and policy.relation in self._world.relations and self._ways.roles_of(policy):
+                for branches in policy.branches.values():
+                    yield from ((policy, branch) for branch in branches if not self._ways.is_taken(policy, branch))
+
+    def _made(self, policy: Policy, branch: Branch) -> list[_Made]:
+        """Rows of each tenant, as many as the condition has ways to be asked for; none where they are refused."""
+        relation = self._world.relations[policy.relation]
+        found = []
+        for wishes in conditions.wishes(branch.key):
+            known = [wish for wish in wishes if relation.column(wish.path[0]) is not None]
+            is_the_callers = any(wish.value is Special.CALLER for wish in known)
+            for turn in range(_USERS if is_the_callers else 1):
+                rows = self._of_each(relation, known, turn)
+                if rows and relation.primary_key:
+                    found.append(_Made(relation, branch.text, rows))
+        return found
+
+    def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> dict[str, Row]:
+        """A row of each tenant, in the name of that user of its own; without those that are refused."""
+        rows: dict[str, Row] = {}
+        for label in LABELS:
+            users = self._users[label]
+            if turn < len(users):
+                try:
+                    with self._world.connection.transaction():
+                        rows[label] = self._row(relation, label, wishes, users[turn])
+                except (psycopg.Error, Unfilled):
+                    if self._world.connection.closed:
+                        raise
+        return rows
+
+    @cached_property
+    def _users(self) -> dict[str, list[UUID]]:
+        """Users of each tenant: its member, then those who have other roles."""
+        tenants = self._world.tenants
+        found = {label: [tenants.users[label]] for label in LABELS}
+        for actor in self._ways.actors:
+            for label in LABELS:
+                if actor.own == {label} and actor.user is not None and actor.user not in found[label]:
+                    found[label].append(actor.user)
+        return found
+
+    def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID) -> Row:
+        special = {Special.CALLER: user, Special.AFTER: "tomorrow", Special.BEFORE: "yesterday"}
+        plain: Row = {}
+        parts: list[tuple[sql.Composed, Any]] = []
+        for wish in wishes:
+            value = special[wish.value] if isinstance(wish.value, Special) else wish.value
+            value = [value] if wish.is_element else value
+            if len(wish.path) == 1:
+                plain[wish.path[0]] = value
+            else:
+                parts.append((sql.SQL(".").join(map(sql.Identifier, wish.path)), value))
+        row = self._world.maker.further(relation, self._world.tenants, label, plain)
+        if not parts:
+            return row
+        statement = sql.SQL("update {} set {} where {} returning *").format(
+            sql.Identifier(relation.schema, relation.name),
+            sql.SQL(", ").join(sql.SQL("{} = %s").format(name) for name, _ in parts),
+            self._where(relation),
+        )
+        values = [value for _, value in parts] + [row[name] for name in relation.primary_key]
+        with self._world.connection.cursor(row_factory=dict_row) as cursor:
+            changed = cursor.execute(statement, values).fetchone()
+        if changed is None:
+            raise Unfilled("a trigger refuses the change without an error")
+        return changed
+
+    def _where(self, relation: Relation) -> sql.Composed:
+        return sql.SQL(" and ").join(
+            sql.SQL("{} {} %s").format(sql.Identifier(name), self._world.equals) for name in relation.primary_key
+        )
+
+    def _taken_out(self, groups: Iterable[_Made]) -> bool:
+        """Whether all of these rows could be taken out again."""
+        try:
+            with self._world.connection.transaction():
+                for group in groups:
+                    relation = group.relation
+                    table = sql.Identifier(relation.schema, relation.name)
+                    statement = sql.SQL("delete from {} where {}").format(table, self._where(relation))
+                    for row in group.rows.values():
+                        key = [row[name] for name in relation.primary_key]
+                        if self._world.connection.execute(statement, key).rowcount != 1:
+                            return False
+        except psycopg.Error:
+            if self._world.connection.closed:
+                raise
+            return False
+        return True
+
+    def _know(self, groups: Iterable[_Made]) -> None:
+        for group in groups:
+            self._world.more.setdefault(group.relation.full_name, []).extend(group.rows.items())
+        self._world.forget_what_is_known()
+
+    def _forget(self, groups: Iterable[_Made]) -> None:
+        for group in groups:
+            left = self._world.more[group.relation.full_name]
+            gone = [id(row) for row in group.rows.values()]
+            left[:] = [(label, row) for label, row in left if id(row) not in gone]
+        self._world.forget_what_is_known()
+
+    def _shown(self, truth: Truth) -> _Shown:
+        """What is true for a row of tenants that the actor is not of."""
+        return {
+            (table, text, actor.name, _key(table, self._primary_key(table), line.values))
+            for table, text in truth.values
+            for actor in self._ways.actors
+            for line in truth.held(table, text, actor)
+            if line.whose and not line.whose & actor.own
+        }
+
+    def _primary_key(self, table: str) -> tuple[str, ...]:
+        known = self._world.relations.get(table)
+        return known.primary_key if known is not None else ()
+
+
+def _key(table: str, columns: Iterable[str], row: Any) -> Key:
+    return table, tuple(str(row.get(name)) for name in columns)

@@ -1,0 +1,120 @@
+"""What a condition asks of the row itself: values of its columns with which it may be true.
+
+It is a guess at rows that are worth making. Whether the condition is true for them is asked of PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pgassay import sqltree
+from pgassay.sqltree import AND, NOT, Node
+
+_MOST = 8
+"""So many rows are made for one condition."""
+_VALUES = 4
+"""So many values are tried of what a column is compared with."""
+
+
+class Special(Enum):
+    """Values that are known once the row is somebody's."""
+
+    CALLER = "the caller"
+    BEFORE = "yesterday"
+    AFTER = "tomorrow"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A value for a column, or for a field of its composite value; ``is_element`` makes an array of it."""
+
+    path: tuple[str, ...]
+    value: Any
+    is_element: bool = False
+
+
+def wishes(condition: str) -> list[tuple[Wish, ...]]:
+    """What to give a row for the condition, as normalised; one after the other, each with all that it asks for."""
+    tree = sqltree.expression(condition)
+    if tree is None:
+        return []
+    literals = sqltree.operands(tree, AND) or [tree]
+    asked = [found for found in ([*_of(literal, True)] for literal in literals) if found]
+    if not asked:
+        return []
+    return [tuple(chosen) for chosen in itertools.islice(itertools.product(*asked), _MOST)]
+
+
+def _of(node: Node, truth: bool) -> Iterator[Wish]:
+    """Values by which a literal is ``truth``."""
+    if negated := sqltree.operands(node, NOT):
+        yield from _of(negated[0], not truth)
+    elif (tested := sqltree.tested(node)) is not None:
+        yield from _of(tested[0], tested[1] is truth)
+    elif (null := sqltree.tested_for_null(node)) is not None:
+        if (where := sqltree.path(null[0])) and null[1] is truth:
+            yield Wish(where, None)
+    elif where := sqltree.path(node):
+        yield Wish(where, truth)
+    elif (compared := sqltree.comparison(node)) is not None:
+        yield from _compared(*compared, truth)
+
+
+def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iterator[Wish]:
+    here, there = sqltree.path(left), sqltree.path(right[0]) if right else ()
+    if operator == "= any":
+        if there and truth and (value := _value(left)) is not None:
+            yield Wish(there, value, is_element=True)
+    elif operator == "->>" or bool(here) == bool(there):
+        return
+    elif operator in ("=", "<>", "in"):
+        values = list(_values(right if here else [left]))
+        if (operator == "<>") is truth:
+            values = [other for value in values if (other := _another(value)) is not None][:1]
+        yield from (Wish(here or there, value) for value in values[:_VALUES])
+    elif operator in ("<", "<="):
+        upwards = bool(there) is truth  # the column is to be the greater one
+        for value in _values(right if here else [left]):
+            if (beyond := _beyond(value, upwards, operator == "<=" and truth)) is not None:
+                yield Wish(here or there, beyond)
+
+
+def _values(nodes: Iterable[Node]) -> Iterator[Any]:
+    for node in nodes:
+        value = _value(node)
+        if value is not None:
+            yield value
+
+
+def _value(node: Node) -> Any:
+    """What an expression stands for that reads nothing: a constant, the caller, or a time (`Special.AFTER` for now)."""
+    node = sqltree.bare(node)
+    constant = sqltree.constant(node)
+    if constant is not None:
+        return constant
+    names = {sqltree.called(below) for below in sqltree.walk(node)} - {""}
+    if sqltree.called(node) == "auth.uid":
+        return Special.CALLER
+    is_time = names & {"now", "pg_catalog.now", "statement_timestamp", "clock_timestamp"}
+    return Special.AFTER if is_time and not [*sqltree.columns(node)] else None
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    return f"{value} x" if isinstance(value, str) else None
+
+
+def _beyond(value: Any, upwards: bool, also_equal: bool) -> Any:
+    """A value on that side of the other one."""
+    if value is Special.AFTER:
+        return Special.AFTER if upwards else Special.BEFORE
+    if also_equal:
+        return value if not isinstance(value, Special) else None
+    return (value + (1 if upwards else -1)) if isinstance(value, int) and not isinstance(value, bool) else None
