@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console, Group
 
 from pgassay import catalog, config, migrations
 from pgassay.checks import isolation, waivers, ways
@@ -13,9 +16,10 @@ from pgassay.checks.isolation import Matrix
 from pgassay.checks.ways import Way
 from pgassay.config import Membership, Tenancy, Waiver
 from pgassay.identity import Databases
+from pgassay.report import explanation
 from pgassay.schema.policies import key_of
 from pgassay.templates import Template
-from tests.harness import schemas
+from tests.harness import runs, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
@@ -147,6 +151,76 @@ def test_an_error_of_one_branch_costs_that_branch_alone(observe: Observe) -> Non
     found = {way.branch: way for way in of(matrix, "public.docs") if '"odd"' in way.what}
     assert [bool(way.takers) for way in found.values()].count(True) == 1
     assert len(matrix.unjudged) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "condition"),
+    [
+        ("state text not null default 'new'", "state = 'sent'"),
+        ("states text[] not null default '{}'", "'sent' = any (states)"),
+        ("readers uuid[] not null default '{}'", "auth.uid() = any (readers)"),
+        ("rank int not null default 0", "rank > 40"),
+        ("ends_at timestamptz", "ends_at > now() + interval '1 hour'"),
+        ("is_sent boolean not null default false", "is_sent and title <> 'draft'"),
+        ("by_id uuid references auth.users", "(by_id = (select auth.uid()) and title is not null)"),
+    ],
+)
+def test_rows_are_made_for_what_a_condition_compares(observe: Observe, column: str, condition: str) -> None:
+    """Without a row with that value, nobody would have tried what the policy opens."""
+    with_column = f"alter table public.docs add column {column}; drop policy member on public.docs;"
+    held = "private.is_member(org_id) and"
+    matrix = observe(f"{with_column} create policy sent on public.docs to authenticated using ({held} {condition})")
+    assert (errors(matrix), matrix.unjudged) == (set(), {})
+    (way,) = of(matrix, "public.docs")
+    assert "member of A" in way.takers
+
+
+def test_a_row_that_was_made_shows_what_its_policy_opens(observe: Observe) -> None:
+    """That of the first policy is needed for the second one to be true, which does not ask whose the row is."""
+    matrix = observe(
+        "alter table public.docs add column rank int not null default 0; drop policy member on public.docs; "
+        "create policy top on public.docs for select to authenticated using (private.is_member(org_id) and rank > 40);"
+        "create function private.top() returns setof uuid language sql stable security definer set search_path = '' "
+        "as $$ select d.id from public.docs as d where d.rank > 40 $$;"
+        "create policy top on public.orgs for select to authenticated "
+        "using (exists (select from private.top() as t where t is not null))"
+    )
+    assert ("public.orgs", "select") in errors(matrix) or matrix.unjudged
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "(auth.jwt() -> 'app_metadata' ->> 'is_support')::boolean",
+        "coalesce((auth.jwt() -> 'app_metadata' ->> 'plan') = 'gold', false)",
+        "(current_setting('request.jwt.claims', true)::jsonb #>> '{app_metadata,org}')::uuid = org_id",
+        "(auth.jwt() -> 'app_metadata' -> 'orgs') ? org_id::text",
+        "(auth.jwt() ->> 'org_role') = 'auditor'",
+    ],
+)
+def test_callers_have_the_claims_that_only_the_platform_writes(observe: Observe, condition: str) -> None:
+    matrix = observe(f"create policy claimed on public.docs for select to authenticated using ({condition})")
+    assert (errors(matrix), matrix.unjudged) == (set(), {})
+    (way,) = [way for way in of(matrix, "public.docs") if '"claimed"' in way.what]
+    assert "whose token has" in way.takers[0]
+
+
+def test_the_ways_of_an_object_are_explained(observe: Observe) -> None:
+    matrix = observe(f"create policy read on public.docs for select to authenticated using ({NOBODY})")
+    done = replace(runs.clean(), ways=matrix.ways, unjudged=matrix.unjudged)
+    told = printed(explanation.explanation(done, "public.docs"))
+    assert told.splitlines()[0] == "public.docs: 1 of 2 ways taken (50 %)"
+    assert '  policy "member" on public.docs, using: private.is_member(org_id)' in told
+    assert "    taken by member of A" in told
+    assert "    not taken: no row and caller were found for which it holds" in told
+    assert printed(explanation.explanation(done, "public.none")).startswith("No ways lead to public.none.")
+
+
+def printed(what: Group) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(what)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_rights_without_row_level_security_are_ways_each(observe: Observe) -> None:

@@ -75,7 +75,14 @@ def written_by(command: list[str]) -> set[str]:
             chosen = cli.main.get_command(click.Context(cli.main), name)
             assert chosen is not None
             options = chosen.make_context(name, arguments).params
-            for own in ("fail_on", "keep", "matrix", "since", "verbose"):  # of a command alone, and no setting
+            for own in (
+                "explain",
+                "fail_on",
+                "keep",
+                "matrix",
+                "since",
+                "verbose",
+            ):  # of a command alone, and no setting
                 options.pop(own, None)
             reports = destinations.parse(options.pop("wanted"))
             settings = config.load(options.pop("directory"), **options)

@@ -49,10 +49,76 @@ def wishes(condition: str) -> list[tuple[Wish, ...]]:
     return [tuple(chosen) for chosen in itertools.islice(itertools.product(*asked), _MOST)]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A claim of the caller's token that is compared with a constant, or with a ``column`` of the row.
+
+    ``is_list`` says that it is a list, or an object, in which that is looked for.
+    """
+
+    path: tuple[str, ...]
+    value: Any = None
+    column: str = ""
+    is_list: bool = False
+
+
+def claims(condition: str) -> tuple[Asked, ...]:
+    """The claims that a condition, as normalised, asks for."""
+    tree = sqltree.expression(condition)
+    literals = [] if tree is None else sqltree.operands(tree, AND) or [tree]
+    return tuple(found for literal in literals if (found := _claimed(literal, True)) is not None)
+
+
+def _claimed(node: Node, truth: bool) -> Asked | None:
+    """What a claim has to be for a literal to be ``truth``."""
+    if negated := sqltree.operands(node, NOT):
+        return _claimed(negated[0], not truth)
+    if alternatives := sqltree.alternatives(node):
+        return _claimed(alternatives[0], truth)
+    if path := _claim(node):
+        return Asked(path, truth)
+    compared = sqltree.comparison(node)
+    if compared is None or not truth:
+        return None
+    operator, left, right = compared
+    for one, other in ((left, right[:1]), *((part, [left]) for part in right[:1])):
+        path = _claim(one)
+        if path and other and operator in ("=", "in", "?", "@>", "= any"):
+            is_list = operator in ("?", "@>", "= any")
+            return Asked(path, sqltree.constant(other[0]), ".".join(sqltree.path(other[0])[:1]), is_list)
+    return None
+
+
+def _claim(node: Node) -> tuple[str, ...]:
+    """The path of a claim in the caller's token; empty where it is something else, or the whole of it."""
+    return _path_of_claim(node) or ()
+
+
+def _path_of_claim(node: Node) -> tuple[str, ...] | None:
+    node = sqltree.bare(node)
+    name = sqltree.called(node).removeprefix("pg_catalog.")
+    if name == "auth.jwt":
+        return ()
+    if name == "current_setting":
+        constants = {sqltree.constant(below) for below in sqltree.children(node)}
+        return () if "request.jwt.claims" in constants else None
+    if name in ("nullif", "jsonb_array_elements_text", "json_array_elements_text"):
+        return _path_of_claim(next(sqltree.children(node)))
+    compared = sqltree.comparison(node)
+    if compared is None or compared[0] not in ("->", "->>", "#>", "#>>"):
+        return None
+    base, key = _path_of_claim(compared[1]), sqltree.constant(compared[2][0])
+    if base is None or not isinstance(key, str):
+        return None
+    return (*base, *(key.strip("{}").split(",") if compared[0].startswith("#") else [key]))
+
+
 def _of(node: Node, truth: bool) -> Iterator[Wish]:
     """Values by which a literal is ``truth``."""
     if negated := sqltree.operands(node, NOT):
         yield from _of(negated[0], not truth)
+    elif alternatives := sqltree.alternatives(node):
+        yield from _of(alternatives[0], truth)
     elif (tested := sqltree.tested(node)) is not None:
         yield from _of(tested[0], tested[1] is truth)
     elif (null := sqltree.tested_for_null(node)) is not None:

@@ -18,7 +18,7 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
-from pgassay.checks.isolation import candidates, costs, openings, partitions, storage
+from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, storage
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
@@ -265,9 +265,14 @@ def _exercised(databases: Databases, filled: Clone, ways: Ways, unjudged: dict[s
     clone = stack.enter_context(databases.copy(Template(filled.name)))
     is_better = False
     with costs.only(WAYS, unjudged):
+        ways.world.connection = clone.connect_as_owner()
+        ways.world.maker.use(ways.world.connection)
         tables = Tables(ways.world, clone, ways.policies)
         ways.truth = tables.fill(ways.actors)
-        is_better = Making(ways.world, clone, tables, ways).make()
+        more = entitled.callers(ways)
+        tables.ask(more)
+        ways.actors += more
+        is_better = Making(tables, ways).make()
     clone.close()
     return clone if is_better else filled
 

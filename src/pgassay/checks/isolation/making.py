@@ -20,8 +20,7 @@ from psycopg.rows import dict_row
 from pgassay.catalog import Relation
 from pgassay.checks.isolation.truth import Tables, Truth
 from pgassay.checks.isolation.ways import Ways
-from pgassay.checks.isolation.world import LABELS, World
-from pgassay.identity import Clone
+from pgassay.checks.isolation.world import LABELS
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
 from pgassay.schema.conditions import Special, Wish
@@ -50,22 +49,19 @@ class _Made:
 
 
 class Making:
-    """Makes rows in ``clone``, whose truth tables are ``tables``."""
+    """Makes rows where the ``tables`` are, to which `World.connection` leads."""
 
-    def __init__(self, world: World, clone: Clone, tables: Tables, ways: Ways) -> None:
-        self._world = world
-        self._clone = clone
+    def __init__(self, tables: Tables, ways: Ways) -> None:
+        self._world = ways.world
         self._tables = tables
         self._ways = ways
 
     def make(self) -> bool:
-        """Make rows for the ways of `Ways` that nobody took; whether ``clone`` is to be the world from then on."""
+        """Make rows for the ways that nobody took; whether that database is to be the world from then on."""
         wanted = [*self._wanted()]
         if not wanted:
             return False
         before = self._shown(self._ways.truth)
-        self._world.connection = self._clone.connect_as_owner()
-        self._world.maker.use(self._world.connection)
         groups = [group for policy, branch in wanted for group in self._made(policy, branch)]
         self._know(groups)
         try:

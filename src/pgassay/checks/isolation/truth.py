@@ -99,12 +99,15 @@ class Tables:
         """Evaluate every condition for every actor whom its policy holds, on the rows that there are by now."""
         self._truth = Truth(probes=self._truth.probes)
         self.remove()
-        views = list(self._install())
+        self._views = list(self._install())
         self._api = self._clone.connect_as_authenticator()
-        for actor in actors:
-            self._evaluate(views, actor)
-        self._api.close()
+        self.ask(actors)
         return self._truth
+
+    def ask(self, actors: Iterable[Actor]) -> None:
+        """Evaluate them for more actors, on the same rows."""
+        for actor in actors:
+            self._evaluate(self._views, actor)
 
     def remove(self) -> None:
         """Take out of the database what was made there."""

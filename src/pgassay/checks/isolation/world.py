@@ -431,7 +431,7 @@ class World:
         """A member of one tenant, with more ``claims`` in their token."""
         user = user or self.tenants.users[label]
         if isinstance(self.tenancy.member, Claim):
-            claims |= nested(self.tenancy.member.path, str(self.tenants.ids[label]))
+            claims = merged(claims, nested(self.tenancy.member.path, str(self.tenants.ids[label])))
         return Actor(name or f"member of {label}", frozenset(label), self._signed_in(user, **claims), user)
 
     @cached_property
@@ -775,6 +775,15 @@ def leaves(value: Any) -> Iterator[str]:
         return
     for part in value:
         yield from leaves(part)
+
+
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Claims of both, within claims of the same name as well; those of ``other`` where both have one."""
+    found = dict(one)
+    for key, value in other.items():
+        mine = found.get(key)
+        found[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return found
 
 
 def nested(path: Sequence[str], value: Any) -> dict[str, Any]:

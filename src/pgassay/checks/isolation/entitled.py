@@ -1,0 +1,61 @@
+"""Callers with claims that only the platform writes, for ways that nobody took without them.
+
+Whoever has such a claim has it from the project itself, so all rows are theirs as far as that goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.world import LABELS, merged, nested
+from pgassay.schema import conditions
+from pgassay.schema.conditions import Asked
+
+_USERS_OWN = "user_metadata"
+_GIVEN = frozenset(
+    {"iss", "sub", "aud", "exp", "iat", "email", "phone", "role", "aal", "amr", "session_id", "is_anonymous"}
+)
+"""Claims that every token has, as the server of the platform makes them."""
+
+
+def callers(ways: Ways) -> list[Actor]:
+    """A member of A and of B with what each branch asks for that nobody took."""
+    found: dict[str, Actor] = {}
+    for policy in ways.policies:
+        if not ways.roles_of(policy):
+            continue
+        for branches in policy.branches.values():
+            for branch in branches:
+                asked = conditions.claims(branch.key)
+                if asked and not ways.is_taken(policy, branch) and all(map(_is_the_platforms, asked)):
+                    for actor in _with(ways, policy.relation, asked):
+                        found.setdefault(actor.identity.claims, actor)
+    return [*found.values()]
+
+
+def _is_the_platforms(asked: Asked) -> bool:
+    return asked.path[0] != _USERS_OWN and asked.path[0] not in _GIVEN
+
+
+def _with(ways: Ways, relation: str, asked: Iterable[Asked]) -> Iterator[Actor]:
+    for label in LABELS[:2]:
+        claims: dict[str, Any] = {}
+        for claim in asked:
+            value = _values(ways, relation, label, claim)
+            claims = merged(claims, nested(claim.path, value))
+        shown = ", ".join(".".join(claim.path) for claim in asked)
+        member = ways.world.member(label, f"member of {label} whose token has {shown}", **claims)
+        yield replace(member, own=frozenset(LABELS), shown=False)
+
+
+def _values(ways: Ways, relation: str, label: str, claim: Asked) -> Any:
+    """What the claim is to be: a constant, or what stands in the rows of the tenant."""
+    value = claim.value
+    if claim.column:
+        lines = [line for line in ways.truth.lines.get(relation, ()) if label in line.whose]
+        value = next((line.values[claim.column] for line in lines if line.values.get(claim.column) is not None), None)
+    return [value] if claim.is_list else value
