@@ -202,6 +202,16 @@ _PLAIN = {"target_list", "limit_option", "op"}
 """What each SELECT has."""
 
 
+def selected(node: Node, relation: str) -> Iterator[tuple[str, Node]]:
+    """Where a subquery below a node reads that relation: the name that it has there, and the condition of WHERE."""
+    for found in walk(node):
+        if kind(found) == "SelectStmt" and found.HasField("where_clause"):
+            for source in (unwrapped(part) for part in found.from_clause):
+                for table in walk(source):
+                    if kind(table) == "RangeVar" and f"{table.schemaname}.{table.relname}" == relation:
+                        yield table.alias.aliasname or table.relname, unwrapped(found.where_clause)
+
+
 def reads(node: Node, relation: str) -> bool:
     """Whether an expression reads a column of the row it is asked of, in subqueries too.
 

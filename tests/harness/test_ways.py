@@ -185,7 +185,30 @@ def test_a_row_that_was_made_shows_what_its_policy_opens(observe: Observe) -> No
         "create policy top on public.orgs for select to authenticated "
         "using (exists (select from private.top() as t where t is not null))"
     )
-    assert ("public.orgs", "select") in errors(matrix) or matrix.unjudged
+    assert ("public.orgs", "stranger") in {(finding.object, finding.identity) for finding in matrix.findings}
+    assert matrix.unjudged == {}
+
+
+def test_a_null_that_opens_a_row_to_all_is_found_by_a_row_that_has_it(observe: Observe) -> None:
+    matrix = observe(
+        "alter table public.docs add column assignee_id uuid references auth.users; drop policy member on public.docs; "
+        "create policy member on public.docs to authenticated "
+        "using (private.is_member(org_id) and assignee_id is not null or assignee_id is null)"
+    )
+    assert ("public.docs", "select") in errors(matrix)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_role_that_only_a_policy_names_is_somebodys(observe: Observe, is_held: bool) -> None:
+    of_own = "and m.org_id = docs.org_id" if is_held else ""
+    matrix = observe(
+        "alter table public.members add column role text not null default 'plain'; create policy pay on public.docs "
+        "for select to authenticated using (exists (select from public.members as m where m.user_id = auth.uid() "
+        f"and m.role = 'billing' {of_own}))"
+    )
+    assert (errors(matrix), matrix.unjudged) == (set() if is_held else {("public.docs", "select")}, {})
+    (way,) = [way for way in of(matrix, "public.docs") if '"pay"' in way.what]
+    assert "member of A, role billing" in way.takers
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,22 @@ def claims(condition: str) -> tuple[Asked, ...]:
     return tuple(found for literal in literals if (found := _claimed(literal, True)) is not None)
 
 
+def asked_of(condition: str, relation: str) -> list[dict[str, Any]]:
+    """The constants with which subqueries of a condition, as normalised, compare columns of that relation."""
+    tree = sqltree.expression(condition)
+    found: list[dict[str, Any]] = []
+    for name, where in sqltree.selected(tree, relation) if tree is not None else ():
+        asked: dict[str, list[Any]] = {}
+        for literal in sqltree.operands(where, AND) or [where]:
+            mine = all(names[:-1] == [name] for names in sqltree.columns(literal))
+            for wish in _of(literal, True) if mine else ():
+                if len(wish.path) == 1 and not wish.is_element and not isinstance(wish.value, Special):
+                    asked.setdefault(wish.path[0], []).append(wish.value)
+        if asked:
+            found += [dict(zip(asked, chosen, strict=True)) for chosen in itertools.product(*asked.values())][:_VALUES]
+    return found
+
+
 def _claimed(node: Node, truth: bool) -> Asked | None:
     """What a claim has to be for a literal to be ``truth``."""
     if negated := sqltree.operands(node, NOT):

@@ -139,7 +139,7 @@ def observe(
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()
-        filled = _exercised(databases, filled, ways, unjudged, stack)
+        filled = _exercised(databases, filled, ways, actors, unjudged, stack)
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
@@ -257,24 +257,33 @@ def _ways(world: World, actors: Iterable[Actor]) -> Ways:
     return Ways(world, [actor for actor in everybody if not actor.may_all])
 
 
-def _exercised(databases: Databases, filled: Clone, ways: Ways, unjudged: dict[str, str], stack: ExitStack) -> Clone:
-    """Ask for which rows and callers policies hold, and make rows where that is for none; gives what has the rows.
+def _exercised(
+    databases: Databases, filled: Clone, ways: Ways, actors: list[Actor], unjudged: dict[str, str], stack: ExitStack
+) -> Clone:
+    """Ask for which rows and callers policies hold, and make some where that is for none; gives what has the rows.
 
-    Nobody is connected to it, nor to ``filled``.
+    Nobody is connected to it, nor to ``filled``. New members are among ``actors`` then.
     """
     clone = stack.enter_context(databases.copy(Template(filled.name)))
+    world, members = ways.world, []
     is_better = False
     with costs.only(WAYS, unjudged):
-        ways.world.connection = clone.connect_as_owner()
-        ways.world.maker.use(ways.world.connection)
-        tables = Tables(ways.world, clone, ways.policies)
+        world.connection = clone.connect_as_owner()
+        world.maker.use(world.connection)
+        tables = Tables(world, clone, ways.policies)
         ways.truth = tables.fill(ways.actors)
-        more = entitled.callers(ways)
+        members = entitled.members(ways)
+        more = [*entitled.callers(ways), *members]
         tables.ask(more)
         ways.actors += more
-        is_better = Making(tables, ways).make()
+        is_better = Making(tables, ways).make(needed=bool(members))
     clone.close()
-    return clone if is_better else filled
+    if not is_better:  # the new members are not there
+        ways.actors = [actor for actor in ways.actors if actor not in members]
+        return filled
+    actors[-1:-1] = [actor for actor in members if actor.own == {"A"}]
+    world.entitled += [actor for actor in members if actor.own == {"B"}]
+    return clone
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Callers with claims that only the platform writes, for ways that nobody took without them.
+"""Callers for ways that nobody took: members of another kind, and claims that only the platform writes.
 
 Whoever has such a claim has it from the project itself, so all rows are theirs as far as that goes.
 """
@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
+
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.ways import Ways
-from pgassay.checks.isolation.world import LABELS, merged, nested
+from pgassay.checks.isolation.world import LABELS, World, merged, nested
+from pgassay.config import Membership
+from pgassay.rows import Unfilled
 from pgassay.schema import conditions
 from pgassay.schema.conditions import Asked
 
@@ -35,6 +39,33 @@ def callers(ways: Ways) -> list[Actor]:
                     for actor in _with(ways, policy.relation, asked):
                         found.setdefault(actor.identity.claims, actor)
     return [*found.values()]
+
+
+def members(ways: Ways) -> list[Actor]:
+    """New members of A and of B, of each kind that a branch asks for that nobody took, as by a role."""
+    world, member = ways.world, ways.world.tenancy.member
+    if not isinstance(member, Membership) or member.table == world.tenancy.tenant:
+        return []
+    asked: dict[str, dict[str, Any]] = {}
+    for policy in ways.policies:
+        for branch in (branch for branches in policy.branches.values() for branch in branches):
+            if ways.roles_of(policy) and not ways.is_taken(policy, branch):
+                asked |= {repr(kind): kind for kind in conditions.asked_of(branch.key, member.table)}
+    return [actor for kind in asked.values() for actor in _joined(world, kind)]
+
+
+def _joined(world: World, kind: dict[str, Any]) -> Iterator[Actor]:
+    for label in LABELS[:2]:
+        try:
+            with world.connection.transaction():
+                user = world.maker.user()
+                world.maker.join(user, world.tenants.ids[label], **kind)
+        except (psycopg.Error, Unfilled):
+            if world.connection.closed:
+                raise
+            continue
+        shown = ", ".join(f"{name} {value}" for name, value in kind.items())
+        yield replace(world.member(label, f"member of {label}, {shown}", user), shown=False)
 
 
 def _is_the_platforms(asked: Asked) -> bool:

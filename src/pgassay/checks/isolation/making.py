@@ -1,8 +1,7 @@
 """Rows for ways that nobody took: each with values for which the branch of the policy may be true.
 
-They are made in a copy of the world. If they show nothing to others, the copy is the world from then on, so that every
-door is tried with them. Rows that show themselves to others are taken out again: whether that is meant is asked of the
-schema with the rows that all agree on.
+They are made in a copy of the world, which is the world from then on, so that every door is tried with them. Rows whose
+flags show them to others are taken out again, since `Flags` asks whether that is meant.
 """
 
 from __future__ import annotations
@@ -41,6 +40,8 @@ class _Made:
     relation: Relation
     text: str
     rows: dict[str, Row]
+    is_flagged: bool
+    """Whether they have a flag, a state or a time, which `Flags` sets in the rows of others."""
 
     @property
     def keys(self) -> set[Key]:
@@ -56,11 +57,15 @@ class Making:
         self._tables = tables
         self._ways = ways
 
-    def make(self) -> bool:
-        """Make rows for the ways that nobody took; whether that database is to be the world from then on."""
+    def make(self, *, needed: bool) -> bool:
+        """Make rows for the ways that nobody took; whether that database is to be the world from then on.
+
+        It is ``needed`` for something else that was made there.
+        """
         wanted = [*self._wanted()]
         if not wanted:
-            return False
+            self._tables.remove()
+            return needed
         before = self._shown(self._ways.truth)
         groups = [group for policy, branch in wanted for group in self._made(policy, branch)]
         self._know(groups)
@@ -74,9 +79,11 @@ class Making:
         """Ask again with these rows, and whether they may stay."""
         self._ways.truth = self._tables.fill(self._ways.actors)
         shown = self._shown(self._ways.truth) - before
-        apart = [group for group in groups if any(key in group.keys for *_, key in shown)]
-        beside = {key for group in apart for key in group.keys}
-        is_sound = all(key in beside for *_, key in shown) and self._taken_out(apart)
+        apart = [group for group in groups if group.is_flagged and any(key in group.keys for *_, key in shown)]
+        mine = {key for group in groups for key in group.keys}
+        # a row that names a user may have given them rights that nobody is to have here
+        grants = any(True for group in groups for _ in self._world.maker.users_in(group.relation))
+        is_sound = (not grants or all(key in mine for *_, key in shown)) and self._taken_out(apart)
         self._forget(apart if is_sound else groups)
         self._ways.apart = {(group.relation.full_name, group.text) for group in (apart if is_sound else groups)}
         self._tables.remove()
@@ -99,8 +106,14 @@ class Making:
             for turn in range(_USERS if is_the_callers else 1):
                 rows = self._of_each(relation, known, turn)
                 if rows and relation.primary_key:
-                    found.append(_Made(relation, branch.text, rows))
+                    flagged = any(self._is_flag(relation, wish) for wish in known)
+                    found.append(_Made(relation, branch.text, rows, flagged))
         return found
+
+    def _is_flag(self, relation: Relation, wish: Wish) -> bool:
+        column = relation.column(wish.path[0])
+        is_plain = len(wish.path) == 1 and not wish.is_element and wish.value not in (None, Special.CALLER)
+        return column is not None and is_plain and column.category in "BDSE"
 
     def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> dict[str, Row]:
         """A row of each tenant, in the name of that user of its own; without those that are refused."""
