@@ -96,8 +96,9 @@ def answers(tree: Path, pg: str, part: str) -> Iterator[Iterator[tuple[str, set[
         assert process.stdout is not None
         try:
             yield ((name, set(lines)) for name, lines in map(json.loads, process.stdout))
-        finally:
+        except BaseException:
             process.terminate()
+            raise
 
 
 @contextmanager

@@ -30,11 +30,15 @@ class Special(Enum):
 
 @dataclass(frozen=True)
 class Wish:
-    """A value for a column, or for a field of its composite value; ``is_element`` makes an array of it."""
+    """A value for a column, or for a field of its composite value; ``is_element`` makes an array of it.
+
+    With ``is_other``, any value but that.
+    """
 
     path: tuple[str, ...]
     value: Any
     is_element: bool = False
+    is_other: bool = False
 
 
 def wishes(condition: str) -> list[tuple[Wish, ...]]:
@@ -78,7 +82,11 @@ def asked_of(condition: str, relation: str) -> list[dict[str, Any]]:
         for literal in sqltree.operands(where, AND) or [where]:
             mine = all(names[:-1] == [name] for names in sqltree.columns(literal))
             for wish in _of(literal, True) if mine else ():
-                if len(wish.path) == 1 and not wish.is_element and not isinstance(wish.value, Special):
+                if (
+                    len(wish.path) == 1
+                    and not (wish.is_element or wish.is_other)
+                    and not isinstance(wish.value, Special)
+                ):
                     asked.setdefault(wish.path[0], []).append(wish.value)
         if asked:
             found += [dict(zip(asked, chosen, strict=True)) for chosen in itertools.product(*asked.values())][:_VALUES]
@@ -154,10 +162,9 @@ def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iter
     elif operator == "->>" or bool(here) == bool(there):
         return
     elif operator in ("=", "<>", "in"):
-        values = list(_values(right if here else [left]))
-        if (operator == "<>") is truth:
-            values = [other for value in values if (other := _another(value)) is not None][:1]
-        yield from (Wish(here or there, value) for value in values[:_VALUES])
+        is_other = (operator == "<>") is truth
+        for value in list(_values(right if here else [left]))[: 1 if is_other else _VALUES]:
+            yield Wish(here or there, value, is_other=is_other)
     elif operator in ("<", "<="):
         upwards = bool(there) is truth  # the column is to be the greater one
         for value in _values(right if here else [left]):
@@ -183,14 +190,6 @@ def _value(node: Node) -> Any:
         return Special.CALLER
     is_time = names & {"now", "pg_catalog.now", "statement_timestamp", "clock_timestamp"}
     return Special.AFTER if is_time and not [*sqltree.columns(node)] else None
-
-
-def _another(value: Any) -> Any:
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 1
-    return f"{value} x" if isinstance(value, str) else None
 
 
 def _beyond(value: Any, upwards: bool, also_equal: bool) -> Any:

@@ -146,6 +146,7 @@ class Making:
         parts: list[tuple[sql.Composed, Any]] = []
         for wish in wishes:
             value = special[wish.value] if isinstance(wish.value, Special) else wish.value
+            value = self._another(relation, wish.path[0], value) if wish.is_other else value
             value = [value] if wish.is_element else value
             if len(wish.path) == 1:
                 plain[wish.path[0]] = value
@@ -165,6 +166,15 @@ class Making:
         if changed is None:
             raise Unfilled("a trigger refuses the change without an error")
         return changed
+
+    def _another(self, relation: Relation, name: str, value: Any) -> Any:
+        """Another value for a column: of those to which it is held, where there are such."""
+        if isinstance(value, bool):
+            return not value
+        listed = self._world.maker.listed_of(relation.full_name).get(name)
+        if listed:
+            return next((other for other in listed if other != value), None)
+        return self._world.maker.another(relation, name)
 
     def _where(self, relation: Relation) -> sql.Composed:
         return sql.SQL(" and ").join(
