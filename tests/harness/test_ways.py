@@ -119,12 +119,23 @@ def test_the_ways_of_what_is_waived_as_a_whole_go_with_it() -> None:
     assert str(ways.share(verdict.ways)) == "0 of 0 ways taken (100 %)"
 
 
-def test_what_forged_claims_take_is_found_and_not_taken(observe: Observe) -> None:
+def test_what_only_forged_claims_take_is_a_finding(observe: Observe) -> None:
     matrix = observe(
         "create policy staff on public.docs for select to authenticated "
         "using ((auth.jwt() -> 'user_metadata' ->> 'is_staff') = 'true')"
     )
     assert ("public.docs", "select") in errors(matrix)
+    assert matrix.unjudged == {}  # the finding says it
+
+
+def test_forged_claims_take_no_way_that_opens_nothing_to_them(observe: Observe) -> None:
+    matrix = observe(
+        "create policy staff on public.docs for insert to authenticated "
+        "with check ((auth.jwt() -> 'user_metadata' ->> 'is_staff') = 'true');"
+        "create policy but on public.docs as restrictive for insert to authenticated "
+        "with check (private.is_member(org_id))"
+    )
+    assert errors(matrix) == set()
     assert [name for name in matrix.unjudged if 'policy "staff"' in name]
 
 

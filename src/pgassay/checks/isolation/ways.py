@@ -102,11 +102,11 @@ class Ways:
         """Whether it is true for a row and an identity that it is meant for."""
         return next(self._held(policy, branch), None) is not None
 
-    def _held(self, policy: Policy, branch: Branch) -> Iterator[tuple[Actor, Line]]:
-        """Who takes it, and by which row first."""
+    def _held(self, policy: Policy, branch: Branch, *, forged: bool = False) -> Iterator[tuple[Actor, Line]]:
+        """Who takes it, and by which row first; or who would with claims that are ``forged``."""
         roles = self.roles_of(policy)
         for actor in self.actors:
-            if actor.identity.role in roles and not actor.forged:
+            if actor.identity.role in roles and actor.forged is forged:
                 line = next(self.truth.held(policy.relation, branch.text, actor), None)
                 if line is not None:
                     yield actor, line
@@ -129,6 +129,8 @@ class Ways:
             several,
         )
         held = [*self._held(policy, branch)]
+        if not held and policy.relation in self.seen_open:  # what nobody else can use was found
+            held = [*self._held(policy, branch, forged=True)]
         takers = [actor.name for actor, _ in held]
         how = f"true for the row {self._shown(policy.relation, held[0][1])}" if held else ""
         if held and (policy.relation, branch.text) in self.apart and policy.relation not in self.seen_open:
