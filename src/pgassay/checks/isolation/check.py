@@ -139,7 +139,10 @@ def observe(
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()
-        filled = _exercised(databases, filled, ways, actors, unjudged, stack)
+        exercised = _exercised(databases, filled, ways, actors, unjudged, stack)
+        unjudged |= _refresh(exercised, relations) if exercised is not filled else {}
+        exercised.close()
+        filled = exercised
         clone = _kept(databases, filled, stack) if keep else stack.enter_context(databases.copy(Template(filled.name)))
         world.connection = clone.connect_as_owner()
         world.maker.use(world.connection)
