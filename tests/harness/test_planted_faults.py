@@ -383,9 +383,7 @@ def metric_faults() -> Iterator[Fault]:
     )
     yield Fault(
         "two refreshes at once",
-        Edit(
-            "public.refresh_job_metrics", "update private.job_metrics_refresh set refreshed_at = clock_timestamp();", ""
-        ),
+        Edit("public.refresh_job_metrics", "do update set refreshed_at = clock_timestamp();", "do nothing;"),
         metrics.test_metrics_are_as_of_refreshed_at,
     )
     yield Fault(
@@ -438,7 +436,7 @@ def runner_faults() -> Iterator[Fault]:
     )
     yield Fault(
         "contacts are planned again",
-        Edit("private.plan_batch", "37) is not null", "37) is not null and false"),
+        Edit("private.get_contacts_ahead", "= p_day::pg_catalog.text", "= p_day::pg_catalog.text and false"),
         planning_ahead.test_batches_are_planned_as_the_model_plans_them_whatever_happens_in_between,
     )
     for call in ("finish", "fail", "retry"):
