@@ -382,11 +382,6 @@ def metric_faults() -> Iterator[Fault]:
         metrics.test_progress_counts_cards_and_tasks_not_groups_of_them,
     )
     yield Fault(
-        "two refreshes at once",
-        Edit("public.refresh_job_metrics", "do update set refreshed_at = clock_timestamp();", "do nothing;"),
-        metrics.test_metrics_are_as_of_refreshed_at,
-    )
-    yield Fault(
         "a refresh keeps readers waiting",
         Edit("public.refresh_job_metrics", " concurrently", ""),
         concurrency.test_two_refreshes_at_once_do_not_fail_and_keep_no_reader_waiting,
