@@ -180,11 +180,11 @@ class Files(Target):
                 yield {"bucket_id": row["bucket_id"], "name": f"{folder}/{self.world.tenants.ids[own]}/new.png"}
 
     def _of(self, label: str) -> list[tuple[str, Row]]:
-        """One row of that tenant for each bucket and folder."""
+        """One row of that tenant for each bucket and folder; a row may be there that has no name."""
         found = {
             (row["bucket_id"], row["name"].rpartition("/")[0]): (whose, row)
             for whose, row in self.world.more[OBJECTS]
-            if whose == label
+            if whose == label and row["name"] is not None
         }
         return list(found.values())
 
