@@ -258,6 +258,22 @@ def test_rows_that_a_policy_opens_to_others_in_one_state_are_a_question(observe:
     assert finding.statement == """select * from "public"."jobs" where "status" = 'done'"""
 
 
+@pytest.mark.parametrize(
+    ("column", "condition", "severity"),
+    [
+        ("phase text not null default 'draft' check (phase in ('draft', 'called', 'held'))", "<> 'draft'", "question"),
+        ("phase text not null default 'called' check (phase in ('draft', 'called', 'held'))", "<> 'draft'", "error"),
+        ("phase timestamptz", "> now()", "question"),
+    ],
+)
+def test_a_column_opens_rows_on_purpose_where_its_default_does_not(
+    observe: Observe, column: str, condition: str, severity: str
+) -> None:
+    opened = f"create policy opened on public.jobs for select to anon using (phase {condition})"
+    findings = observe(f"alter table public.jobs add column {column}", opened).findings
+    assert {(finding.object, finding.severity) for finding in findings} == {("public.jobs", severity)}
+
+
 # what cannot be looked at
 
 

@@ -651,7 +651,8 @@ class Maker:
     def further(self, relation: Relation, tenants: Tenants, label: str, wanted: Row) -> Row:
         """Make a further row of a tenant that has these values. Raises `Unfilled` where there can be none."""
         known = self._known(relation, tenants, label)
-        return self._insert(relation, replace(known, values={**known.values, **wanted}))
+        values = {**known.values, **_callers(relation, tenants.users.get(label)), **wanted}
+        return self._insert(relation, replace(known, values=values))
 
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.
@@ -744,9 +745,7 @@ class Maker:
             else:
                 known.update(referred)
         if optional or within:  # nobody is the caller where rows are made for all
-            for given in relation.columns:
-                if given.default == _CALLER and given.name not in known:
-                    known[given.name] = user or tenants.users[label]
+            known = {**_callers(relation, user or tenants.users[label]), **known}
         by = user or tenants.users.get(label)
         return _Known(known, tuple(choices), by=self._caller(by, tenants.ids.get(label)) if by else None)
 
@@ -1057,6 +1056,11 @@ def _reached(name: str, targets: Mapping[str, set[str]]) -> set[str]:
 def _referring(relation: Relation) -> set[str]:
     """The columns of foreign keys: any value but a key, or NULL, is refused."""
     return {here for key in relation.foreign_keys for here, _ in key.columns}
+
+
+def _callers(relation: Relation, user: UUID | None) -> Row:
+    """The columns that name the caller by default, for rows that nobody signed in makes."""
+    return {} if user is None else {column.name: user for column in relation.columns if column.default == _CALLER}
 
 
 def _is_asked_for(column: Column, listed: Collection[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,7 +46,15 @@ class Opening:
     published: Published
     policies: tuple[str, ...]
     is_positive: bool
-    """Whether it is a flag that is set or a constant, and not that nothing is against it, as ``archived = false``."""
+    """Whether somebody sets it: a flag that is true, a constant, or what the column is not by default.
+
+    Else nothing is against it, as with ``archived = false``.
+    """
+
+    @property
+    def may_be_set(self) -> bool:
+        """Whether the column's default tells if somebody sets it; of a flag only that it is true can be declared."""
+        return not self.is_positive and self.column.category != "B"
 
 
 class Flags:
@@ -67,9 +75,9 @@ class Flags:
             for door in ("select", "update", "delete"):
                 if (opening.column.name, door) not in found:
                     tried = self._try(target, opening, door, others)
-                    if tried is not None and not self._is_said(opening, door):
+                    if tried is not None and not self._is_said(tried[0], door):
                         found.add((opening.column.name, door))
-                        yield self._finding(target, opening, door, *tried)
+                        yield self._finding(target, tried[0], door, *tried[1:])
 
     def openings(self, name: str) -> Iterator[Opening]:
         """The values to be tried of the columns of a relation."""
@@ -110,8 +118,10 @@ class Flags:
 
     def _try(
         self, target: Target, opening: Opening, door: str, actors: Iterable[Actor]
-    ) -> tuple[Actor, list[str]] | None:
+    ) -> tuple[Opening, Actor, list[str]] | None:
         """Who reaches rows of tenants that are not its own, only because of that value in them; and how they got it.
+
+        The opening is positive as well where the default of the column closes the rows again.
 
         On the session of the rows' owner: what is not committed, no other session would see.
         """
@@ -123,7 +133,9 @@ class Flags:
                         return None
                     changes = self._set(target, opening)
                     if changes and not self._reached(target, door, actor) <= actor.own:
-                        return actor, changes
+                        by_default = opening.may_be_set and bool(self._set(target, opening, by_default=True))
+                        is_closed = by_default and self._reached(target, door, actor) <= actor.own
+                        return replace(opening, is_positive=opening.is_positive or is_closed), actor, changes
             except psycopg.Error:
                 if owner.closed:
                     raise
@@ -134,10 +146,13 @@ class Flags:
         with actor.enter(self._world.connection) as session:
             return target.read(session) if door == "select" else target.reaches(door, session, actor)
 
-    def _set(self, target: Target, opening: Opening) -> list[str]:
-        """The statements by which rows of B got that value: those that a constraint or trigger refuses are none."""
+    def _set(self, target: Target, opening: Opening, *, by_default: bool = False) -> list[str]:
+        """The statements by which rows of B got that value, or that of the column's default.
+
+        Those that a constraint or trigger refuses are none.
+        """
         changed = []
-        for statement in self._changes(target, opening):
+        for statement in self._changes(target, opening, by_default):
             try:
                 with self._world.connection.transaction():
                     if self._world.connection.execute(statement.encode()).rowcount > 0:
@@ -147,12 +162,13 @@ class Flags:
                     raise
         return changed
 
-    def _changes(self, target: Target, opening: Opening) -> Iterator[str]:
-        """The statements that give the rows of B that value."""
+    def _changes(self, target: Target, opening: Opening, by_default: bool) -> Iterator[str]:
+        """The statements that give the rows of B that value, or the default."""
         relation = target.relation
-        statement = sql.SQL("update {} set {} = %s where {}").format(
+        statement = sql.SQL("update {} set {} = {} where {}").format(
             sql.Identifier(relation.schema, relation.name),
             sql.Identifier(opening.column.name),
+            sql.DEFAULT if by_default else sql.Placeholder(),
             sql.SQL(" and ").join(
                 sql.SQL("{} {} %s").format(sql.Identifier(name), self._world.equals) for name in relation.primary_key
             ),
@@ -160,7 +176,7 @@ class Flags:
         for made, label, row in self._world.made():
             if made == relation.full_name and label == "B" and relation.primary_key:
                 key = [row[name] for name in relation.primary_key]
-                yield self._world.connection.bound(statement, [opening.value, *key])
+                yield self._world.connection.bound(statement, key if by_default else [opening.value, *key])
 
     def _finding(self, target: Target, opening: Opening, door: str, actor: Actor, changes: list[str]) -> Found:
         relation = target.relation

@@ -25,7 +25,7 @@ from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
-from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled, insert_statement
+from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled
 
 LABELS = ("A", "B", "C")
 MARKER_LENGTH = 6
@@ -88,6 +88,7 @@ _SIGNED_UP: LiteralString = (
 _KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
     ("aal", "amr"): ("with a second factor", {"aal": "aal2"}),
     ("is_anonymous",): ("anonymous sign-in", {"is_anonymous": True}),
+    ("auth.email()", "auth.jwt() ->> 'email'"): ("without an email address", {"email": ""}),
 }
 """Further callers, where one of the words stands in a policy, function or view."""
 _USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
@@ -266,10 +267,9 @@ class World:
                 continue
             with costs.only(f"guest of A by {share.table}", self.unjudged, self._is_connected):
                 guest = self.maker.user()
-                values = {**self.maker.values(relation, self.tenants, "A"), share.user: guest}
-                values[share.row] = self.tenants.rows[share.table]["A"][share.row]
+                shared = self.tenants.rows[share.table]["A"][share.row]
                 with self.connection.transaction():
-                    self.connection.execute(insert_statement(relation, values), list(values.values()))
+                    self.maker.further(relation, self.tenants, "A", {share.user: guest, share.row: shared})
                 found[share.table] = guest
         return found
 
