@@ -73,10 +73,8 @@ class Questions:
         if not probe.shows(self._session):
             return None
         for opening in self._flags.openings(finding.object):
-            closed: list[sql.Composable] = [sql.DEFAULT] if opening.may_be_set else []
-            if opening.is_positive:
-                closed += map(sql.Literal, self._flags.closed(opening))
-            opens = self._setting(opening.published, sql.Literal(opening.value))
+            closed = self._flags.closed(opening) if opening.is_positive else []
+            opens = self._setting(opening.published, opening.value)
             is_closed = any(self._is_closed(self._setting(opening.published, value), probe) for value in closed)
             if is_closed and not self._is_closed(opens, probe):
                 return opening.published
@@ -106,10 +104,10 @@ class Questions:
                 if len(key.columns) == 1 and key.target in above:
                     yield Share(table, key.columns[0][0])
 
-    def _setting(self, published: Published, value: sql.Composable) -> str:
+    def _setting(self, published: Published, value: object) -> str:
         schema, _, name = published.table.partition(".")
         statement = sql.SQL("update {} set {} = {}").format(
-            sql.Identifier(schema, name), sql.Identifier(published.column), value
+            sql.Identifier(schema, name), sql.Identifier(published.column), sql.Literal(value)
         )
         return statement.as_string(None)
 
