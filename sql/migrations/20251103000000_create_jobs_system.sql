@@ -547,8 +547,8 @@ create type private.task_delta as (
     has_new_pending boolean
 );
 
--- Here and where tasks are claimed and finished, a job is found by its key. Each change of a counter leaves a version of
--- its row, so a table of one job is soon one of many pages, and a session keeps the plan that it made for one page.
+-- Here and where tasks are claimed and finished, a job is found by its key. Each change of a counter leaves a version
+-- of its row, so a table of one job is soon one of many pages, and a session keeps the plan that it made for one.
 create function public.update_job_metrics_on_task_change()
 returns trigger
 language plpgsql
