@@ -11,7 +11,7 @@ create type http_response as (status integer, content_type varchar, headers http
 create table pgassay_http_requests (
     method text not null,
     uri text,
-    headers http_header[],
+    headers http_header [],
     content_type text,
     content text
 );
@@ -26,7 +26,7 @@ begin atomic
     insert into pgassay_http_requests (method, uri, headers, content_type, content)
     values ((request).method, (request).uri, (request).headers, (request).content_type, (request).content);
 
-    select row(200, null, '{}'::http_header[], null)::http_response;
+    select row(200, null, '{}'::http_header [], null)::http_response;
 end;
 
 create function http_get(uri varchar) returns http_response

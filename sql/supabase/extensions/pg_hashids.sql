@@ -5,7 +5,7 @@ returns text
 language sql immutable
 return lpad(to_hex(number), greatest(min_length, length(to_hex(number))), '0');
 
-create function id_encode(numbers bigint[], salt text default '', min_length integer default 0) returns text
+create function id_encode(numbers bigint [], salt text default '', min_length integer default 0) returns text
 language sql immutable
 begin atomic
     select string_agg(to_hex(n.number), 'g' order by n.position)
@@ -13,12 +13,12 @@ begin atomic
 end;
 
 create function id_decode(id_hash text, salt text default '', min_length integer default 0, alphabet text default '')
-returns bigint[]
+returns bigint []
 language sql immutable
 begin atomic
     select array_agg(('x' || lpad(p.part, 16, '0'))::bit(64)::bigint order by p.position)
-    from string_to_table(p.id_hash, 'g') with ordinality as p (part, position)
-    where p.id_hash ~ '^[0-9a-f]{1,16}(g[0-9a-f]{1,16})*$';
+    from string_to_table(id_hash, 'g') with ordinality as p (part, position)
+    where id_hash ~ '^[0-9a-f]{1,16}(g[0-9a-f]{1,16})*$';
 end;
 
 create function id_decode_once(

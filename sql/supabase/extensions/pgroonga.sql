@@ -4,12 +4,9 @@ create function pgassay_matches(target text, query text) returns boolean
 language sql immutable strict parallel safe
 return strpos(lower(target), lower(query)) > 0;
 
-create function pgassay_matches(targets text[], query text) returns boolean
+create function pgassay_matches(targets text [], query text) returns boolean
 language sql immutable strict parallel safe
-return exists (
-    select from unnest(targets) as t (target)
-    where pgassay_matches(t.target, query)
-);
+return exists (select from unnest(targets) as t (target) where pgassay_matches(t.target, query));
 
 create function pgassay_matches(target varchar, query varchar) returns boolean
 language sql immutable strict parallel safe
@@ -19,12 +16,9 @@ create function pgassay_matches(target jsonb, query text) returns boolean
 language sql immutable strict parallel safe
 return pgassay_matches(target::text, query);
 
-create function pgassay_matches_any(target text, queries text[]) returns boolean
+create function pgassay_matches_any(target text, queries text []) returns boolean
 language sql immutable strict parallel safe
-return exists (
-    select from unnest(queries) as q (query)
-    where pgassay_matches(target, q.query)
-);
+return exists (select from unnest(queries) as q (query) where pgassay_matches(target, q.query));
 
 create function pgassay_begins(target text, query text) returns boolean
 language sql immutable strict parallel safe
@@ -52,8 +46,8 @@ begin
 end;
 $do$;
 
-create operator & ^ (function = pgassay_begins, leftarg = text, rightarg = text);
-create operator & ^ ~ (function = pgassay_begins, leftarg = text, rightarg = text);
+create operator &^ (function = pgassay_begins, leftarg = text, rightarg = text);
+create operator &^~ (function = pgassay_begins, leftarg = text, rightarg = text);
 
 create function pgroonga_score(tableoid oid, ctid tid) returns double precision
 language sql stable strict
@@ -75,19 +69,19 @@ create function pgroonga_normalize(target text) returns text
 language sql immutable strict
 return lower(target);
 
-create function pgroonga_query_extract_keywords(query text) returns text[]
+create function pgroonga_query_extract_keywords(query text) returns text []
 language sql immutable strict
 return regexp_split_to_array(query, '\s+');
 
-create function pgroonga_highlight_html(target text, keywords text[]) returns text
+create function pgroonga_highlight_html(target text, keywords text []) returns text
 language sql immutable strict
 return target;
 
-create function pgroonga_snippet_html(target text, keywords text[], width integer default 200) returns text[]
+create function pgroonga_snippet_html(target text, keywords text [], width integer default 200) returns text []
 language sql immutable strict
 return array[left(target, width)];
 
-create function pgroonga_match_positions_character(target text, keywords text[]) returns integer[]
+create function pgroonga_match_positions_character(target text, keywords text []) returns integer []
 language sql immutable strict
 as 'select ''{}''::integer[]';
 
