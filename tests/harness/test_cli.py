@@ -106,7 +106,8 @@ def test_what_the_platform_refuses_today_is_a_note(project: Callable[..., Path])
 
 
 def test_the_settings_of_postgrest_and_event_triggers_are_no_obstacle(project: Callable[..., Path]) -> None:
-    settings = "alter role authenticator set pgrst.db_pre_request to 'public.pre';\n"
+    settings = "create function public.pre() returns void language sql as '';\n"
+    settings += "alter role authenticator set pgrst.db_pre_request to 'public.pre';\n"
     settings += "create function public.watch() returns event_trigger language plpgsql as $$ begin end $$;\n"
     settings += "create event trigger watch on ddl_command_end execute function public.watch();"
     where = project(_1_notes=SCHEMA, _2_settings=settings)
