@@ -81,19 +81,19 @@ with wanted as materialized (
                     pg_catalog.max(pg_catalog.substr(entry, 18)) filter (
                         where entry operator(pg_catalog.~~) 'pgrst.db_schemas=%%'
                     ),
-                    case
-                        when pg_catalog.length(pg_catalog.current_setting('pgrst.db_schemas', true)) operator(pg_catalog.>) 0
-                        then pg_catalog.current_setting('pgrst.db_schemas', true)
-                    end
+                    (
+                        select value from pg_catalog.current_setting('pgrst.db_schemas', true) as value
+                        where pg_catalog.length(value) operator(pg_catalog.>) 0
+                    )
                 ) as schemas,
                 coalesce(
                     pg_catalog.max(pg_catalog.substr(entry, 28)) filter (
                         where entry operator(pg_catalog.~~) 'pgrst.db_extra_search_path=%%'
                     ),
-                    case
-                        when pg_catalog.length(pg_catalog.current_setting('pgrst.db_extra_search_path', true)) operator(pg_catalog.>) 0
-                        then pg_catalog.current_setting('pgrst.db_extra_search_path', true)
-                    end,
+                    (
+                        select value from pg_catalog.current_setting('pgrst.db_extra_search_path', true) as value
+                        where pg_catalog.length(value) operator(pg_catalog.>) 0
+                    ),
                     'public, extensions'
                 ) as extra
             from pg_catalog.pg_db_role_setting as s

@@ -30,7 +30,15 @@ def observe(databases: Databases, case: Case, tenancy: Tenancy, *mends: str, kee
         return isolation.observe(databases, Template(clone.name), relations, functions, tenancy, keep=keep)
 
 
-NOT_YET: dict[str, str] = {}
+_WAY = "after the mend nobody takes a way of the policy, which is named as not judged"
+NOT_YET: dict[str, str] = {
+    "helpdesk_outsiders: customers are known by the email of their metadata": _WAY,
+    "letters: whoever sees a template that all use deletes it": _WAY,
+    "cookbook: who says of himself that he is a moderator withdraws": _WAY,
+    "request_settings: visits that everybody with a token reads": (
+        "the statement needs request.headers, which a session of psql does not have"
+    ),
+}
 """What does not hold, and why, by the beginning of the case. Each must fail: who mends one takes it out."""
 
 

@@ -206,7 +206,8 @@ def test_what_is_inferred_is_something_to_judge_by(pg_databases: Databases, file
         (matrix,) = schemas.observe_in(pg_databases, clone, intended.tenancy)
     leaks = {finding.object for finding in matrix.findings if finding.severity == "error"}
     assert leaks == set(content["expected"].get("open", []))
-    assert matrix.unjudged.keys() <= intended.unjudged.keys()
+    # ways that nobody took are a matter of rows and callers, not of the tenancy
+    assert {name for name in matrix.unjudged if not name.startswith('policy "')} <= intended.unjudged.keys()
 
 
 def test_the_jobs_system(pg_databases: Databases, pg_template: Template) -> None:
