@@ -90,17 +90,26 @@ def joined(nodes: Iterable[Node], operator: int) -> Node:
     return made
 
 
+def _enclosed(node: Node) -> Node:
+    """The same in COALESCE where the deparser would leave the parentheses out, as of AND before IS NULL."""
+    if kind(node) not in ("A_Expr", "BoolExpr"):
+        return node
+    made = _tree.CoalesceExpr()
+    made.args.add().CopyFrom(_wrapped(node))
+    return made
+
+
 def is_null(node: Node) -> Node:
     """The test whether that is NULL."""
     made = _tree.NullTest(nulltesttype=_tree.IS_NULL)
-    made.arg.CopyFrom(_wrapped(node))
+    made.arg.CopyFrom(_wrapped(_enclosed(node)))
     return made
 
 
 def is_not_true(node: Node) -> Node:
     """The test whether that is false or NULL."""
     made = _tree.BooleanTest(booltesttype=_tree.IS_NOT_TRUE)
-    made.arg.CopyFrom(_wrapped(node))
+    made.arg.CopyFrom(_wrapped(_enclosed(node)))
     return made
 
 
