@@ -134,9 +134,7 @@ class Doors:
         row = next(self._made(target, candidate), None)
         if row is None:
             return False
-        where = sql.SQL(" and ").join(
-            sql.SQL("{} {} %s").format(sql.Identifier(name), self._world.equals) for name in relation.primary_key
-        )
+        where = self._world.where(relation.primary_key)
         key = [row[name] for name in relation.primary_key]
         statements = [sql.SQL("delete from {} where {}").format(table, where)]
         if candidate.operation == "update":

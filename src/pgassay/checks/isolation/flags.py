@@ -169,9 +169,7 @@ class Flags:
             sql.Identifier(relation.schema, relation.name),
             sql.Identifier(opening.column.name),
             sql.DEFAULT if by_default else sql.Placeholder(),
-            sql.SQL(" and ").join(
-                sql.SQL("{} {} %s").format(sql.Identifier(name), self._world.equals) for name in relation.primary_key
-            ),
+            self._world.where(relation.primary_key),
         )
         for made, label, row in self._world.made():
             if made == relation.full_name and label == "B" and relation.primary_key:

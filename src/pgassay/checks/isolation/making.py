@@ -158,7 +158,7 @@ class Making:
         statement = sql.SQL("update {} set {} where {} returning *").format(
             sql.Identifier(relation.schema, relation.name),
             sql.SQL(", ").join(sql.SQL("{} = %s").format(name) for name, _ in parts),
-            self._where(relation),
+            self._world.where(relation.primary_key),
         )
         values = [value for _, value in parts] + [row[name] for name in relation.primary_key]
         with self._world.connection.cursor(row_factory=dict_row) as cursor:
@@ -176,11 +176,6 @@ class Making:
             return next((other for other in listed if other != value), None)
         return self._world.maker.another(relation, name)
 
-    def _where(self, relation: Relation) -> sql.Composed:
-        return sql.SQL(" and ").join(
-            sql.SQL("{} {} %s").format(sql.Identifier(name), self._world.equals) for name in relation.primary_key
-        )
-
     def _taken_out(self, groups: Iterable[_Made]) -> bool:
         """Whether all of these rows could be taken out again."""
         try:
@@ -188,7 +183,8 @@ class Making:
                 for group in groups:
                     relation = group.relation
                     table = sql.Identifier(relation.schema, relation.name)
-                    statement = sql.SQL("delete from {} where {}").format(table, self._where(relation))
+                    where = self._world.where(relation.primary_key)
+                    statement = sql.SQL("delete from {} where {}").format(table, where)
                     for row in group.rows.values():
                         key = [row[name] for name in relation.primary_key]
                         if self._world.connection.execute(statement, key).rowcount != 1:

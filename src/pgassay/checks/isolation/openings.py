@@ -69,9 +69,7 @@ def _set(world: World, relation: Relation, row: Row, changes: Row) -> bool:
     statement = sql.SQL("update {} set {} where {}").format(
         sql.Identifier(relation.schema, relation.name),
         sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes),
-        sql.SQL(" and ").join(
-            sql.SQL("{} {} %s").format(sql.Identifier(name), world.equals) for name in relation.primary_key
-        ),
+        world.where(relation.primary_key),
     )
     key = [row[name] for name in relation.primary_key]
     try:
@@ -129,10 +127,7 @@ def _point(world: World, relation: Relation, row: Row, column: str, value: Any) 
     """Let a link lead to that row; where several of a tenant may not, there is one link."""
     if not _set(world, relation, row, {column: value}) and relation.primary_key:
         statement = sql.SQL("delete from {} where {}").format(
-            sql.Identifier(relation.schema, relation.name),
-            sql.SQL(" and ").join(
-                sql.SQL("{} {} %s").format(sql.Identifier(name), world.equals) for name in relation.primary_key
-            ),
+            sql.Identifier(relation.schema, relation.name), world.where(relation.primary_key)
         )
         try:
             with world.connection.transaction():

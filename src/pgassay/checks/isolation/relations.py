@@ -490,11 +490,7 @@ class Target:
     def _each_row(self) -> Iterator[tuple[str, sql.Composed, list[Any]]]:
         if self._key:
             for key, label in self._label_of.items():
-                yield label, self._where(self._key), list(key)
-
-    def _where(self, columns: Iterable[str]) -> sql.Composed:
-        equals = [sql.SQL("{} {} %s").format(sql.Identifier(name), self.world.equals) for name in columns]
-        return sql.SQL(" and ").join(equals)
+                yield label, self.world.where(self._key), list(key)
 
     def _takes_too_many(self, api: Session, actor: Actor, operation: str) -> bool:
         """Whether a statement without WHERE changes more rows than are the actor's own.
@@ -863,7 +859,7 @@ class Target:
         name, key = self.relation.full_name, self.relation.primary_key
         writes = Writes(self.world, self.relation, api, actor)
         if key and key != self._key:
-            single = sql.SQL("delete from {} where {}").format(self._table, self._where(key))
+            single = sql.SQL("delete from {} where {}").format(self._table, self.world.where(key))
             for made, whose, row in self.world.made():
                 if made == name and whose == label:
                     write = Write(single, [row[part] for part in key])

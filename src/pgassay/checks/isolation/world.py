@@ -639,6 +639,11 @@ class World:
         (row,) = self.ask(_OTHER_EQUALS)
         return sql.SQL("operator(pg_catalog.=)" if row[0] else "=")
 
+    def where(self, columns: Iterable[str]) -> sql.Composed:
+        """The condition that each of these columns is the value given for it, in their order."""
+        equals = [sql.SQL("{} {} %s").format(sql.Identifier(name), self.equals) for name in columns]
+        return sql.SQL(" and ").join(equals)
+
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
         tables = [(r.full_name, r.schema, r.name) for r in self._whole if r.kind == "table"]
