@@ -151,17 +151,12 @@ def name(session: Session, demonstrations: Mapping[Finding, Probe], failed: dict
     for finding, probe in demonstrations.items():
         place = (finding.object, finding.door)
         culprit = None
-        with costs.only(f"the culprit of {finding.object}", failed, lambda: go_on(session)):
+        with costs.only(f"the culprit of {finding.object}", failed, lambda: costs.go_on(session)):
             culprit = None if finding.culprit else _culprit(session, finding, probe, last.get(place))
         if culprit is not None:
             last[place] = culprit
         found.append((finding, probe, culprit))
     return found
-
-
-def go_on(session: Session) -> None:
-    """Raises where the session is lost."""
-    session.execute("select 1")
 
 
 def _culprit(session: Session, finding: Finding, probe: Probe, likely: Culprit | None) -> Culprit | None:

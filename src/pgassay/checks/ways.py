@@ -9,7 +9,6 @@ POLICY = "policy"
 RIGHT = "right"
 VIEW = "view"
 FUNCTION = "function"
-KINDS = (POLICY, RIGHT, VIEW, FUNCTION)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def schema() -> str:
 
 def as_dict(run: Run) -> dict[str, Any]:
     """The run as what `json` takes."""
+    share = ways.share(run.ways)
     waived = {entry.object: entry.reason for entry in run.waived if entry.finding is None}
     not_judged = run.unjudged | {
         entry.object: entry.what.removeprefix("not judged: ") for entry in run.waived if entry.finding is None
@@ -64,7 +65,7 @@ def as_dict(run: Run) -> dict[str, Any]:
             "skipped": len(run.probes.skipped),
             "not_judged": len(not_judged),
         },
-        "ways": {"taken": ways.share(run.ways).taken, "of": ways.share(run.ways).of, "each": list(map(_way, run.ways))},
+        "ways": {"taken": share.taken, "of": share.of, "each": list(map(_way, run.ways))},
         "findings": [
             *(_finding(finding, None) for finding in run.findings),
             *(_finding(entry.finding, entry.reason) for entry in run.waived if entry.finding is not None),

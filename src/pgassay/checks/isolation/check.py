@@ -438,7 +438,7 @@ class _Check:
 
     def _again(self) -> None:
         """Log in again where a statement has ended a session; raises where nobody can."""
-        self._world.connection.execute("select 1")
+        self._world.go_on()
         if self._api.closed or (self._alone is not None and self._alone.closed):
             self._probes += self._effects.probes + self._escalation.probes
             self._log_in()

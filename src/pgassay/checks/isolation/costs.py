@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 
 from pgassay.errors import PgassayError, internal_error
+from pgassay.identity import Session
 from pgassay.patience import Stopped
 from pgassay.rows import Unfilled
 
@@ -29,3 +30,8 @@ def only(name: str, unjudged: dict[str, str], again: Callable[[], None] = lambda
     except Exception as error:
         again()
         unjudged[name] = internal_error(error)
+
+
+def go_on(session: Session) -> None:
+    """Raises where the session is lost, without which nothing can be tried any more."""
+    session.execute("select 1")

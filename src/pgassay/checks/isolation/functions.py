@@ -78,7 +78,7 @@ class Calls:
 
     def _again(self) -> None:
         """Log in again where a call has ended a session; raises where nobody can."""
-        self._world.connection.execute("select 1")
+        self._world.go_on()
         if not self._ended and (self._api.closed or (self._alone is not None and self._alone.closed)):
             self._log_in()
 

@@ -164,7 +164,7 @@ class Mends:
                 of_culprit.setdefault(found.statement, []).append(number)
         for numbers in of_culprit.values():
             of_object = f"mends of {named[numbers[0]][0].object}"
-            with costs.only(of_object, self._failed, lambda: culprit.go_on(self._session)):
+            with costs.only(of_object, self._failed, lambda: costs.go_on(self._session)):
                 mended |= self._mended(named, numbers)
         for number, (finding, probe, found) in enumerate(named):
             if found is not None:

@@ -42,7 +42,7 @@ class Questions:
                 if place not in tried and probe.actor.shown and not probe.actor.own:  # whoever it is, without forging
                     tried[place] = None
                     what = f"flags and links of {finding.object}"
-                    with costs.only(what, self._failed, lambda: culprit.go_on(self._session)):
+                    with costs.only(what, self._failed, lambda: costs.go_on(self._session)):
                         tried[place] = self._answer(finding, probe)
                 answer = tried.get(place)
             if answer is not None:

@@ -207,7 +207,7 @@ class World:
 
     def _member_of_both(self) -> UUID:
         """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
-        with costs.only(_BOTH, self.unjudged, self._is_connected):
+        with costs.only(_BOTH, self.unjudged, self.go_on):
             try:
                 with self.connection.transaction():
                     both = self.maker.user()
@@ -224,9 +224,9 @@ class World:
         if row is not None and isinstance(member, Membership) and str(row[member.user]) != str(user):
             raise Unfilled("a key lets one member alone have that")
 
-    def _is_connected(self) -> None:
-        """Raises where the session is lost: without it, nothing can be tried any more."""
-        self.connection.execute("select 1")
+    def go_on(self) -> None:
+        """Raises where the session of the rows' owner is lost."""
+        costs.go_on(self.connection)
 
     def _check_rules(self) -> None:
         """Each rule for a single relation must lead somewhere."""
@@ -265,7 +265,7 @@ class World:
                 )
             if share.table not in self.tenants.rows:
                 continue
-            with costs.only(f"guest of A by {share.table}", self.unjudged, self._is_connected):
+            with costs.only(f"guest of A by {share.table}", self.unjudged, self.go_on):
                 guest = self.maker.user()
                 shared = self.tenants.rows[share.table]["A"][share.row]
                 with self.connection.transaction():
@@ -402,7 +402,7 @@ class World:
             for value in values if name not in (membership.tenant, membership.user) else ():
                 who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
                 is_usual = str(usual.get(name)) == str(value)  # then there is a member already who has it
-                with costs.only(who, {} if is_usual else self.unjudged, self._is_connected):
+                with costs.only(who, {} if is_usual else self.unjudged, self.go_on):
                     with self.connection.transaction():
                         user = self.maker.user()
                         self._join(user, label, **{name: value})
@@ -534,7 +534,7 @@ class World:
         for name in sorted(self.tenancy.public & self.relations.keys()):
             relation = self.relations[name]
             statement = sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name))
-            with costs.only(name, {}, self._is_connected):  # as a door, it says itself why it cannot be read
+            with costs.only(name, {}, self.go_on):  # as a door, it says itself why it cannot be read
                 rows = self.connection.attempt(statement)[0].rows
                 found.update(value for row in rows for value in leaves(row))
         found.update(value for rows in self.opened.values() for row in rows.values() for value in leaves(row))
