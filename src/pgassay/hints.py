@@ -16,6 +16,7 @@ import psycopg
 
 from pgassay.catalog import PLATFORM, Relation
 from pgassay.errors import internal_error
+from pgassay.sqltree import is_now
 
 OBJECTS = "storage.objects"
 
@@ -586,18 +587,8 @@ _EQUALITIES = (
     postgast.pg_query_pb2.AEXPR_NOT_DISTINCT,
 )
 _ORDER = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
-_NOW = ("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp")
 _DEPTH = 8
 """How deep functions are followed for what they give back."""
-
-
-_DATES = (
-    postgast.pg_query_pb2.SVFOP_CURRENT_DATE,
-    postgast.pg_query_pb2.SVFOP_CURRENT_TIMESTAMP,
-    postgast.pg_query_pb2.SVFOP_CURRENT_TIMESTAMP_N,
-    postgast.pg_query_pb2.SVFOP_LOCALTIMESTAMP,
-    postgast.pg_query_pb2.SVFOP_LOCALTIMESTAMP_N,
-)
 
 
 def _lookup(scope: _Scope | None, name: str) -> _Term:
@@ -686,11 +677,8 @@ def _is_now(node: Any) -> bool:
     """Whether it is the present time, in any of the ways in which that is asked for."""
     node = _unwrapped(node)
     while type(node).__name__ in ("TypeCast", "SubLink"):
-        node = _unwrapped(node.arg) if type(node).__name__ == "TypeCast" else _result(_unwrapped(node.subselect))
-        node = _unwrapped(node)
-    if type(node).__name__ == "FuncCall":
-        return _name(node.funcname[-1:]) in _NOW and not len(node.args)
-    return type(node).__name__ == "SQLValueFunction" and node.op in _DATES
+        node = _unwrapped(node.arg if type(node).__name__ == "TypeCast" else _result(_unwrapped(node.subselect)))
+    return node is not None and is_now(node)
 
 
 def _elements(node: Any) -> list[Any]:

@@ -19,6 +19,14 @@ AND, OR, NOT = _tree.AND_EXPR, _tree.OR_EXPR, _tree.NOT_EXPR
 _FIELD_OF_KIND: dict[str, str] = {
     field.message_type.name: field.name for field in _tree.Node.DESCRIPTOR.fields if field.message_type is not None
 }
+_TIMES = (
+    _tree.SVFOP_CURRENT_DATE,
+    _tree.SVFOP_CURRENT_TIMESTAMP,
+    _tree.SVFOP_CURRENT_TIMESTAMP_N,
+    _tree.SVFOP_LOCALTIMESTAMP,
+    _tree.SVFOP_LOCALTIMESTAMP_N,
+)
+_NOW = ("now", "clock_timestamp", "statement_timestamp", "transaction_timestamp")
 _MIRRORED = {">": "<", ">=": "<="}
 _COMMUTATIVE = ("=", "<>")
 
@@ -91,8 +99,8 @@ def joined(nodes: Iterable[Node], operator: int) -> Node:
 
 
 def _enclosed(node: Node) -> Node:
-    """The same in COALESCE where the deparser would leave the parentheses out, as of AND before IS NULL."""
-    if kind(node) not in ("A_Expr", "BoolExpr"):
+    """The same in COALESCE where it is an AND, OR or NOT: the deparser leaves its parentheses out before IS."""
+    if kind(node) != "BoolExpr":
         return node
     made = _tree.CoalesceExpr()
     made.args.add().CopyFrom(_wrapped(node))
@@ -184,9 +192,14 @@ def path(node: Node) -> tuple[str, ...]:
 
 def called(node: Node) -> str:
     """The name of the function that is called, with its schema if that is said; empty where there is none."""
-    if kind(node) == "SQLValueFunction":
-        return "now"
     return ".".join(_names(node.funcname)) if kind(node) == "FuncCall" else ""
+
+
+def is_now(node: Node) -> bool:
+    """Whether it asks for the present time or day."""
+    if kind(node) == "SQLValueFunction":
+        return node.op in _TIMES
+    return kind(node) == "FuncCall" and _names(node.funcname)[-1] in _NOW and not node.args
 
 
 def bare(node: Node) -> Node:
@@ -253,7 +266,7 @@ def normalised(node: Node) -> str | None:
 
 def _normal(node: Node) -> Node:
     node = bare(node)
-    while kind(node) == "TypeCast":
+    while kind(node) == "TypeCast" and not _is_null(unwrapped(node.arg)):  # whose type nothing else tells
         node = bare(unwrapped(node.arg))
     made = _rebuilt(node, _normal)
     if hasattr(made, "location"):
@@ -266,6 +279,10 @@ def _normal(node: Node) -> Node:
     if kind(made) == "FuncCall" and len(made.funcname) == 2 and made.funcname[0].string.sval == "pg_catalog":
         del made.funcname[0]
     return made
+
+
+def _is_null(node: Node) -> bool:
+    return kind(node) == "A_Const" and bool(node.isnull)
 
 
 def _normal_operator(made: Node) -> Node:

@@ -185,10 +185,9 @@ def _value(node: Node) -> Any:
     constant = sqltree.constant(node)
     if constant is not None:
         return constant
-    names = {sqltree.called(below) for below in sqltree.walk(node)} - {""}
     if sqltree.called(node) == "auth.uid":
         return Special.CALLER
-    is_time = names & {"now", "pg_catalog.now", "statement_timestamp", "clock_timestamp"}
+    is_time = any(map(sqltree.is_now, sqltree.walk(node)))
     return Special.AFTER if is_time and not [*sqltree.columns(node)] else None
 
 
