@@ -194,6 +194,15 @@ def test_schemas_of_other_styles(infer: Infer, file: Path) -> None:
     assert list(found.users) == expected.get("users", [])
 
 
+UNTAKEN = {
+    "accounts_with_roles": {
+        'policy "n" on public.notifications, using: … or account_id = (SELECT auth.uid() AS uid)',
+        'policy "s" on public.subscriptions, using: … or account_id = (SELECT auth.uid() AS uid)',
+    }
+}
+"""Ways that nobody takes: an account with the id of its user is not made yet."""
+
+
 @pytest.mark.parametrize(
     "file", [file for file in OTHERS if "tenant" in loaded(file)["expected"]], ids=lambda f: f.stem
 )
@@ -206,8 +215,7 @@ def test_what_is_inferred_is_something_to_judge_by(pg_databases: Databases, file
         (matrix,) = schemas.observe_in(pg_databases, clone, intended.tenancy)
     leaks = {finding.object for finding in matrix.findings if finding.severity == "error"}
     assert leaks == set(content["expected"].get("open", []))
-    # ways that nobody took are a matter of rows and callers, not of the tenancy
-    assert {name for name in matrix.unjudged if not name.startswith('policy "')} <= intended.unjudged.keys()
+    assert matrix.unjudged.keys() - intended.unjudged.keys() == UNTAKEN.get(file.stem, set())
 
 
 def test_the_jobs_system(pg_databases: Databases, pg_template: Template) -> None:
