@@ -97,10 +97,14 @@ class Making:
                     yield from ((policy, branch) for branch in branches if not self._ways.is_taken(policy, branch))
 
     def _made(self, policy: Policy, branch: Branch) -> list[_Made]:
-        """Rows of each tenant, as many as the condition has ways to be asked for; none where they are refused."""
+        """Rows of each tenant, as many as the condition has ways to be asked for; none where they are refused.
+
+        Where it asks for nothing of the row, any row will do, if there is none.
+        """
         relation = self._world.relations[policy.relation]
+        any_row = [] if branch.reads_row or self._ways.truth.lines.get(policy.relation) else [()]
         found = []
-        for wishes in conditions.wishes(branch.key):
+        for wishes in conditions.wishes(branch.key) or any_row:
             known = [wish for wish in wishes if relation.column(wish.path[0]) is not None]
             is_the_callers = any(wish.value is Special.CALLER for wish in known)
             for turn in range(_USERS if is_the_callers else 1):

@@ -138,9 +138,6 @@ class Ways:
         if not takers:
             takers = [actor.name for actor in self._known_by_writing(policy, clause, several) if not actor.forged]
             how = f"{clause} of a row that was written" if takers else ""
-        if not takers and branch.text == "true" and not self.truth.lines.get(policy.relation):
-            takers = [actor.name for actor in self.actors if actor.identity.role in self.roles_of(policy)]
-            how = "true for every row; none is there"
         if takers:
             return replace(way, takers=tuple(takers), how=how)
         errors = self.truth.errors.get((policy.relation, branch.text), {})
