@@ -68,13 +68,10 @@ def _major(value: object, file: Path, oldest: int) -> int | None:
 def _seed(database: dict[str, Any], file: Path) -> tuple[Path, ...]:
     """The files that ``[db.seed]`` names. As with the CLI, a pattern that matches nothing is no error."""
     table = _table(database, "seed", file, "[db.seed]")
-    patterns = table.get("sql_paths", [])
     if table.get("enabled", True) is not True:
         return ()
-    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
-        raise ConfigError(f"{file}: [db.seed] sql_paths must be a list of strings, not {patterns!r}.")
     found: dict[Path, None] = {}
-    for pattern in patterns:
+    for pattern in _texts(table, "sql_paths", file, "[db.seed]"):
         found |= dict.fromkeys(path for path in _matching(file.parent, pattern) if path.is_file())
     return tuple(found)
 
@@ -82,20 +79,20 @@ def _seed(database: dict[str, Any], file: Path) -> tuple[Path, ...]:
 def _api(table: dict[str, Any], file: Path) -> dict[str, str]:
     """The schemas that the API exposes, and those that are in its search path besides."""
     found = {}
-    schemas = _names(table, "schemas", file)
+    schemas = _texts(table, "schemas", file, "[api]")
     if schemas:
         found["pgrst.db_schemas"] = ",".join(schemas)
-        more = [name for name in _names(table, "extra_search_path", file) if name not in schemas]
+        more = [name for name in _texts(table, "extra_search_path", file, "[api]") if name not in schemas]
         if more:
             found["pgrst.db_extra_search_path"] = ",".join(more)
     return found
 
 
-def _names(table: dict[str, Any], key: str, file: Path) -> list[str]:
-    names = table.get(key, [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{file}: [api] {key} must be a list of strings, not {names!r}.")
-    return names
+def _texts(table: dict[str, Any], key: str, file: Path, shown: str) -> list[str]:
+    texts = table.get(key, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f"{file}: {shown} {key} must be a list of strings, not {texts!r}.")
+    return texts
 
 
 def _matching(root: Path, pattern: str) -> list[Path]:
