@@ -8,10 +8,21 @@ from pathlib import Path
 
 from pgassay import Clone, catalog, migrations
 from pgassay.checks import isolation
-from pgassay.config import Tenancy
+from pgassay.config import Membership, Tenancy
 from pgassay.identity import Databases
 from pgassay.migrations import Script
 from pgassay.templates import Template
+
+TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+ORGANISATIONS = """
+create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
+create table public.members (
+    org_id uuid not null references public.orgs (id) on delete cascade,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    primary key (org_id, user_id)
+);
+"""
+"""Organisations with members, in the tenancy `TENANCY`; a schema goes on with tables of theirs, and its policies."""
 
 
 def script(text: str, number: int = 1) -> Script:

@@ -20,7 +20,8 @@ from pgassay.identity import Databases, Session
 from pgassay.rows import Maker
 from tests.harness import schemas
 from tests.harness.command import run
-from tests.harness.test_judging import SCHEMA, TENANCY, found
+from tests.harness.schemas import TENANCY
+from tests.harness.test_judging import SCHEMA, found
 
 LEAK = "alter policy member on public.jobs using (true);"
 LEAKS = ("public.jobs", "tenant-leak", "error")

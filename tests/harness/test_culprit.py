@@ -5,19 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pgassay.checks.isolation import Matrix, Verdict
-from pgassay.config import Membership, Tenancy
 from pgassay.identity import Databases
 from tests.harness import schemas
+from tests.harness.schemas import ORGANISATIONS, TENANCY
 
-TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
-CLEAN = """
-create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
-create table public.members (
-    org_id uuid not null references public.orgs (id) on delete cascade,
-    user_id uuid not null references auth.users (id) on delete cascade,
-    primary key (org_id, user_id)
-);
-create table public.notes (
+CLEAN = (
+    ORGANISATIONS
+    + """create table public.notes (
     id uuid primary key default gen_random_uuid(),
     org_id uuid not null references public.orgs (id) on delete cascade,
     text text not null
@@ -31,6 +25,7 @@ using (id in (select m.org_id from public.members as m));
 create policy member on public.notes for all to authenticated
 using (org_id in (select m.org_id from public.members as m));
 """
+)
 OWN = '"org_id" in (select m."org_id" from "public"."members" as m where m."user_id" = (select auth.uid()))'
 PLANTED = [
     (

@@ -17,21 +17,15 @@ from pgassay.checks.isolation import Matrix, Verdict
 from pgassay.checks.isolation.arguments import Call
 from pgassay.checks.isolation.relations import Target
 from pgassay.checks.isolation.world import World
-from pgassay.config import Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError
 from pgassay.identity import Databases, Session
 from pgassay.templates import Template
 from tests.harness import schemas
+from tests.harness.schemas import ORGANISATIONS, TENANCY
 
-TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
-SCHEMA = """
-create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
-create table public.members (
-    org_id uuid not null references public.orgs (id) on delete cascade,
-    user_id uuid not null references auth.users (id) on delete cascade,
-    primary key (org_id, user_id)
-);
-create table public.jobs (
+SCHEMA = (
+    ORGANISATIONS
+    + """create table public.jobs (
     id uuid primary key default gen_random_uuid(),
     org_id uuid not null references public.orgs (id) on delete cascade,
     title text not null,
@@ -56,6 +50,7 @@ end;
 $$;
 create trigger guard before insert on public.jobs for each row execute function public.guard();
 """
+)
 FINISH = """
 create function public.finish(job uuid) returns void language plpgsql security {} set search_path = '' as $$
 begin

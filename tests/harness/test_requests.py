@@ -14,7 +14,8 @@ from pgassay import Clone, Session
 from pgassay.checks.isolation import Matrix
 from pgassay.identity import Databases, Identity
 from tests.harness import schemas
-from tests.harness.test_judging import SCHEMA, TENANCY, found
+from tests.harness.schemas import TENANCY
+from tests.harness.test_judging import SCHEMA, found
 from tests.jobs.cast import one
 
 USER = UUID("6f5d3a52-3d0e-4a3c-9c0e-1d2f3a4b5c6d")

@@ -35,7 +35,7 @@ from pgassay.plugin import SharedServer, _ask_for_server
 from pgassay.servers import Server, container, local, running, url
 from pgassay.servers.server import MAINTENANCE
 from tests import needs
-from tests.harness import test_judging
+from tests.harness import schemas, test_judging
 from tests.jobs.cast import one
 
 POLL_SECONDS = 0.01
@@ -504,7 +504,7 @@ def test_without_a_superuser_it_is_said_that_no_other_world_was_compared(target:
         template = databases.template((), schema)
         with databases.clone(template).connect_as_owner() as session:
             known = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
-        seen = isolation.observe(databases, template, *known, test_judging.TENANCY)
+        seen = isolation.observe(databases, template, *known, schemas.TENANCY)
     assert (seen.findings, list(seen.unjudged)) == ((), ["whether there are other tenants"])
     assert "may not set session_replication_role" in seen.unjudged["whether there are other tenants"]
 
@@ -527,7 +527,7 @@ def test_without_a_superuser_triggers_that_refuse_every_user_are_named(target: S
         with pytest.raises(
             NoTenants, match=r"triggers of auth\.users \(members alone\), and only a superuser may pass"
         ):
-            isolation.observe(databases, template, *known, test_judging.TENANCY)
+            isolation.observe(databases, template, *known, schemas.TENANCY)
 
 
 @pytest.mark.parametrize("user", [None, "maker"], ids=["superuser", "plain"])

@@ -14,23 +14,18 @@ from pgassay import catalog, config, migrations
 from pgassay.checks import isolation, waivers, ways
 from pgassay.checks.isolation import Matrix
 from pgassay.checks.ways import Way
-from pgassay.config import Membership, Tenancy, Waiver
+from pgassay.config import Waiver
 from pgassay.identity import Databases
 from pgassay.report import explanation
 from pgassay.schema.policies import key_of
 from pgassay.templates import Template
 from tests.harness import runs, schemas
+from tests.harness.schemas import ORGANISATIONS, TENANCY
 
 ROOT = Path(__file__).resolve().parents[2]
-TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
-SCHEMA = """
-create table public.orgs (id uuid primary key default gen_random_uuid(), name text not null);
-create table public.members (
-    org_id uuid not null references public.orgs (id) on delete cascade,
-    user_id uuid not null references auth.users (id) on delete cascade,
-    primary key (org_id, user_id)
-);
-create table public.docs (
+SCHEMA = (
+    ORGANISATIONS
+    + """create table public.docs (
     id uuid primary key default gen_random_uuid(),
     org_id uuid not null references public.orgs (id) on delete cascade,
     title text not null
@@ -45,6 +40,7 @@ create policy own on public.members for select to authenticated using (user_id =
 create policy member on public.orgs for select to authenticated using (private.is_member(id));
 create policy member on public.docs for all to authenticated using (private.is_member(org_id));
 """
+)
 NOBODY = "pg_catalog.length(title) = 4321"
 """A condition for which nobody makes a row."""
 
