@@ -373,7 +373,8 @@ comment on function private.get_contacts_ahead(uuid, uuid, text, integer, uuid, 
 
 create function private.get_contacts_without(p_job_id uuid, p_org_id uuid, p_group text, p_day integer)
 returns uuid[]
-language sql
+-- Not in SQL: PostgreSQL has no parallel workers for functions in SQL that return one value.
+language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = on
@@ -381,7 +382,8 @@ set enable_seqscan = on
 set enable_nestloop = off
 set enable_mergejoin = off
 as $$
-    select array(
+begin
+    return array(
         select c.id
         from public.contacts as c
         where
@@ -397,6 +399,7 @@ as $$
             )
         order by c.id
     );
+end;
 $$;
 
 comment on function private.get_contacts_without(uuid, uuid, text, integer) is
@@ -431,14 +434,15 @@ comment on function private.get_first_without(uuid, uuid[], integer, integer) is
 
 create function private.is_day_left_out(p_job_id uuid, p_day integer, p_day_after integer)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 set enable_seqscan = on
 set enable_nestloop = off
 set enable_mergejoin = off
 as $$
-    select exists (
+begin
+    return exists (
         select
         from public.job_tasks as a
         where
@@ -454,6 +458,7 @@ as $$
                     and left(t.input ->> 'contact_id', 37) = left(a.input ->> 'contact_id', 37)
             )
     );
+end;
 $$;
 
 comment on function private.is_day_left_out(uuid, integer, integer) is
