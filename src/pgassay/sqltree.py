@@ -172,6 +172,12 @@ def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:
     return ("= any", left, [right]) if node.kind == _tree.AEXPR_OP_ANY and name == "=" else None
 
 
+def sought(node: Node) -> Node | None:
+    """What is looked for in ``a in (select …)``; None where it is something else."""
+    is_sought = kind(node) == "SubLink" and node.sub_link_type == _tree.ANY_SUBLINK
+    return unwrapped(node.testexpr) if is_sought else None
+
+
 def tested_for_null(node: Node) -> tuple[Node, bool] | None:
     """What is tested by IS NULL (True) or IS NOT NULL (False)."""
     if kind(node) != "NullTest":

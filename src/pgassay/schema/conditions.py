@@ -26,6 +26,8 @@ class Special(Enum):
     CALLER = "the caller"
     BEFORE = "yesterday"
     AFTER = "tomorrow"
+    LEAST = "the least value of its type"
+    GREATEST = "the greatest value of its type"
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,9 @@ def _of(node: Node, truth: bool) -> Iterator[Wish]:
         yield Wish(where, truth)
     elif (compared := sqltree.comparison(node)) is not None:
         yield from _compared(*compared, truth)
+    elif sqltree.called(node):  # whatever it makes of its arguments
+        for name in dict.fromkeys(names[-1] for names in sqltree.columns(node) if len(names) == 1):
+            yield from (Wish((name,), Special.GREATEST), Wish((name,), Special.LEAST))
 
 
 def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iterator[Wish]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -102,12 +102,16 @@ class Probe:
     touches: str = ""
     answer: Published | Share | None = None
 
-    def script(self, statement: str) -> str:
-        """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""
+    def script(self, statement: str, settings: Iterable[str] = ()) -> str:
+        """The statement as psql runs it for somebody who logged in as authenticator, or may become the role.
+
+        ``settings`` are those of the request that the schema reads besides the claims.
+        """
         identity = self.actor.identity
-        role = sql.Identifier(identity.role).as_string(None)
-        claims = sql.Literal(identity.claims).as_string(None)
-        become = f"set local role {role};\nset local request.jwt.claims = {claims};\n"
+        values = {"request.jwt.claims": identity.claims, **{name: identity.request[name] for name in settings}}
+        become = f"set local role {sql.Identifier(identity.role).as_string(None)};\n" + "".join(
+            f"set local {name} = {sql.Literal(value).as_string(None)};\n" for name, value in values.items()
+        )
         return f"begin;\n{self.before}{become}{statement};\nrollback;\n"
 
     def shows(self, session: Session) -> bool:
@@ -131,7 +135,7 @@ class Matrix:
     ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
     ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``ways`` are those that the schema
     leaves open, with who took each; ``unjudged`` has those that nobody took. ``kept`` is the database in which the rows
-    are, if it was to be kept.
+    are, if it was to be kept. ``settings`` are those of a request that the schema reads, besides the claims.
     """
 
     lines: tuple[Access, ...]
@@ -144,6 +148,7 @@ class Matrix:
     notes: tuple[str, ...] = ()
     ways: tuple[Way, ...] = ()
     kept: str = ""
+    settings: tuple[str, ...] = ()
 
     @property
     def identities(self) -> list[str]:
@@ -152,7 +157,7 @@ class Matrix:
 
     def script(self, finding: Finding) -> str:
         """What a person runs in psql, on a copy with the same rows, to see it."""
-        return self.demonstrations[finding].script(finding.statement)
+        return self.demonstrations[finding].script(finding.statement, self.settings)
 
     def verdict(self, door: str, identity: str) -> Verdict:
         """The verdict for an object and an identity."""
