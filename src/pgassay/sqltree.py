@@ -143,6 +143,20 @@ def alternatives(node: Node) -> list[Node]:
     return [unwrapped(part) for part in node.args] if kind(node) == "CoalesceExpr" else []
 
 
+def uncast(node: Node) -> Node:
+    """What is cast to a type, or within ``(select …)``; the node itself where it is neither."""
+    node = bare(node)
+    while kind(node) == "TypeCast":
+        node = bare(unwrapped(node.arg))
+    return node
+
+
+def elements(node: Node) -> list[Node]:
+    """What an array is made of, as ``array[…]``; nothing where it is made otherwise."""
+    array = uncast(node)
+    return [unwrapped(part) for part in array.elements] if kind(array) == "A_ArrayExpr" else []
+
+
 def constant(node: Node) -> bool | int | str | None:
     """A constant, whatever it is cast to; None where it is none, or NULL."""
     while kind(node) == "TypeCast":
@@ -155,6 +169,14 @@ def constant(node: Node) -> bool | int | str | None:
             found: bool | int | str = getattr(getattr(node, field), inner)
             return found
     return None
+
+
+def constants(node: Node) -> Iterator[bool | int | str]:
+    """The constants at a node and below it, but for NULL."""
+    for found in walk(node):
+        value = constant(found) if kind(found) == "A_Const" else None
+        if value is not None:
+            yield value
 
 
 def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:

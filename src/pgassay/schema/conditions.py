@@ -55,6 +55,23 @@ def wishes(condition: str) -> list[tuple[Wish, ...]]:
     return [tuple(chosen) for chosen in itertools.islice(itertools.product(*asked), _MOST)]
 
 
+def listed(condition: str) -> dict[str, list[str]]:
+    """The columns that a condition holds to a list of texts somewhere, with those texts."""
+    tree = sqltree.expression(condition)
+    found: dict[str, list[str]] = {}
+    for node in sqltree.walk(tree) if tree is not None else ():
+        compared = sqltree.comparison(node)
+        if compared is None or compared[0] not in ("in", "= any"):
+            continue
+        operator, left, right = compared
+        column = sqltree.path(sqltree.uncast(left))
+        values = [*map(sqltree.constant, right if operator == "in" else sqltree.elements(right[0]))]
+        texts = [value for value in values if isinstance(value, str)]
+        if len(column) == 1 and texts and len(texts) == len(values):
+            found.setdefault(column[0], texts)
+    return found
+
+
 @dataclass(frozen=True)
 class Asked:
     """A claim of the caller's token that is compared with a constant, or with a ``column`` of the row.
