@@ -311,6 +311,7 @@ def test_the_verdict_of_a_column_that_opens_rows_does_not_hang_on_the_rows(
     ("column", "condition"),
     [
         ("timestamptz", "> now()"),
+        ("timestamptz", "is not null"),
         ("timestamptz not null default 'infinity'", "> now()"),
         ("timestamptz not null default '-infinity'", "> now()"),
         ("timestamptz not null default now()", "<= now()"),

@@ -165,8 +165,8 @@ def _of(node: Node, truth: bool) -> Iterator[Wish]:
     elif (tested := sqltree.tested(node)) is not None:
         yield from _of(tested[0], tested[1] is truth)
     elif (null := sqltree.tested_for_null(node)) is not None:
-        if (where := sqltree.path(null[0])) and null[1] is truth:
-            yield Wish(where, None)
+        if where := sqltree.path(null[0]):
+            yield Wish(where, None, is_other=null[1] is not truth)
     elif where := sqltree.path(node):
         yield Wish(where, truth)
     elif (compared := sqltree.comparison(node)) is not None:

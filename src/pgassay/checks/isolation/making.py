@@ -126,8 +126,9 @@ class Making:
 
     def _is_flag(self, relation: Relation, wish: Wish) -> bool:
         column = relation.column(wish.path[0])
-        is_plain = len(wish.path) == 1 and not wish.is_element and wish.value not in (None, Special.CALLER)
-        return column is not None and is_plain and column.category in "BDSE"
+        is_plain = len(wish.path) == 1 and not wish.is_element and wish.value is not Special.CALLER
+        is_set = wish.is_other or wish.value is not None
+        return column is not None and is_plain and is_set and column.category in "BDSE"
 
     def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> dict[str, Row]:
         """A row of each tenant, in the name of that user of its own; without those that are refused."""
