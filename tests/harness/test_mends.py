@@ -63,7 +63,7 @@ def replayed(databases: Databases, matrix: Matrix, finding: Finding) -> str:
         return f"{finding.observed}: {statement}: no row" if is_seen and cursor.rowcount < 1 else ""
 
 
-@pytest.mark.parametrize("case", cases("hole"))
+@pytest.mark.parametrize("case", cases("hole", dev=56, ci=40))
 def test_what_is_shown_runs_as_it_stands_and_a_mend_closes_the_hole_and_nothing_else(
     pg_databases: Databases, tmp_path: Path, case: Case
 ) -> None:
