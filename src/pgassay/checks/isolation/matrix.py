@@ -103,12 +103,16 @@ class Probe:
     answer: Published | Share | None = None
 
     def script(self, statement: str) -> str:
-        """The statement as psql runs it for somebody who logged in as authenticator, or may become the role."""
+        """The statement as psql runs it for somebody who logged in as authenticator, or may become the role.
+
+        The owner of the rows has to run it where something is arranged.
+        """
         identity = self.actor.identity
         role = sql.Identifier(identity.role).as_string(None)
         claims = sql.Literal(identity.claims).as_string(None)
         become = f"set local role {role};\nset local request.jwt.claims = {claims};\n"
-        return f"begin;\n{self.before}{become}{statement};\nrollback;\n"
+        arranged = f"{self.arranged};\n" if self.arranged else ""
+        return f"begin;\n{arranged}{self.before}{become}{statement};\nrollback;\n"
 
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
