@@ -6,6 +6,7 @@ message, so that a node never changes for somebody else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -40,6 +41,96 @@ def expression(text: str) -> Node | None:
     select = unwrapped(parsed[0].stmt) if len(parsed) == 1 else None
     target = _only_target(select)
     return None if target is None or target.name else unwrapped(target.val)
+
+
+def statements(text: str) -> list[Node]:
+    """The trees of some statements; none where they cannot be parsed."""
+    try:
+        parsed = postgast.parse(text).stmts
+    except (postgast.PgQueryError, ValueError):
+        return []
+    return [found for found in (unwrapped(one.stmt) for one in parsed) if found is not None]
+
+
+def body(definition: str) -> list[Node]:
+    """The trees in the body of a function: its statements in SQL, or the statements and expressions of PL/pgSQL.
+
+    ``definition`` is its CREATE FUNCTION. What cannot be parsed is left out.
+    """
+    created: Any = next(iter(statements(definition)), None)
+    if kind(created) != "CreateFunctionStmt":
+        return []
+    options: dict[str, Any] = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
+    language = options.get("language")
+    if language is not None and language.sval == "plpgsql":
+        return [node for query in _queries(_plpgsql(definition)) for node in _parsed(query)]
+    source = options.get("as")
+    text = source.items[0].string.sval if source is not None else ""
+    inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
+    return [*statements(text), *inline]
+
+
+def _plpgsql(definition: str) -> Any:
+    """The tree of a function in PL/pgSQL, as JSON has it; None where there is none."""
+    try:
+        return postgast.parse_plpgsql(definition)
+    except json.JSONDecodeError as error:  # libpg_query closes the records of a trigger once too often
+        try:
+            return json.loads(error.doc.replace("{}},", "{},"))
+        except ValueError:
+            return None
+    except (postgast.PgQueryError, ValueError):
+        return None
+
+
+def _queries(tree: Any) -> Iterator[str]:
+    """The SQL in a function in PL/pgSQL, in the order of its text."""
+    if isinstance(tree, dict):
+        for name, part in tree.items():
+            if name == "PLpgSQL_expr":
+                yield part.get("query", "")
+            else:
+                yield from _queries(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _queries(part)
+
+
+def _parsed(query: str) -> list[Node]:
+    """What PL/pgSQL has as a query: statements, an expression, or an assignment."""
+    if found := statements(query):
+        return found
+    parts = (query, query.partition(":=")[2], query.partition("=")[2])
+    return [node for node in map(expression, filter(None, parts)) if node is not None][:1]
+
+
+def keys(node: Node) -> Iterator[tuple[str, ...]]:
+    """The paths of constants that are read from JSON at a node or below it, as ``->>`` does; no part of another one."""
+    if found := _keys(node):
+        yield found
+        return
+    for child in children(node):
+        yield from keys(child)
+
+
+def _keys(node: Node) -> tuple[str, ...]:
+    node = bare(node)
+    while kind(node) == "TypeCast":
+        node = bare(unwrapped(node.arg))
+    if called(node).removeprefix("pg_catalog.") in _EXTRACTS:
+        path = [constant(part) for part in map(unwrapped, node.args[1:])]
+        return tuple(part for part in path if isinstance(part, str)) if None not in path else ()
+    compared = comparison(node)
+    if compared is None or compared[0] not in _TAKES:
+        return ()
+    key = constant(compared[2][0])
+    if not isinstance(key, str):
+        return ()
+    return (*_keys(compared[1]), *(key.strip("{}").split(",") if compared[0].startswith("#") else [key]))
+
+
+_TAKES = ("->", "->>", "#>", "#>>")
+_EXTRACTS = tuple(f"{kind}_extract_path{of}" for kind in ("json", "jsonb") for of in ("", "_text"))
 
 
 def deparsed(node: Node) -> str | None:

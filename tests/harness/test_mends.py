@@ -50,7 +50,12 @@ def rights(matrix: Matrix) -> set[tuple[str, str, str]]:
 
 def replayed(databases: Databases, matrix: Matrix, finding: Finding) -> str:
     """What is wrong with a script, run as psql does for who logged in to the database that is kept; or nothing."""
-    with databases.copy(Template(matrix.kept)) as clone, clone.connect_as_authenticator() as session:
+    probe = matrix.demonstrations[finding]
+    is_the_platforms = bool(probe.arranged) and not probe.before
+    with (
+        databases.copy(Template(matrix.kept)) as clone,
+        clone.connect_as_admin() if is_the_platforms else clone.connect_as_authenticator() as session,
+    ):
         *statements, _ = [part for part in matrix.script(finding).split(";\n") if part]
         try:
             for statement in statements:

@@ -56,7 +56,7 @@ where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 """
 # As GoTrue makes users: first the user, then the identity, and then the address is confirmed. What it has by itself in
 # the metadata is not what somebody who signs up writes there.
-_SIGN_UP: LiteralString = """
+SIGN_UP: LiteralString = """
 insert into auth.users (
     instance_id, id, aud, role, email, phone, encrypted_password, confirmation_token, recovery_token,
     email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data, created_at, updated_at
@@ -77,7 +77,7 @@ from (
     ) as i (id, email, phone, metadata)
 ) as n (id, of_id, email, phone, metadata)
 """
-_SIGN_IN: tuple[LiteralString, ...] = (
+SIGN_IN: tuple[LiteralString, ...] = (
     """
 insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
 select u.id::pg_catalog.text, u.id, u.raw_user_meta_data, 'email', pg_catalog.now(), pg_catalog.now(), pg_catalog.now()
@@ -232,7 +232,7 @@ class Maker:
         """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
         try:
             with self._connection.transaction():
-                self._connection.execute(_SIGN_UP, [user_id, email, None, None])
+                self._connection.execute(SIGN_UP, [user_id, email, None, None])
         except psycopg.Error as error:
             with self._connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
                 sources = " ".join(source for (source,) in cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall())
@@ -244,7 +244,7 @@ class Maker:
             if self.past_triggers is None:
                 raise
             try:
-                self.past_triggers(_SIGN_UP, [user_id, email, None, None])
+                self.past_triggers(SIGN_UP, [user_id, email, None, None])
             except psycopg.errors.InsufficientPrivilege:
                 raise Unfilled(
                     f"whoever signs up is refused by the triggers of {USERS} ({_said(error)}), and only a superuser "
@@ -254,7 +254,7 @@ class Maker:
 
     def _sign_in(self, user_id: UUID) -> None:
         """What follows when somebody has signed up; where a trigger refuses it, they are a user all the same."""
-        for statement in _SIGN_IN:
+        for statement in SIGN_IN:
             with suppress(psycopg.DatabaseError), self._connection.transaction():
                 self._connection.execute(statement.encode(), [user_id])
 
@@ -262,7 +262,7 @@ class Maker:
         phone = f"+43{user_id.int % 10**10:010}"
         try:
             with self._connection.transaction():
-                self._connection.execute(_SIGN_UP, [user_id, email, phone, values.sql_text(metadata)])
+                self._connection.execute(SIGN_UP, [user_id, email, phone, values.sql_text(metadata)])
         except psycopg.Error:
             return False
         return True

@@ -25,12 +25,14 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.gains import Moves
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
 from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
+from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
@@ -97,6 +99,8 @@ OTHERS = "whether there are other tenants"
 """What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
 CHANGES = "what is read after changes of one's own rows"
 """The same where those changes fail."""
+SIGN_UPS = "what is read after a sign-up with any metadata"
+"""The same where signing up fails."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -163,6 +167,7 @@ def observe(
             check.relations(parts, partitions.Partition)
             check.candidates()
             check.escalation()
+            check.moves(SignUp(world), SIGN_UPS)
             check.add(called())
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
@@ -509,6 +514,12 @@ class _Check:
         """Look again at what was isolated, after changing what one may change of one's own."""
         with costs.only(CHANGES, self._unjudged, self._again):
             self.add(self._escalation.try_all(self._whole, self._actors))
+
+    def moves(self, moves: Moves, name: str) -> None:
+        """Look again at what was isolated after moves of one's own; ``name`` is not judged where they fail."""
+        with costs.only(name, self._unjudged, self._again):
+            self.add(list(moves.try_all(self._whole)))
+        self._probes += moves.probes
 
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""

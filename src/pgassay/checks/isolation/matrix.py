@@ -105,14 +105,16 @@ class Probe:
     def script(self, statement: str, settings: Iterable[str] = ()) -> str:
         """The statement as psql runs it for somebody who logged in as authenticator, or may become the role.
 
-        ``settings`` are those of the request that the schema reads besides the claims.
+        Where the platform itself does something first, as a sign-up, a superuser has to run it. ``settings`` are those
+        of the request that the schema reads besides the claims.
         """
         identity = self.actor.identity
         values = {"request.jwt.claims": identity.claims, **{name: identity.request[name] for name in settings}}
         become = f"set local role {sql.Identifier(identity.role).as_string(None)};\n" + "".join(
             f"set local {name} = {sql.Literal(value).as_string(None)};\n" for name, value in values.items()
         )
-        return f"begin;\n{self.before}{become}{statement};\nrollback;\n"
+        before = self.before or (f"{self.arranged};\n" if self.arranged else "")
+        return f"begin;\n{before}{become}{statement};\nrollback;\n"
 
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""

@@ -318,6 +318,20 @@ class Target:
         statement += sql.SQL(" where ({}) not in ({})").format(key, sql.SQL(", ").join([one] * len(opened)))
         return session.attempt(statement, [part for row in opened for part in row], reading=True)[0].rows
 
+    def places(self) -> dict[str, str]:
+        """Where each row of a table is, and the tenant that it belongs to."""
+        if not self._key:
+            return {}
+        statement = sql.SQL("select t.tableoid::pg_catalog.text, t.ctid::pg_catalog.text, {} from {} as t").format(
+            sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(name)) for name in self._key), self._table
+        )
+        rows = self.world.connection.attempt(statement, reading=True)[0].rows
+        return {
+            f"{table} {place}": self._label_of[tuple(key)]
+            for table, place, *key in rows
+            if tuple(key) in self._label_of
+        }
+
     def read(self, session: Session) -> set[str]:
         """The tenants of which there is a row for ``session``."""
         rows = self._rows(session, closed=True)

@@ -1,0 +1,127 @@
+"""Gains: rows of other tenants that somebody reads only after a move of their own.
+
+A row counts that was there before the move, and that nobody changed. So a new organisation of one's own is no gain, nor
+an invitation that one sends, nor a row of one's own that names another tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import psycopg
+from psycopg import sql
+
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.relations import Found, Target
+from pgassay.checks.isolation.world import World
+from pgassay.identity import Session
+
+Seen = Mapping[str, frozenset[tuple[str, str]]]
+"""By relation: each row that was there before, as where it is and whose it is; of a view, whose its rows are."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A statement by which ``actor`` may gain something. ``sent`` are the values that the actor chose.
+
+    The platform carries it out for them, as a sign-up, if it is ``by_platform``.
+    """
+
+    actor: Actor
+    statement: str
+    sent: frozenset[str]
+    by_platform: bool = False
+
+
+class Moves(Protocol):
+    """A kind of move: what is found by those of it that opened rows in any of ``targets``."""
+
+    probes: int
+
+    def try_all(self, targets: Sequence[Target]) -> Iterator[Found]:
+        """One finding for each object that lets a move gain something."""
+
+
+class Gains:
+    """What moves gain in ``targets``, on the session of the rows' owner, where each is undone."""
+
+    def __init__(self, world: World, targets: Sequence[Target]) -> None:
+        self._world = world
+        self._targets = targets
+        self._labels = {target.relation.full_name: target.places() for target in targets if target.is_table}
+        self.probes = 0
+
+    def before(self, actor: Actor) -> Seen:
+        """What the actor reads before any move."""
+        with actor.enter(self._world.connection) as session:
+            return self.seen(session, actor, frozenset())
+
+    def after(self, move: Move) -> Seen | None:
+        """What the actor reads after a move; None where the move fails or does nothing."""
+        owner = self._world.connection
+        self.probes += 1
+        try:
+            with owner.transaction(force_rollback=True):
+                if move.by_platform:
+                    owner.execute(move.statement.encode())
+                with move.actor.enter(owner) as session:
+                    if not move.by_platform:
+                        session.begin_request()
+                        if session.execute(move.statement.encode()).rowcount < 1:
+                            return None
+                    return self.seen(session, move.actor, move.sent)
+        except psycopg.Error:
+            if owner.closed:
+                raise
+            return None
+
+    def gained(self, before: Seen, after: Seen, actor: Actor) -> Iterator[Target]:
+        """The relations in which rows of other tenants are read that were not read before."""
+        for target in self._targets:
+            name = target.relation.full_name
+            new = after.get(name, frozenset()) - before.get(name, frozenset())
+            if any(label not in actor.own for _, label in new):
+                yield target
+
+    def seen(
+        self, session: Session, actor: Actor, sent: frozenset[str], targets: Sequence[Target] | None = None
+    ) -> Seen:
+        """What of the rows that were there before the session reads, which is the actor's."""
+        asked = [(target, reading) for target in targets or self._targets if (reading := self._reading(target, actor))]
+        results, _ = session.attempts([(reading, ()) for _, reading in asked], reading=True)
+        self.probes += len(results)
+        found: dict[str, frozenset[tuple[str, str]]] = {}
+        for (target, _), result in zip(asked, results, strict=False):
+            if not isinstance(result, psycopg.Error):
+                found[target.relation.full_name] = frozenset(self._rows(target, actor, result.rows, sent))
+        return found
+
+    def _is_placed(self, target: Target, actor: Actor) -> bool:
+        """Whether the actor may read where a row is, for which it takes the right to the table as a whole."""
+        columns = self._world.granted(target.relation, actor.identity.role, "select")
+        return target.is_table and len(columns) == len(target.relation.columns)
+
+    def _reading(self, target: Target, actor: Actor) -> sql.Composed | None:
+        relation = target.relation
+        table = sql.Identifier(relation.schema, relation.name)
+        if self._is_placed(target, actor):
+            return sql.SQL("select t.tableoid::pg_catalog.text, t.ctid::pg_catalog.text from {} as t").format(table)
+        columns = self._world.granted(relation, actor.identity.role, "select")
+        if not columns:
+            return None
+        return sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), table)
+
+    def _rows(
+        self, target: Target, actor: Actor, rows: Sequence[tuple[object, ...]], sent: frozenset[str]
+    ) -> Iterator[tuple[str, str]]:
+        if not self._is_placed(target, actor):
+            for row in rows:
+                yield from (("", label) for label in self._world.labels(row, sent))
+            return
+        labels = self._labels[target.relation.full_name]
+        for table, place in rows:
+            where = f"{table} {place}"
+            if where in labels:
+                yield where, labels[where]
