@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console, Group
@@ -17,6 +18,7 @@ from pgassay.checks.ways import Way
 from pgassay.config import Waiver
 from pgassay.identity import Databases
 from pgassay.report import explanation
+from pgassay.rows.search import Search
 from pgassay.schema.policies import key_of
 from pgassay.templates import Template
 from tests.harness import runs, schemas
@@ -287,3 +289,46 @@ def test_a_check_that_lets_everything_in_is_found_past_constraints_and_triggers(
             arrangement=migrations.scripts(settings.rows),
         )
     assert errors(matrix) == {("public.kanban_cards", "insert"), ("public.kanban_cards", "move")}
+
+
+def test_no_row_is_looked_for_with_what_the_type_of_a_column_cannot_be(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a text with which a uuid is compared: each of thousands of combinations would end in an error."""
+    asked = counted(monkeypatch)
+    matrix = observe(WIDE, "create policy wide on public.wide for select to authenticated using (who::text = 'a')")
+    assert 'policy "wide" on public.wide' in " ".join(matrix.unjudged)
+    assert len(asked) < 200
+
+
+def test_a_search_in_which_everything_ends_in_an_error_comes_to_an_end(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = counted(monkeypatch)
+    failing = "alter table public.wide add check (1 / (length(a || b || c || d) * 0) = 1)"
+    own = "create policy own on public.wide for select to authenticated using (private.is_member(org_id))"
+    assert "public.wide" in observe(WIDE, failing, own).unjudged
+    assert len(asked) < 5_000
+
+
+WIDE = """
+create table public.wide (
+    id uuid primary key default gen_random_uuid(), org_id uuid not null references public.orgs (id) on delete cascade,
+    who uuid not null, a text not null, b text not null, c text not null, d text not null, n int not null,
+    check (length(a || b || c || d) > n and who is not null)
+);
+alter table public.wide enable row level security;
+"""
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The questions that searches for rows ask from now on."""
+    asked: list[object] = []
+    ask = Search._asked
+
+    def counting(self: Search, *what: Any, **how: Any) -> list[list[int]]:
+        asked.append(what)
+        return ask(self, *what, **how)
+
+    monkeypatch.setattr(Search, "_asked", counting)
+    return asked

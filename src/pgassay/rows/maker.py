@@ -649,6 +649,10 @@ class Maker:
 
     def further(self, relation: Relation, tenants: Tenants, label: str, wanted: Row) -> Row:
         """Make a further row of a tenant that has these values. Raises `Unfilled` where there can be none."""
+        for name, value in wanted.items():
+            column = relation.column(name)
+            if column is not None and not self._pools.reads(column.data_type, value):
+                raise Unfilled(f"{value!r} is no value of {name}, which is {column.data_type.declared}")
         known = self._known(relation, tenants, label)
         values = {**known.values, **_callers(relation, tenants.users.get(label)), **wanted}
         return self._insert(relation, replace(known, values=values))

@@ -25,6 +25,8 @@ _FEW, _COMBINATIONS = 2_000, 30_000
 _OPTIONS = 400
 _HEAVY = 1000
 _RESAMPLED = 4
+_ERRORS = 400
+"""After so many questions that ended in an error, a search is content with what it has found."""
 
 
 class Unfilled(Exception):
@@ -124,6 +126,17 @@ class Pools:
             self._valid[key] = self.let_in(data_type, candidates)
         return self._valid[key]
 
+    def reads(self, data_type: DataType, value: Any) -> bool:
+        """Whether the type can have that value, or NULL."""
+        given = sql.Literal(value if isinstance(value, list) else values.sql_text(value))
+        try:
+            self.ask(sql.SQL("select {}::{}").format(given, as_sql(data_type.declared)))
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.OperationalError):
+                raise
+            return False
+        return True
+
     def let_in(self, data_type: DataType, candidates: Iterable[Any]) -> list[Any]:
         """Those of ``candidates`` that are values of the type, each once."""
         return self._holding(data_type, candidates, [check for d in data_type.domains for check in d.checks])
@@ -214,6 +227,7 @@ class Search:
         self._columns = {column.name: column for column in relation.columns}
         self._known = known
         self._rules = rules
+        self._errors = 0
 
     def parts(self, variables: Sequence[Variable], limit: int, *, mixed: bool = False) -> list[Part]:
         """The variables as rules hold them together, with up to ``limit`` solutions each.
@@ -309,19 +323,27 @@ class Search:
         except psycopg.Error as error:
             if isinstance(error, psycopg.OperationalError):
                 raise
+            self._errors += 1
             longest = max(variables, key=lambda variable: len(variable.options), default=None)
             if longest is None or len(longest.options) == 1:
                 return []
-            place, half = variables.index(longest), len(longest.options) // 2
-            found = []
-            for start, options in ((0, longest.options[:half]), (half, longest.options[half:])):
+            return self._in_halves(variables, longest, rules, limit, mixed)
+        return [list(row) for row in rows]
+
+    def _in_halves(
+        self, variables: Sequence[Variable], longest: Variable, rules: Sequence[Rule], limit: int, mixed: bool
+    ) -> list[list[int]]:
+        """The same where some combination ends in an error: asked of each half of the options of one variable."""
+        place, half = variables.index(longest), len(longest.options) // 2
+        found: list[list[int]] = []
+        for start, options in ((0, longest.options[:half]), (half, longest.options[half:])):
+            if len(found) < limit and self._errors < _ERRORS:
                 divided = [replace(v, options=options) if v is longest else v for v in variables]
                 found += [
                     [number + start if n == place else number for n, number in enumerate(numbers)]
-                    for numbers in self._asked(divided, rules, limit, mixed)
+                    for numbers in self._asked(divided, rules, limit - len(found), mixed)
                 ]
-            return found[:limit]
-        return [list(row) for row in rows]
+        return found
 
     def _question(self, variables: Sequence[Variable], rules: Sequence[Rule], limit: int, mixed: bool) -> sql.Composed:
         wanted = set().union(*(self._named_by(rule) for rule in rules))
