@@ -183,7 +183,7 @@ def check(
     progress("Reading the catalog")
     with databases.copy(template) as clone, ThreadPoolExecutor(max_workers=1) as aside:
         session = clone.connect_as_owner()
-        outcome, intended = _read(session, settings.tenancy)
+        outcome, intended = _read(session, settings)
         state = None
         if settings.snapshot.exists():  # read while the probes wait for the server
             state = aside.submit(snapshot.read, databases, clone, migrations.scripts(settings.before))
@@ -236,7 +236,7 @@ def observe(
     if settings.tenancy is None:
         return None
     with databases.copy(template) as clone:
-        outcome, _ = _read(clone.connect_as_owner(), settings.tenancy)
+        outcome, _ = _read(clone.connect_as_owner(), settings)
     return _isolation(databases, template, settings.tenancy, outcome, settings, progress)
 
 
@@ -247,9 +247,12 @@ def infer(databases: Databases, template: Template, tenant: str | None, member: 
         return intent.infer(session, catalog.read(session), tenant, member)
 
 
-def _read(session: Session, declared: Tenancy | None) -> tuple[Outcome, Intent]:
+def _read(session: Session, settings: Config) -> tuple[Outcome, Intent]:
     outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-    return outcome, intent.of(declared, session, outcome.relations, outcome.functions)
+    intended = intent.of(settings.tenancy, session, outcome.relations, outcome.functions)
+    if intended.tenancy is not None:
+        intended = replace(intended, tenancy=replace(intended.tenancy, within=settings.within))
+    return outcome, intended
 
 
 def _rules(session: Session, outcome: Outcome) -> list[Finding]:
