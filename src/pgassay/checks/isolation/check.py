@@ -18,7 +18,7 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
-from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, requests, storage
+from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, people, requests, storage
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
@@ -28,9 +28,11 @@ from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
+from pgassay.checks.isolation.people import Person
 from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
+from pgassay.checks.isolation.roles import Rights
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
@@ -136,6 +138,7 @@ def observe(
         openings.arrange(world)
         world.arrange(arrangement)
         actors = world.actors()
+        members = people.make(world, actors)
         world.install()
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
@@ -163,6 +166,7 @@ def observe(
             check.relations(parts, partitions.Partition)
             check.candidates()
             check.escalation()
+            check.roles(members)
             check.add(called())
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
@@ -191,7 +195,8 @@ def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Control
         found = Questions(admin, world, failed).ask(culprit.name(admin, matrix.demonstrations, failed))
         named = Mends(admin, world, controls, rehearsal, failed).add(found)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
-    return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
+    warnings = (finding for finding in matrix.findings if finding not in matrix.demonstrations)
+    return replace(matrix, findings=(*named, *warnings), demonstrations=named, notes=notes)
 
 
 def _past_triggers(clone: Clone, statement: LiteralString, values: Sequence[Any]) -> None:
@@ -377,6 +382,9 @@ class _Check:
         self._targets: dict[str, Target] = {}
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
+        self._warnings: list[Finding] = []
+        """What was found and is not shown by a probe: something that somebody cannot do."""
+        self._rights: list[Access] = []
         self._unjudged = unjudged
         self._vacuous: list[str] = []
         self._skipped: list[str] = []
@@ -401,7 +409,8 @@ class _Check:
         found = self._ways.found(functions, unjudged.keys() | failed, seen_open)
         return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
-            findings=tuple(self._findings),
+            findings=(*self._findings, *self._warnings),
+            rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
             probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, self._escalation, calls))
             + self._probes,
@@ -509,6 +518,21 @@ class _Check:
         """Look again at what was isolated, after changing what one may change of one's own."""
         with costs.only(CHANGES, self._unjudged, self._again):
             self.add(self._escalation.try_all(self._whole, self._actors))
+
+    def roles(self, members: Iterable[Person]) -> None:
+        """Compare what each role does in the declared tables with what it may."""
+        declared = self._world.tenancy.within.roles
+        for table in declared.tables if declared is not None else ():
+            if table not in self._unjudged:
+                with costs.only(table, self._unjudged, self._again):
+                    rights = Rights(self._world, self._api, members, self._targets)
+                    for finding, probe in rights.judge(table):
+                        if probe is None:
+                            self._warnings.append(finding)
+                        else:
+                            self._findings[finding] = probe
+                    self._probes += rights.probes
+                    self._rights += rights.lines
 
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""

@@ -691,6 +691,11 @@ class World:
                 break
         return list(self._touched(before, after, known))
 
+    def forget_base(self, session: Session) -> None:
+        """Look anew at all rows in the database of ``session``, since some were changed, or are as they were."""
+        for known in [known for known in self._bases if known[0] is session]:
+            del self._bases[known]
+
     def _touched(self, before: State, after: State, known: frozenset[str]) -> Iterator[Touched]:
         for name in sorted({*before, *after}):
             old, new = before.get(name, Counter()), after.get(name, Counter())

@@ -1,0 +1,106 @@
+"""Rights of roles within a tenant: what is an error, what is a warning, and what cannot be declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pgassay import ConfigError
+from pgassay.checks.isolation import Matrix
+from pgassay.identity import Databases
+from pgassay.within import read_within
+from tests.harness import schemas
+
+SCHEMA = (
+    schemas.ORGANISATIONS
+    + """
+alter table public.members add column role text not null default 'viewer' check (role in ('viewer', 'editor'));
+create table public.notes (
+    id uuid primary key default gen_random_uuid(), text text not null,
+    org_id uuid not null references public.orgs (id),
+    author_id uuid not null default auth.uid() references auth.users (id), editor_id uuid references auth.users (id)
+);
+alter table public.orgs enable row level security;
+alter table public.members enable row level security;
+alter table public.notes enable row level security;
+create policy own on public.members for select to authenticated using (user_id = (select auth.uid()));
+create policy members on public.orgs for select to authenticated
+using (id in (select m.org_id from public.members as m));
+create function public.is_editor(org uuid) returns boolean language sql stable set search_path = ''
+as $$ select exists (select from public.members as m where m.org_id = org and m.role = 'editor') $$;
+create policy members on public.notes for select to authenticated
+using (org_id in (select m.org_id from public.members as m));
+create policy editors on public.notes to authenticated using (public.is_editor(org_id));
+"""
+)
+ROLES: dict[str, Any] = {"column": "public.members.role", "order": ["viewer", "editor"]}
+NOTES = {"public.notes": {"viewer": "select", "editor": "all"}}
+
+
+def observe(databases: Databases, roles: dict[str, Any], *texts: str) -> Matrix:
+    within = read_within({"roles": {**ROLES, **roles}}, "[tool.pgassay] in pyproject.toml")
+    return schemas.observe(databases, SCHEMA, *texts, tenancy=replace(schemas.TENANCY, within=within))
+
+
+def told(matrix: Matrix, severity: str) -> list[tuple[str, str, str]]:
+    return [
+        (f.object, f.identity, f.observed) for f in matrix.findings if (f.rule, f.severity) == ("role-right", severity)
+    ]
+
+
+def test_what_agrees_with_the_declaration_is_no_finding_and_is_shown_by_role(pg_databases: Databases) -> None:
+    matrix = observe(pg_databases, {"tables": NOTES})
+    assert (told(matrix, "error"), told(matrix, "warning"), matrix.unjudged) == ([], [], {})
+    assert {"member of A, role viewer", "member of A, role editor"} <= set(matrix.identities)
+    rights = {line.identity: {word: reach.value for word, reach in line.reach.items()} for line in matrix.rights}
+    assert rights == {
+        "member of A, role viewer": {"select": "all", "insert": "none", "update": "none", "delete": "none"},
+        "member of A, role editor": {"select": "all", "insert": "all", "update": "all", "delete": "all"},
+    }
+
+
+def test_what_a_role_may_and_cannot_is_a_warning(pg_databases: Databases) -> None:
+    matrix = observe(pg_databases, {"tables": {"public.notes": {"viewer": "select, update", "editor": "all"}}})
+    assert told(matrix, "error") == []
+    (seen,) = told(matrix, "warning")
+    assert seen[:2] == ("public.notes", "member of A, role viewer")
+    assert "cannot update rows of its tenant" in seen[2]
+
+
+def test_rows_in_ones_own_name_that_others_make_are_a_warning(pg_databases: Databases) -> None:
+    left = "create policy authors on public.notes for delete to authenticated using (author_id = (select auth.uid()));"
+    tables = {"public.notes": {"viewer": "select", "editor": "all, own:author_id"}}
+    matrix = observe(pg_databases, {"tables": tables}, left)
+    assert told(matrix, "error") == []
+    assert [seen[1:] for seen in told(matrix, "warning")] == [
+        ("member of A, role viewer", "member of A, role viewer can delete rows in its own name; declared is: select")
+    ]
+
+
+def test_undeclared_tables_are_not_judged_by_roles(pg_databases: Databases) -> None:
+    assert told(observe(pg_databases, {"tables": {}}), "error") == []
+    wrong = {"public.notes": {"viewer": "none", "editor": "all"}}
+    assert told(observe(pg_databases, {"tables": wrong}), "error") != []
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        ({"column": "public.member.role"}, "column names public.member, which the migrations do not make"),
+        ({"column": "public.members.rule"}, "public.members has no column rule"),
+        ({"order": ["viewer", "editr"]}, "names the role 'editr', which public.members.role cannot have"),
+        ({"tables": {"public.notes": {"owner": "all"}}}, "names the role 'owner'"),
+        ({"tables": {"public.note": {"viewer": "all"}}}, "tables names public.note, which the migrations do not make"),
+        ({"tables": {"public.notes": {"viewer": "own"}}}, "author_id and editor_id name users"),
+        ({"tables": {"public.notes": {"viewer": "own:writer_id"}}}, "own:writer_id in public.notes"),
+        ({"tables": {"public.orgs": {"viewer": "own"}}}, "no column is known to name a user"),
+    ],
+)
+def test_a_name_that_the_schema_does_not_have_is_told_in_a_sentence(
+    pg_databases: Databases, roles: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        observe(pg_databases, roles)
+    assert said in str(caught.value)
