@@ -104,3 +104,29 @@ def test_a_name_that_the_schema_does_not_have_is_told_in_a_sentence(
     with pytest.raises(ConfigError) as caught:
         observe(pg_databases, roles)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({"public.note": {"open": "true"}}, "public.note, which is no table that the migrations make"),
+        (
+            {"public.notes": {"hidden": "deleted"}},
+            'hidden of public.notes is no condition on its rows: column "deleted"',
+        ),
+        ({"public.notes": {"hidden": "text"}}, "hidden of public.notes is no condition on its rows"),
+    ],
+)
+def test_a_state_that_is_no_condition_is_told_in_a_sentence(
+    pg_databases: Databases, states: dict[str, Any], said: str
+) -> None:
+    within = read_within({"states": states}, "[tool.pgassay] in pyproject.toml")
+    with pytest.raises(ConfigError) as caught:
+        schemas.observe(pg_databases, SCHEMA, tenancy=replace(schemas.TENANCY, within=within))
+    assert said in str(caught.value)
+
+
+def test_rows_that_were_seen_to_open_nothing_are_not_judged(pg_databases: Databases) -> None:
+    within = read_within({"states": {"public.notes": {"open": "text like 'a%'"}}}, "[tool.pgassay] in pyproject.toml")
+    matrix = schemas.observe(pg_databases, SCHEMA, tenancy=replace(schemas.TENANCY, within=within))
+    assert "no row of public.notes was seen to open anything" in matrix.unjudged["state open of public.notes"]

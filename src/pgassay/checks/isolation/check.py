@@ -18,13 +18,24 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
-from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, people, requests, storage
+from pgassay.checks.isolation import (
+    candidates,
+    costs,
+    entitled,
+    openings,
+    partitions,
+    people,
+    requests,
+    states,
+    storage,
+)
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.leaving import Leaving
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
@@ -33,6 +44,7 @@ from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.roles import Rights
+from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
@@ -99,6 +111,8 @@ OTHERS = "whether there are other tenants"
 """What is not judged, and can be waived under this name, where no copy without other tenants can be made."""
 CHANGES = "what is read after changes of one's own rows"
 """The same where those changes fail."""
+LEAVING = "what is read after leaving"
+"""The same where that fails."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -138,7 +152,7 @@ def observe(
         openings.arrange(world)
         world.arrange(arrangement)
         actors = world.actors()
-        members = people.make(world, actors)
+        members, guests = people.make(world, actors), states.guests(world)
         world.install()
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
@@ -166,7 +180,9 @@ def observe(
             check.relations(parts, partitions.Partition)
             check.candidates()
             check.escalation()
+            check.leaving()
             check.roles(members)
+            check.states(guests)
             check.add(called())
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
@@ -519,6 +535,13 @@ class _Check:
         with costs.only(CHANGES, self._unjudged, self._again):
             self.add(self._escalation.try_all(self._whole, self._actors))
 
+    def leaving(self) -> None:
+        """Look again at what a member reads, after leaving."""
+        with costs.only(LEAVING, self._unjudged, self._again):
+            leaving = Leaving(self._world, self._whole)
+            self.add(leaving.try_all(self._actors))
+            self._probes += leaving.probes
+
     def roles(self, members: Iterable[Person]) -> None:
         """Compare what each role does in the declared tables with what it may."""
         declared = self._world.tenancy.within.roles
@@ -533,6 +556,17 @@ class _Check:
                             self._findings[finding] = probe
                     self._probes += rights.probes
                     self._rights += rights.lines
+
+    def states(self, guests: Sequence[Guest]) -> None:
+        """Bring rows into the declared states, and see what they open, and who reaches them."""
+        for state in self._world.tenancy.within.states:
+            with costs.only(f"state {state.kind} of {state.table}", self._unjudged, self._again):
+                tried = States(self._world, self._targets)
+                if state.kind == "open":
+                    self.add(tried.try_open(state, [guest for guest in guests if guest.state == state]))
+                else:
+                    self.add(tried.try_hidden(state, self._actors))
+                self._probes += tried.probes
 
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""

@@ -365,6 +365,10 @@ class World:
         """Somebody who has signed in, and is no member of any tenant."""
         return Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger)
 
+    def outsider(self, name: str, user: UUID) -> Actor:
+        """A user who is no member of any tenant, as far as the declared tenancy tells."""
+        return Actor(name, frozenset(), self._signed_in(user), user, shown=False)
+
     def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
         """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
         sources = " ".join(source for (source,) in self.ask(_SOURCES))

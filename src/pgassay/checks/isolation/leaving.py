@@ -1,0 +1,133 @@
+"""Rows that a member still reads after leaving: the membership is deleted, ended or suspended, as its columns say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import Relation
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import changes
+from pgassay.checks.isolation.changes import Change
+from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.relations import Found, Target
+from pgassay.checks.isolation.world import World
+from pgassay.config import Membership
+from pgassay.identity import Session
+from pgassay.rows import Row
+
+Seen = dict[str, set[tuple[str, ...]]]
+"""The rows of A that somebody reads, by relation."""
+
+
+class Leaving:
+    """Lets the member of both tenants leave A, who has nothing there but that, and looks what is read then."""
+
+    def __init__(self, world: World, targets: Iterable[Target]) -> None:
+        self._world = world
+        tenancy = world.tenancy
+        self._targets = [
+            target
+            for target in targets
+            if target.relation.full_name not in tenancy.public and not self._is_of_the_tenancy(target)
+        ]
+        self.probes = 0
+
+    def _is_of_the_tenancy(self, target: Target) -> bool:
+        """Whether it says who is a member of what, which who has left may well see."""
+        member = self._world.tenancy.member
+        tables = {self._world.tenancy.tenant, member.table if isinstance(member, Membership) else ""}
+        return target.relation.full_name in tables
+
+    def try_all(self, actors: Sequence[Actor]) -> Iterator[Found]:
+        """What is still read after leaving; one finding a relation."""
+        member = self._world.tenancy.member
+        actor = next((actor for actor in actors if actor.own == {"A", "B"} and actor.user is not None), None)
+        if actor is None or not isinstance(member, Membership) or member.table not in self._world.relations:
+            return
+        relation = self._world.relations[member.table]
+        known = [(member.user, actor.user), (member.tenant, self._world.tenants.ids["A"])]
+        rows = changes.rows_of(self._world, relation, known)
+        if len(rows) != 1:
+            return
+        (row,) = rows
+        before = self._seen(self._world.connection, actor)
+        told: set[str] = set()
+        for change, is_sure in self._changes(relation, member, row):
+            for target in self._left(actor, before, change, is_sure):
+                if target.relation.full_name not in told:
+                    told.add(target.relation.full_name)
+                    yield self._finding(target, actor, change, before)
+
+    def _changes(self, relation: Relation, member: Membership, row: Row) -> Iterator[tuple[Change, bool]]:
+        """The ways to leave, and whether it is sure that one is: another value of a column may mean anything."""
+        yield changes.removal(self._world, relation, row), True
+        roles = self._world.tenancy.within.roles
+        of_roles = {column for table, column in roles.columns if table == relation.full_name} if roles else set()
+        tied = {name for key in relation.foreign_keys for name, _ in key.columns}
+        tied |= {*relation.primary_key, member.tenant, member.user, *of_roles}
+        for column in relation.columns:
+            # a list of values may as well be of roles, where none is declared
+            is_read = column.category in ("B", "D") or bool(of_roles)
+            if column.name not in tied and not column.generated and is_read:
+                for value in changes.other_values(self._world, relation, column, row):
+                    yield changes.update(self._world, relation, row, {column.name: value}), False
+
+    def _left(self, actor: Actor, before: Seen, change: Change, is_sure: bool) -> list[Target]:
+        """Where rows are read still, if the change has closed most of what there was."""
+        with self._after(self._world.connection, change) as is_done:
+            after = self._seen(self._world.connection, actor) if is_done else before
+        left = [name for name, rows in before.items() if rows & after[name]]
+        had = [name for name, rows in before.items() if rows]
+        if not is_done or not (is_sure or len(left) < len(had) - len(left)):
+            return []
+        others = [self._seen(self._world.connection, who) for who in (self._world.stranger, self._world.member("B"))]
+        return [
+            target
+            for target in self._targets
+            if (name := target.relation.full_name) in left
+            and (before[name] & after[name]).difference(*(rows[name] for rows in others))
+        ]
+
+    @contextmanager
+    def _after(self, session: Session, change: Change) -> Iterator[bool]:
+        """A block after the change, which is undone; whether the owner's triggers let it be made."""
+        with session.transaction(force_rollback=True):
+            try:
+                with session.transaction():
+                    is_done = session.execute(change.statement, change.values).rowcount > 0
+            except psycopg.Error:
+                if session.closed:
+                    raise
+                is_done = False
+            yield is_done
+
+    def _seen(self, session: Session, actor: Actor) -> Seen:
+        with actor.enter(session):
+            self.probes += len(self._targets)
+            return {
+                target.relation.full_name: changes.seen(self._world, session, target, actor) for target in self._targets
+            }
+
+    def _finding(self, target: Target, actor: Actor, change: Change, before: Seen) -> Found:
+        name = target.relation.full_name
+        done = change.text(self._world.connection)
+        table = sql.Identifier(target.relation.schema, target.relation.name)
+
+        def holds(session: Session) -> bool:
+            return bool(changes.seen(self._world, session, target, actor) & before[name])
+
+        finding = Finding(
+            Verdict.LEAKS.rule,
+            name,
+            f"{actor.name} can select rows of A after leaving it: {done}",
+            f"Ask in the policies of {name} for a membership that is valid, as those of other tables do.",
+            identity=actor.name,
+            statement=sql.SQL("select * from {}").format(table).as_string(None),
+            door="select",
+            expected="no row of a tenant that one has left",
+        )
+        return finding, Probe(actor, holds, arranged=done)
