@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from pgassay import ConfigError
-from pgassay.checks.isolation import Matrix
+from pgassay.checks.isolation import OPERATIONS, Access, Matrix, Reach
+from pgassay.checks.snapshot import Grade, Object, State, grading, with_access
 from pgassay.identity import Databases
+from pgassay.report import html as html_report
+from pgassay.report import json as json_report
 from pgassay.within import read_within
-from tests.harness import schemas
+from tests.harness import runs, schemas
 
 SCHEMA = (
     schemas.ORGANISATIONS
@@ -130,3 +133,35 @@ def test_rows_that_were_seen_to_open_nothing_are_not_judged(pg_databases: Databa
     within = read_within({"states": {"public.notes": {"open": "text like 'a%'"}}}, "[tool.pgassay] in pyproject.toml")
     matrix = schemas.observe(pg_databases, SCHEMA, tenancy=replace(schemas.TENANCY, within=within))
     assert "no row of public.notes was seen to open anything" in matrix.unjudged["state open of public.notes"]
+
+
+def state_of(rights: Reach) -> State:
+    """A snapshot in which members see rows of their tenant, and a viewer's right to read has this reach."""
+    reach = {**dict.fromkeys(OPERATIONS, Reach.NONE), "select": Reach.OWN}
+    line = Access("public.notes", "member of A, role viewer", reach)
+    seen = Matrix((line,), (), {}, 1, rights=(replace(line, reach={**reach, "select": rights}),))
+    return with_access(State({("table", "public.notes"): Object("table", "public.notes", {})}), seen)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grade"),
+    [
+        (Reach.OWN, Reach.ALL, Grade.LOOSENS),
+        (Reach.NONE, Reach.OWN, Grade.LOOSENS),
+        (Reach.ALL, Reach.OWN, Grade.BREAKS),
+    ],
+)
+def test_a_role_that_reads_rows_of_colleagues_now_loosens(before: Reach, after: Reach, grade: Grade) -> None:
+    (difference,) = grading.compare(state_of(before), state_of(after))
+    assert (difference.grade, difference.object.name) == (grade, "public.notes")
+    assert "member of A, role viewer, within A" in difference.what
+
+
+def test_reports_have_the_rights_of_each_role() -> None:
+    told = json_report.as_dict(runs.full())["rights"]
+    assert [(each["identity"], each["reach"]["select"]) for each in told] == [("viewer", "own"), ("owner", "all")]
+    page = html_report.render(runs.full())
+    rights = page.partition("Roles within a tenant</h3>")[2].partition("</table>")[0]
+    assert rights.index('<th scope="col">viewer</th>') < rights.index('<th scope="col">owner</th>')
+    assert (rights.count('title="select: own"'), rights.count('title="select: all"')) == (1, 1)
+    assert "Roles within a tenant</h3>" not in html_report.render(runs.clean())

@@ -97,7 +97,8 @@ class Run:
     applied before the first one. ``declared`` are the relations that must be there. ``unjudged`` says why, by object.
     ``error`` is what ended the run early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the
     tenancy that was gone by where none is declared. Files are relative to the directory that the run was started in,
-    where they lie in it. ``notes`` are facts that nobody must act on. ``ways`` are those that the schema leaves open.
+    where they lie in it. ``rights`` are those of each declared role within its tenant. ``notes`` are facts that nobody
+    must act on. ``ways`` are those that the schema leaves open.
     """
 
     version: str
@@ -112,6 +113,7 @@ class Run:
     relations: tuple[Relation, ...] = ()
     functions: tuple[Function, ...] = ()
     matrix: tuple[Access, ...] = ()
+    rights: tuple[Access, ...] = ()
     probes: Probes = Probes()
     findings: tuple[Finding, ...] = ()
     unjudged: dict[str, str] = field(default_factory=dict)
@@ -318,6 +320,7 @@ class Record:
             relations=outcome.relations,
             functions=outcome.functions,
             matrix=seen.lines,
+            rights=seen.rights,
             probes=Probes(
                 seen.probes, tuple(sorted(seen.vacuous)), tuple(sorted(seen.skipped)), tuple(outcome.unjudged)
             ),
