@@ -100,6 +100,14 @@ class Within:
     states: tuple[State, ...] = ()
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """Roles as they were observed, for a person to confirm, and what only a person can say of them."""
+
+    roles: Roles
+    questions: tuple[str, ...] = ()
+
+
 def read_within(table: Mapping[str, Any], where: str) -> Within:
     """What ``roles`` and ``states`` in the table ``[tool.pgassay]`` declare; ``where`` is said in errors."""
     roles = _roles(table["roles"], _inside(where, "roles")) if "roles" in table else None

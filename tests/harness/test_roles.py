@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pgassay import ConfigError
-from pgassay.checks.isolation import OPERATIONS, Access, Matrix, Reach
+from pgassay import ConfigError, catalog, declaration
+from pgassay.checks.isolation import OPERATIONS, Access, Matrix, Reach, propose
 from pgassay.checks.snapshot import Grade, Object, State, grading, with_access
 from pgassay.identity import Databases
 from pgassay.report import html as html_report
 from pgassay.report import json as json_report
-from pgassay.within import read_within
+from pgassay.templates import Template
+from pgassay.within import Proposal, read_within
 from tests.harness import runs, schemas
 
 SCHEMA = (
@@ -165,3 +167,61 @@ def test_reports_have_the_rights_of_each_role() -> None:
     assert rights.index('<th scope="col">viewer</th>') < rights.index('<th scope="col">owner</th>')
     assert (rights.count('title="select: own"'), rights.count('title="select: all"')) == (1, 1)
     assert "Roles within a tenant</h3>" not in html_report.render(runs.clean())
+
+
+def proposed(databases: Databases, *texts: str) -> Proposal | None:
+    with schemas.database(databases, SCHEMA, *texts) as clone:
+        with clone.connect() as session:
+            relations = catalog.read(session)
+        return propose(databases, Template(clone.name), relations, schemas.TENANCY)
+
+
+def uncommented(text: str) -> str:
+    lines = text.partition("# [tool.pgassay.roles]")
+    return "".join(line.removeprefix("#").lstrip(" ") for line in "".join(lines[1:]).splitlines(keepends=True))
+
+
+def test_init_proposes_what_each_role_was_seen_to_do_and_check_agrees_with_it(pg_databases: Databases) -> None:
+    proposal = proposed(pg_databases)
+    assert proposal is not None
+    assert proposal.questions == ()
+    text = declaration.roles(proposal)
+    assert all(line.startswith("#") for line in text.splitlines() if line)
+    declared = tomllib.loads(uncommented(text))["tool"]["pgassay"]
+    assert declared["roles"] == {
+        "column": "public.members.role",
+        "order": ["viewer", "editor"],
+        "tables": {"public.notes": {"viewer": "select", "editor": "all"}, "public.orgs": {"viewer": "select"}},
+    }
+    matrix = observe(pg_databases, declared["roles"])
+    assert (told(matrix, "error"), told(matrix, "warning")) == ([], [])
+
+
+def test_init_asks_where_a_role_lacks_what_one_with_less_has(pg_databases: Databases) -> None:
+    odd = """
+create table public.lists (
+    id uuid primary key default gen_random_uuid(), name text not null, org_id uuid not null references public.orgs (id)
+);
+alter table public.lists enable row level security;
+create policy viewers on public.lists for select to authenticated
+using (exists (select from public.members as m where m.org_id = lists.org_id and m.role = 'viewer'));
+"""
+    proposal = proposed(pg_databases, odd)
+    assert proposal is not None
+    assert proposal.questions == (
+        "In public.lists, viewer has the right select, and editor, who has more elsewhere, none. Do policies and "
+        "helpers not agree, or does editor stand in no order?",
+    )
+
+
+def test_init_takes_no_column_for_that_of_roles_by_which_one_is_a_member_or_not(pg_databases: Databases) -> None:
+    status = """
+drop policy members on public.notes;
+drop policy editors on public.notes;
+drop policy members on public.orgs;
+alter table public.members drop column role cascade,
+add column status text not null default 'active' check (status in ('active', 'suspended'));
+create policy members on public.notes to authenticated
+using (org_id in (select m.org_id from public.members as m where m.status = 'active'));
+"""
+    assert proposed(pg_databases, status) is None

@@ -27,6 +27,7 @@ from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
 from pgassay.templates import Template
 from pgassay.tenancy import Inference
+from pgassay.within import Proposal
 
 FOUND = 1
 """Exit code: findings."""
@@ -247,6 +248,19 @@ def infer(databases: Databases, template: Template, tenant: str | None, member: 
     with databases.copy(template) as clone:
         session = clone.connect_as_owner()
         return intent.infer(session, catalog.read(session), tenant, member)
+
+
+def propose(databases: Databases, template: Template, tenancy: Tenancy) -> tuple[Proposal | None, str]:
+    """The roles within a tenant as they are seen to be, None where there are none; and why they could not be seen."""
+    with databases.copy(template) as clone:
+        known = catalog.read(clone.connect_as_owner())
+    unjudged: dict[str, str] = {}
+    try:
+        with _costing("roles", unjudged):
+            return isolation.propose(databases, template, known, tenancy), ""
+    except PgassayError as error:
+        return None, error.message
+    return None, unjudged["roles"]
 
 
 def _read(session: Session, settings: Config) -> tuple[Outcome, Intent]:

@@ -142,6 +142,14 @@ def _looked_up(world: World, relation: Relation, column: str) -> list[tuple[str,
     return None
 
 
+def words_of(world: World, relation: Relation, column: str) -> list[str]:
+    """The words that a lookup table has for the values of a column, one a row; none where there is no such table."""
+    first: dict[Any, str] = {}
+    for word, key in _looked_up(world, relation, column) or ():
+        first.setdefault(key, word)
+    return [*first.values()]
+
+
 def _known(world: World, actors: list[Actor], name: str, role: str) -> Person | None:
     """Somebody of that role whom there is already."""
     actor = next((actor for actor in actors if actor.name == name and actor.user is not None), None)
