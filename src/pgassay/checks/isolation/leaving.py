@@ -43,7 +43,7 @@ class Leaving:
         return target.relation.full_name in tables
 
     def try_all(self, actors: Sequence[Actor]) -> Iterator[Found]:
-        """What is still read after leaving; one finding a relation."""
+        """What is still read after leaving: a finding for each relation and way to leave, since a mend closes all."""
         member = self._world.tenancy.member
         actor = next((actor for actor in actors if actor.own == {"A", "B"} and actor.user is not None), None)
         if actor is None or not isinstance(member, Membership) or member.table not in self._world.relations:
@@ -55,16 +55,16 @@ class Leaving:
             return
         (row,) = rows
         before = self._seen(self._world.connection, actor)
-        told: set[str] = set()
-        for change, is_sure in self._changes(relation, member, row):
-            for target in self._left(actor, before, change, is_sure):
-                if target.relation.full_name not in told:
-                    told.add(target.relation.full_name)
+        told: set[tuple[str, str]] = set()
+        for column, change in self._changes(relation, member, row):
+            for target in self._left(actor, before, change, is_sure=not column):
+                if (target.relation.full_name, column) not in told:
+                    told.add((target.relation.full_name, column))
                     yield self._finding(target, actor, change, before)
 
-    def _changes(self, relation: Relation, member: Membership, row: Row) -> Iterator[tuple[Change, bool]]:
-        """The ways to leave, and whether it is sure that one is: another value of a column may mean anything."""
-        yield changes.removal(self._world, relation, row), True
+    def _changes(self, relation: Relation, member: Membership, row: Row) -> Iterator[tuple[str, Change]]:
+        """The ways to leave: the membership is deleted, or, which may mean anything, a column of it is changed."""
+        yield "", changes.removal(self._world, relation, row)
         roles = self._world.tenancy.within.roles
         of_roles = {column for table, column in roles.columns if table == relation.full_name} if roles else set()
         tied = {name for key in relation.foreign_keys for name, _ in key.columns}
@@ -74,9 +74,9 @@ class Leaving:
             is_read = column.category in ("B", "D") or bool(of_roles)
             if column.name not in tied and not column.generated and is_read:
                 for value in changes.other_values(self._world, relation, column, row):
-                    yield changes.update(self._world, relation, row, {column.name: value}), False
+                    yield column.name, changes.update(self._world, relation, row, {column.name: value})
 
-    def _left(self, actor: Actor, before: Seen, change: Change, is_sure: bool) -> list[Target]:
+    def _left(self, actor: Actor, before: Seen, change: Change, *, is_sure: bool) -> list[Target]:
         """Where rows are read still, if the change has closed most of what there was."""
         with self._after(self._world.connection, change) as is_done:
             after = self._seen(self._world.connection, actor) if is_done else before
