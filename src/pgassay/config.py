@@ -5,25 +5,29 @@ The first of the three that names a value wins. The file is a pyproject.toml, or
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pgassay import config_toml
+from pgassay.entries import refuse_unknown as _refuse_unknown
+from pgassay.entries import relation as _relation
+from pgassay.entries import text as _text
+from pgassay.entries import texts as _texts
 from pgassay.errors import ConfigError
+from pgassay.within import Within, read_within
 
 BACKENDS = ("auto", "container", "embedded", "system")
 OLDEST_MAJOR = 15
 
 _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
-    "fail_on", "timeout", "rows",
+    "fail_on", "timeout", "rows", "roles", "states",
 )  # fmt: skip
 _TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
@@ -98,7 +102,8 @@ class Tenancy:
 
     ``tables`` are rules for single relations: another column, a path of foreign keys that ends in one
     (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by which
-    an owner opens a row to others, ``published`` the columns by which a row is open to everybody.
+    an owner opens a row to others, ``published`` the columns by which a row is open to everybody. ``within`` says who
+    may what within a tenant.
     """
 
     tenant: str
@@ -108,6 +113,7 @@ class Tenancy:
     shared: tuple[Share, ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
+    within: Within = field(default_factory=Within)
 
     def column_of(self, relation: str) -> str:
         """The column that names the tenant in that relation, if it has it; empty where the rule is no mere column."""
@@ -139,7 +145,8 @@ class Config:
     are files and folders of SQL that go in before the first migration and after the last; ``rows`` those that bring the
     rows which are made to try the doors with into states that some functions ask for. ``snapshot`` is the file of
     the accepted state, which need not be there; ``fail_on`` the grade, one of `GRADES`, from which on a difference from
-    it is an error. ``timeout`` is how many seconds a statement of the project's own may take.
+    it is an error. ``within`` says who may what within a tenant; a declared ``tenancy`` has it too. ``timeout`` is how
+    many seconds a statement of the project's own may take.
 
     ``root`` is the folder of the project: that of ``file``, which ``[tool.pgassay]`` was looked for in, else the one
     that the migrations belong to. ``configured`` is the folder of migrations that the file names, and ``passed_over``
@@ -159,6 +166,7 @@ class Config:
     pg_image: str | None = None
     relations: tuple[str, ...] = ()
     tenancy: Tenancy | None = None
+    within: Within = field(default_factory=Within)
     waivers: tuple[Waiver, ...] = ()
     snapshot: Path = Path(_SNAPSHOT)
     fail_on: str = "adds"
@@ -233,6 +241,8 @@ def load(
         )
     version = pg_version or environ.get("PGASSAY_PG_VERSION") or table.get("pg_version")
     project = config_toml.read(migrations, OLDEST_MAJOR)
+    within = read_within(table, where)
+    tenancy = replace(_tenancy(table["tenancy"], where), within=within) if "tenancy" in table else None
     return Config(
         root=root,
         migrations=migrations,
@@ -246,7 +256,8 @@ def load(
         api=project.api,
         pg_image=image,
         relations=tuple(_relation(name, where) for name in _texts(table, "relations", where)),
-        tenancy=_tenancy(table["tenancy"], where) if "tenancy" in table else None,
+        tenancy=tenancy,
+        within=within,
         waivers=_waivers(table.get("waive", []), where),
         snapshot=_snapshot(root, _text(table, "snapshot", where), migrations, configured),
         fail_on=_grade(table, where),
@@ -349,41 +360,11 @@ def _read_table(file: Path) -> dict[str, Any]:
     return table
 
 
-def _refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise ConfigError(
-                f"{where} has the unknown key {key!r}.",
-                hint=f"Did you mean {near[0]!r}?" if near else f"Known keys are: {', '.join(known)}.",
-            )
-
-
-def _text(table: Mapping[str, Any], key: str, where: str) -> str | None:
-    value = table.get(key)
-    if value is not None and not isinstance(value, str):
-        raise ConfigError(f"{where}: {key} must be a string, not {value!r}.")
-    return value
-
-
-def _texts(table: Mapping[str, Any], key: str, where: str) -> list[str]:
-    value = table.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise ConfigError(f"{where}: {key} must be a list of strings, not {value!r}.")
-    return value
-
-
 def _grade(table: Mapping[str, Any], where: str) -> str:
     grade = _text(table, "fail_on", where) or GRADES[0]
     if grade not in GRADES:
         raise ConfigError(f"{where}: fail_on must be one of {', '.join(GRADES)}, not {grade!r}.")
     return grade
-
-
-def _relation(name: str, where: str) -> str:
-    if not re.fullmatch(r"[^.]+\.[^.]+", name.strip()):
-        raise ConfigError(f"{where}: {name!r} must be written schema.name.")
-    return name.strip()
 
 
 def _major(value: object) -> int:

@@ -18,6 +18,7 @@ from pgassay import config
 from pgassay.config import Config, Tenancy
 from pgassay.errors import ConfigError, PgassayError
 from pgassay.tenancy import USERS, Inference, Question, written
+from pgassay.within import Proposal
 
 FILE = "pgassay.toml"
 """The file of a project that has none as yet: one with a pyproject.toml is Python, and this one need not be."""
@@ -74,6 +75,32 @@ def lines(inference: Inference) -> str:
     text = "".join(parts)
     _refuse_other_than(text, tenancy)
     return text
+
+
+def roles(proposal: Proposal | None, why: str = "") -> str:
+    """``[tool.pgassay.roles]`` as it was observed, in comments, with questions; or ``why`` it could not be."""
+    if proposal is None:
+        return "\n" + _comment(f"What members of each role do could not be seen: {why}") if why else ""
+    found = proposal.roles
+    columns = [".".join(column) for column in found.columns]
+    parts = [_pair("column", columns[0] if len(columns) == 1 else columns)]
+    parts.append(_pair("order", [*found.order]) if found.order else _pair("roles", [*found.others]))
+    parts.append("\n[tool.pgassay.roles.tables]\n")
+    for table, rights in found.tables.items():
+        of_roles = tomlkit.inline_table()
+        of_roles.update({role: right.written for role, right in rights.items()})
+        parts.append(_pair(table, of_roles))
+    text = "[tool.pgassay.roles]\n" + "".join(parts)
+    return (
+        "\n"
+        + _comment(
+            "Who may what within a tenant, as pgassay init saw it done by a member of each role. That is so today: "
+            "correct it to what is meant, and take the # away. Words are select, insert, update, delete, all, own "
+            "(rows in one's own name) and none."
+        )
+        + "".join(_comment(f"Question: {question}") for question in proposal.questions)
+        + "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
+    )
 
 
 def _asked(key: str, questions: Iterable[Question], answer: list[str]) -> list[str]:

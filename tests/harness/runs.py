@@ -85,6 +85,10 @@ def full(text: Callable[[str], str] = str) -> Run:
             *access(f"public.{leaky}", anon=Reach.ALL),
             *access(f"public.{odd}", anon=Reach.SOME),
         ),
+        rights=(
+            Access(f"public.{leaky}", text("viewer"), dict.fromkeys(OPERATIONS, Reach.OWN)),
+            Access(f"public.{leaky}", text("owner"), dict.fromkeys(OPERATIONS, Reach.ALL)),
+        ),
         probes=Probes(123, (), (f"public.{text('view')}",), (f"public.{unknown}",)),
         findings=(leak, replace(leak, identity="stranger", observed=f"stranger can select {text('observed')}"), tells),
         unjudged={f"public.{unknown}": text("no row could be made")},
@@ -102,6 +106,7 @@ def clean() -> Run:
     return replace(
         full(),
         exit_code=0,
+        rights=(),
         findings=(),
         unjudged={},
         waived=(),

@@ -11,6 +11,7 @@ import pytest
 
 from pgassay import ConfigError
 from pgassay.config import Claim, Config, Membership, Published, Share, Tenancy, load
+from pgassay.within import Roles, State, Within
 
 TENANCY = """
 [tool.pgassay.tenancy]
@@ -511,3 +512,111 @@ def test_a_rule_that_cannot_be_read_is_refused(tmp_path: Path, line: str, words:
     )
     with pytest.raises(ConfigError, match=words):
         read(tmp_path)
+
+
+ROLES = """
+[tool.pgassay.roles]
+column = "public.members.role"
+order = ["viewer", "member", "admin"]
+roles = ["billing"]
+"""
+
+
+def roles_of(directory: Path, text: str) -> Roles:
+    write_pyproject(directory, text)
+    roles = read(directory).within.roles
+    assert roles is not None
+    return roles
+
+
+def test_a_role_may_what_those_before_it_may(tmp_path: Path) -> None:
+    roles = roles_of(
+        tmp_path,
+        ROLES
+        + """
+[tool.pgassay.roles.tables]
+"public.invoices" = { viewer = "select", admin = "insert, update", billing = ["select", "delete"] }
+"public.drafts" = { member = "own:author_id", admin = "all" }
+""",
+    )
+    assert roles.all == ("viewer", "member", "admin", "billing")
+    assert {role: roles.right(role, "public.invoices").written for role in roles.all} == {
+        "viewer": "select",
+        "member": "select",
+        "admin": "select, insert, update",
+        "billing": "select, delete",
+    }
+    assert {role: roles.right(role, "public.drafts").written for role in roles.all} == {
+        "viewer": "none",
+        "member": "own:author_id",
+        "admin": "all",
+        "billing": "none",
+    }
+    assert (roles.owner_in("public.drafts"), roles.owner_in("public.invoices")) == ("author_id", "")
+
+
+def test_roles_stand_in_several_columns_and_a_table_may_name_a_role_itself(tmp_path: Path) -> None:
+    roles = roles_of(
+        tmp_path,
+        """
+[tool.pgassay.roles]
+column = ["public.members.role", "public.profiles.role"]
+order = ["viewer"]
+tables = { "public.invoices" = { billing = "all" } }
+""",
+    )
+    assert roles.columns == (("public.members", "role"), ("public.profiles", "role"))
+    assert roles.all == ("viewer", "billing")
+
+
+def test_states_are_conditions_on_rows(tmp_path: Path) -> None:
+    write_pyproject(
+        tmp_path,
+        """
+[tool.pgassay.states]
+"public.shares" = { open = "not revoked" }
+"public.folders" = { hidden = "deleted_at is not null" }
+""",
+    )
+    assert read(tmp_path).within == Within(
+        None,
+        (State("public.shares", "open", "not revoked"), State("public.folders", "hidden", "deleted_at is not null")),
+    )
+
+
+def test_a_declared_tenancy_has_what_is_declared_of_roles(tmp_path: Path) -> None:
+    write_pyproject(tmp_path, TENANCY + ROLES)
+    found = read(tmp_path)
+    assert found.tenancy is not None
+    assert found.tenancy.within == found.within != Within()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('roles = "viewer"', "[tool.pgassay.roles] in pyproject.toml must be a table."),
+        ('roles = { order = ["a"] }', "lacks column"),
+        ('roles = { column = "role" }', "'role' must be written schema.table.column."),
+        ('roles = { column = "a.b.c", orders = ["a"] }', "unknown key 'orders'"),
+        ('roles = { column = "a.b.c", order = ["a", "b"], roles = ["b"] }', "names the role 'b' twice"),
+        ('roles = { column = "a.b.c", tables = { "a.b" = "all" } }', "the rights in a.b are 'all'"),
+        ('roles = { column = "a.b.c", tables = { b = { x = "all" } } }', "'b' must be written schema.name."),
+        ('roles = { column = "a.b.c", tables = { "a.b" = { x = "read" } } }', "the unknown word 'read'"),
+        ('roles = { column = "a.b.c", tables = { "a.b" = { x = "all:id" } } }', "the unknown word 'all:id'"),
+        ('roles = { column = "a.b.c", tables = { "a.b" = { x = 1 } } }', "must be a string or a list, not 1"),
+        ('roles = { column = "a.b.c", tables = { "a.b" = { x = [] } } }', "must be a string or a list, not []"),
+        ('roles = { column = "a.b.c", tables = { "a.b" = { x = "none, select" } } }', "is none and something else"),
+        (
+            'roles = { column = "a.b.c", tables = { "a.b" = { x = "own:u", y = "own:v" } } }',
+            "name several owner columns: u, v",
+        ),
+        ('states = "open"', "[tool.pgassay.states] in pyproject.toml must be a table."),
+        ('states = { "a.b" = "open" }', "the states of a.b are 'open'"),
+        ('states = { "a.b" = { closed = "x" } }', "unknown key 'closed'"),
+        ('states = { "a.b" = { open = " " } }', "open of a.b is empty"),
+        ('states = { b = { open = "x" } }', "'b' must be written schema.name."),
+    ],
+)
+def test_a_wrong_declaration_of_roles_or_states_is_told_in_a_sentence(tmp_path: Path, text: str, told: str) -> None:
+    write_pyproject(tmp_path, f"[tool.pgassay]\n{text}")
+    assert told in refusal(tmp_path)

@@ -6,11 +6,12 @@ import io
 import random
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 from hypothesis import settings
 from rich.console import Console
 
@@ -35,7 +36,7 @@ NOT_YET: dict[str, str] = {}
 class Case:
     """A schema of the corpus, perhaps with one piece of SQL more: a hole or a bait.
 
-    ``not_judged`` is what nobody can judge without a secret; the file says why.
+    ``not_judged`` is what nobody can judge without a secret; the file says why. ``within`` are its roles and states.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case:
     tenancy: dict[str, Any]
     extra: dict[str, Any]
     not_judged: tuple[str, ...] = ()
+    within: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.extra['name']}" if self.extra else self.name
@@ -55,7 +57,8 @@ def cases(kind: str | None, *, dev: int = 14, ci: int = 10) -> list[Any]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
         extras = [{}] if kind is None else content.get(kind, [])
         left = tuple(content.get("not_judged", ()))
-        found += [Case(file.stem, content["schema"], content["tenancy"], extra, left) for extra in extras]
+        within: dict[str, Any] = {key: content[key] for key in ("roles", "states") if key in content}
+        found += [Case(file.stem, content["schema"], content["tenancy"], extra, left, within) for extra in extras]
     marked = [
         pytest.param(
             case, id=str(case), marks=pytest.mark.xfail(reason=NOT_YET[str(case)]) if str(case) in NOT_YET else ()
@@ -70,11 +73,8 @@ EVERYTHING = [parameter.values[0] for kind in (None, "hole", "bait") for paramet
 
 def tenancy_of(case: Case, tmp_path: Path) -> Tenancy:
     """The tenancy that the file of a case declares."""
-    keys = {key: value for key, value in case.tenancy.items() if key != "tables"}
-    lines = ["[tool.pgassay.tenancy]", *(f"{key} = {value!r}" for key, value in keys.items())]
-    lines += ["[tool.pgassay.tenancy.tables]"]
-    lines += [f"{name!r} = {rule!r}" for name, rule in case.tenancy.get("tables", {}).items()]
-    (tmp_path / "pyproject.toml").write_text("\n".join(lines))
+    declared = {"tool": {"pgassay": {"tenancy": case.tenancy, **case.within}}}
+    (tmp_path / "pyproject.toml").write_text(tomlkit.dumps(declared), encoding="utf-8")
     tenancy = load(cwd=tmp_path, environ={}).tenancy
     assert tenancy is not None
     return tenancy
@@ -140,6 +140,10 @@ def test_a_hole_is_found_at_the_right_object(pg_databases: Databases, tmp_path: 
     assert case.extra.get("severity", "error") in {f.severity for f in there}, (errors(found), found.unjudged)
     if "rule" in case.extra:
         assert case.extra["rule"] in {finding.rule for finding in there}, there
+    if case.within:
+        wanted = {"rule": "rule", "operation": "door", "identity": "identity"}
+        told = [{key: getattr(finding, field) for key, field in wanted.items()} for finding in there]
+        assert {key: case.extra[key] for key in wanted} in told, told
 
 
 @pytest.mark.parametrize("case", cases("bait"))

@@ -27,6 +27,7 @@ from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.server import Server
 from pgassay.templates import Template
 from pgassay.tenancy import Inference
+from pgassay.within import Proposal
 
 FOUND = 1
 """Exit code: findings."""
@@ -97,7 +98,8 @@ class Run:
     applied before the first one. ``declared`` are the relations that must be there. ``unjudged`` says why, by object.
     ``error`` is what ended the run early and ``hint`` what to do then; both are empty otherwise. ``inferred`` is the
     tenancy that was gone by where none is declared. Files are relative to the directory that the run was started in,
-    where they lie in it. ``notes`` are facts that nobody must act on. ``ways`` are those that the schema leaves open.
+    where they lie in it. ``rights`` are those of each declared role within its tenant. ``notes`` are facts that nobody
+    must act on. ``ways`` are those that the schema leaves open.
     """
 
     version: str
@@ -112,6 +114,7 @@ class Run:
     relations: tuple[Relation, ...] = ()
     functions: tuple[Function, ...] = ()
     matrix: tuple[Access, ...] = ()
+    rights: tuple[Access, ...] = ()
     probes: Probes = Probes()
     findings: tuple[Finding, ...] = ()
     unjudged: dict[str, str] = field(default_factory=dict)
@@ -183,7 +186,7 @@ def check(
     progress("Reading the catalog")
     with databases.copy(template) as clone, ThreadPoolExecutor(max_workers=1) as aside:
         session = clone.connect_as_owner()
-        outcome, intended = _read(session, settings.tenancy)
+        outcome, intended = _read(session, settings)
         state = None
         if settings.snapshot.exists():  # read while the probes wait for the server
             state = aside.submit(snapshot.read, databases, clone, migrations.scripts(settings.before))
@@ -236,7 +239,7 @@ def observe(
     if settings.tenancy is None:
         return None
     with databases.copy(template) as clone:
-        outcome, _ = _read(clone.connect_as_owner(), settings.tenancy)
+        outcome, _ = _read(clone.connect_as_owner(), settings)
     return _isolation(databases, template, settings.tenancy, outcome, settings, progress)
 
 
@@ -247,9 +250,25 @@ def infer(databases: Databases, template: Template, tenant: str | None, member: 
         return intent.infer(session, catalog.read(session), tenant, member)
 
 
-def _read(session: Session, declared: Tenancy | None) -> tuple[Outcome, Intent]:
+def propose(databases: Databases, template: Template, tenancy: Tenancy) -> tuple[Proposal | None, str]:
+    """The roles within a tenant as they are seen to be, None where there are none; and why they could not be seen."""
+    with databases.copy(template) as clone:
+        known = catalog.read(clone.connect_as_owner())
+    unjudged: dict[str, str] = {}
+    try:
+        with _costing("roles", unjudged):
+            return isolation.propose(databases, template, known, tenancy), ""
+    except PgassayError as error:
+        return None, error.message
+    return None, unjudged["roles"]
+
+
+def _read(session: Session, settings: Config) -> tuple[Outcome, Intent]:
     outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
-    return outcome, intent.of(declared, session, outcome.relations, outcome.functions)
+    intended = intent.of(settings.tenancy, session, outcome.relations, outcome.functions)
+    if intended.tenancy is not None:
+        intended = replace(intended, tenancy=replace(intended.tenancy, within=settings.within))
+    return outcome, intended
 
 
 def _rules(session: Session, outcome: Outcome) -> list[Finding]:
@@ -315,6 +334,7 @@ class Record:
             relations=outcome.relations,
             functions=outcome.functions,
             matrix=seen.lines,
+            rights=seen.rights,
             probes=Probes(
                 seen.probes, tuple(sorted(seen.vacuous)), tuple(sorted(seen.skipped)), tuple(outcome.unjudged)
             ),

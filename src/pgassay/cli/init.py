@@ -43,17 +43,22 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
     """Write down who owns which rows, as far as the migrations in DIR tell.
 
     The schema is built, and [tool.pgassay.tenancy] is written into the project's pyproject.toml, or into pgassay.toml
-    where there is none, with the evidence for each line and what only you can answer. Nothing that is there is changed.
+    where there is none, with the evidence for each line and what only you can answer. What members of each role were
+    seen to do is written below it in comments, as a proposal. Nothing that is there is changed.
     """
     out = terminal.console(stderr=only_print)
     with errors_as_sentences():
         with Steps(out) as steps, schema(directory, options, steps) as (settings, databases, template):
             steps("Reading the catalog")
             inferred = run.infer(databases, template, tenant, member)
+            proposal, why = None, ""
+            if inferred.tenancy is not None:
+                steps("Looking what members of each role do")
+                proposal, why = run.propose(databases, template, inferred.tenancy)
         if inferred.tenancy is None:
             out.print(tenancy_report.undecided(inferred), soft_wrap=True)
             sys.exit(NOT_JUDGED)
-        block = declaration.lines(inferred)
+        block = declaration.lines(inferred) + declaration.roles(proposal, why)
         if only_print:
             click.echo(block, nl=False)
             return
@@ -69,6 +74,6 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
         out.print(f"Wrote into {file}:", soft_wrap=True)
         out.print()
         out.print(block, soft_wrap=True)
-    asks = len(inferred.questions) + len(inferred.openings)
+    asks = len(inferred.questions) + len(inferred.openings) + len(proposal.questions if proposal is not None else ())
     answer = f", answer {'its question' if asks == 1 else f'its {asks} questions'}" if asks else ""
     out.print(f"Next: read it{answer}, and run: pgassay check", soft_wrap=True)

@@ -72,6 +72,7 @@ def render(run: Run) -> str:
         errors=sum(finding.severity == "error" for finding in run.findings),
         warnings=sum(finding.severity != "error" for finding in run.findings),
         rows=_rows(run),
+        rights=_rights(run),
         operations=OPERATIONS,
         drawing=draw(run.relations),
         # The text of the files that ship with this module, and its hash in the policy: nothing else may run.
@@ -135,6 +136,18 @@ def _rows(run: Run) -> list[Row]:
             ]
         rows.append(Row(door, cells, door.verdict in ("findings", "vacuous", "not judged")))
     return sorted(rows, key=lambda row: row.door.verdict == "skipped")
+
+
+def _rights(run: Run) -> list[tuple[str, dict[str, list[Cell]]]]:
+    """The declared tables with what each role reaches of its own tenant; those of some role are told for all."""
+    identities = dict.fromkeys(line.identity for line in run.rights)
+    found: dict[str, dict[str, list[Cell]]] = {}
+    for line in run.rights:
+        of_roles = found.setdefault(line.relation, {identity: [] for identity in identities})
+        of_roles[line.identity] = [
+            _cell(run, line.relation, line.identity, operation, reach) for operation, reach in line.reach.items()
+        ]
+    return [*found.items()]
 
 
 def _cell(run: Run, relation: str, identity: str, operation: str, reach: Reach) -> Cell:

@@ -11,6 +11,7 @@ from typing import Any
 from pgassay.catalog import Relation
 from pgassay.checks import ways
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import Access
 from pgassay.checks.run import Migration, Run
 from pgassay.checks.ways import Way
 from pgassay.report import tenancy
@@ -51,14 +52,8 @@ def as_dict(run: Run) -> dict[str, Any]:
         "declared": list(run.declared),
         "relations": [_relation(relation) for relation in run.relations],
         "doors": [asdict(door) for door in run.doors],
-        "matrix": [
-            {
-                "relation": line.relation,
-                "identity": line.identity,
-                "reach": {operation: reach.value for operation, reach in line.reach.items()},
-            }
-            for line in run.matrix
-        ],
+        "matrix": list(map(_access, run.matrix)),
+        "rights": list(map(_access, run.rights)),
         "probes": {
             "run": run.probes.run,
             "vacuous": len(run.probes.vacuous),
@@ -74,6 +69,14 @@ def as_dict(run: Run) -> dict[str, Any]:
             {"object": name, "reason": reason, "waived": waived.get(name)} for name, reason in not_judged.items()
         ],
         "notes": list(run.notes),
+    }
+
+
+def _access(line: Access) -> dict[str, Any]:
+    return {
+        "relation": line.relation,
+        "identity": line.identity,
+        "reach": {operation: reach.value for operation, reach in line.reach.items()},
     }
 
 

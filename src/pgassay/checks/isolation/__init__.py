@@ -8,6 +8,7 @@ reach it the same way, or nothing is proved.
 
 from pgassay.checks.isolation.check import observe
 from pgassay.checks.isolation.matrix import OPERATIONS, RULES, Access, Actor, Matrix, Probe, Reach, Verdict
+from pgassay.checks.isolation.proposal import propose
 from pgassay.environment import API_ROLES
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "Reach",
     "Verdict",
     "observe",
+    "propose",
 ]

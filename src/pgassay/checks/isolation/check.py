@@ -18,7 +18,17 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
-from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, requests, storage
+from pgassay.checks.isolation import (
+    candidates,
+    costs,
+    entitled,
+    openings,
+    partitions,
+    people,
+    requests,
+    states,
+    storage,
+)
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
@@ -29,10 +39,13 @@ from pgassay.checks.isolation.gains import Moves
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
+from pgassay.checks.isolation.people import Person
 from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
+from pgassay.checks.isolation.roles import Rights
 from pgassay.checks.isolation.signup import SignUp
+from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
@@ -140,6 +153,7 @@ def observe(
         openings.arrange(world)
         world.arrange(arrangement)
         actors = world.actors()
+        members, guests = people.make(world, actors), states.guests(world)
         world.install()
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
@@ -168,6 +182,8 @@ def observe(
             check.candidates()
             check.escalation()
             check.moves(SignUp(world), SIGN_UPS)
+            check.roles(members)
+            check.states(guests)
             check.add(called())
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
@@ -180,7 +196,7 @@ def observe(
             Template(filled.name),
             Template(empty.name) if empty else None,
             world,
-            ways.actors,
+            ways,
             actors,
             functions,
         )
@@ -196,7 +212,8 @@ def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Control
         found = Questions(admin, world, failed).ask(culprit.name(admin, matrix.demonstrations, failed))
         named = Mends(admin, world, controls, rehearsal, failed).add(found)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
-    return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
+    warnings = (finding for finding in matrix.findings if finding not in matrix.demonstrations)
+    return replace(matrix, findings=(*named, *warnings), demonstrations=named, notes=notes)
 
 
 def _past_triggers(clone: Clone, statement: LiteralString, values: Sequence[Any]) -> None:
@@ -382,6 +399,9 @@ class _Check:
         self._targets: dict[str, Target] = {}
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
+        self._warnings: list[Finding] = []
+        """What was found and is not shown by a probe: something that somebody cannot do."""
+        self._rights: list[Access] = []
         self._unjudged = unjudged
         self._vacuous: list[str] = []
         self._skipped: list[str] = []
@@ -406,7 +426,8 @@ class _Check:
         found = self._ways.found(functions, unjudged.keys() | failed, seen_open)
         return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
-            findings=tuple(self._findings),
+            findings=(*self._findings, *self._warnings),
+            rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
             probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, self._escalation, calls))
             + self._probes,
@@ -520,6 +541,32 @@ class _Check:
         with costs.only(name, self._unjudged, self._again):
             self.add(list(moves.try_all(self._whole)))
         self._probes += moves.probes
+
+    def roles(self, members: Iterable[Person]) -> None:
+        """Compare what each role does in the declared tables with what it may."""
+        declared = self._world.tenancy.within.roles
+        for table in declared.tables if declared is not None else ():
+            if table not in self._unjudged:
+                with costs.only(table, self._unjudged, self._again):
+                    rights = Rights(self._world, self._api, members, self._targets)
+                    for finding, probe in rights.judge(table):
+                        if probe is None:
+                            self._warnings.append(finding)
+                        else:
+                            self._findings[finding] = probe
+                    self._probes += rights.probes
+                    self._rights += rights.lines
+
+    def states(self, guests: Sequence[Guest]) -> None:
+        """Bring rows into the declared states, and see what they open, and who reaches them."""
+        for state in self._world.tenancy.within.states:
+            with costs.only(f"state {state.kind} of {state.table}", self._unjudged, self._again):
+                tried = States(self._world, self._targets)
+                if state.kind == "open":
+                    self.add(tried.try_open(state, [guest for guest in guests if guest.state == state]))
+                else:
+                    self.add(tried.try_hidden(state, self._actors))
+                self._probes += tried.probes
 
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""

@@ -137,7 +137,8 @@ class Matrix:
     ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
     ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``ways`` are those that the schema
     leaves open, with who took each; ``unjudged`` has those that nobody took. ``kept`` is the database in which the rows
-    are, if it was to be kept. ``settings`` are those of a request that the schema reads, besides the claims.
+    are, if it was to be kept. ``rights`` say of each role in each declared table what it reaches of its own tenant: all
+    rows, those in its own name, or none. ``settings`` are those of a request that the schema reads, besides the claims.
     """
 
     lines: tuple[Access, ...]
@@ -150,6 +151,7 @@ class Matrix:
     notes: tuple[str, ...] = ()
     ways: tuple[Way, ...] = ()
     kept: str = ""
+    rights: tuple[Access, ...] = ()
     settings: tuple[str, ...] = ()
 
     @property

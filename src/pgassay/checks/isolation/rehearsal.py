@@ -22,27 +22,27 @@ from pgassay.templates import Template
 class Rehearsal:
     """Carries out mends in copies of ``filled``, and of ``empty``, in which nobody but tenant A has anything.
 
-    Nobody is connected to these. ``everybody`` are those whom policies hold, ``actors`` those who try doors.
+    Nobody is connected to these. ``ways`` are those of the schema as it is, ``actors`` those who try doors.
     """
 
     databases: Databases
     filled: Template
     empty: Template | None
     world: World
-    everybody: Sequence[Actor]
+    ways: Ways
     actors: Sequence[Actor]
     functions: Sequence[Function]
 
     def is_of_use(self, statement: str, relation: str, policy: str) -> bool:
         """Whether each condition of that policy is still true for somebody, or it holds nobody but the back end.
 
-        One that is true for nobody would be a door that nobody can judge.
+        One that is true for nobody would be a door that nobody can judge. A policy that stays as it is, is no worse.
         """
         with self._copy(self.filled, statement) as clone:
-            ways = Ways(self.world.elsewhere(clone.connect_as_owner()), [*self.everybody])
+            ways = Ways(self.world.elsewhere(clone.connect_as_owner()), self.ways.actors)
             mended = [each for each in ways.policies if (each.relation, each.name) == (relation, policy)]
-            mended = [each for each in mended if ways.roles_of(each)]
-            ways.truth = Tables(ways.world, clone, mended).fill(self.everybody)
+            mended = [each for each in mended if ways.roles_of(each) and each not in self.ways.policies]
+            ways.truth = Tables(ways.world, clone, mended).fill(ways.actors)
             return all(
                 any(ways.is_taken(each, branch) for branch in branches)
                 for each in mended

@@ -365,6 +365,10 @@ class World:
         """Somebody who has signed in, and is no member of any tenant."""
         return Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger)
 
+    def outsider(self, name: str, user: UUID) -> Actor:
+        """A user who is no member of any tenant, as far as the declared tenancy tells."""
+        return Actor(name, frozenset(), self._signed_in(user), user, shown=False)
+
     def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
         """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
         sources = " ".join(source for (source,) in self.ask(_SOURCES))
@@ -690,6 +694,11 @@ class World:
             if before.get("") == after.get(""):
                 break
         return list(self._touched(before, after, known))
+
+    def forget_base(self, session: Session) -> None:
+        """Look anew at all rows in the database of ``session``, since some were changed, or are as they were."""
+        for known in [known for known in self._bases if known[0] is session]:
+            del self._bases[known]
 
     def _touched(self, before: State, after: State, known: frozenset[str]) -> Iterator[Touched]:
         for name in sorted({*before, *after}):

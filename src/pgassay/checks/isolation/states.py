@@ -1,0 +1,294 @@
+"""States of rows: outside of ``open`` a row opens nothing any more, and in ``hidden`` it is the back end's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import Relation
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation import changes
+from pgassay.checks.isolation.changes import Change
+from pgassay.checks.isolation.matrix import Actor, Probe
+from pgassay.checks.isolation.relations import Found, Target
+from pgassay.checks.isolation.world import World
+from pgassay.config import Membership
+from pgassay.errors import ConfigError
+from pgassay.identity import Session
+from pgassay.rows import Row, Unfilled
+from pgassay.within import State
+
+RULE = "row-state"
+_WHERE = "[tool.pgassay.states]"
+_WRITES = ("insert", "update", "delete")
+_ROWS = 2
+"""So many rows are hidden, one after the other."""
+Reached = dict[tuple[str, str], frozenset[tuple[str, ...]]]
+"""What somebody reaches: the rows of A that are read, or a word for what can be done, by relation and operation."""
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Somebody to whom a row of a table with the state ``open`` may open something: the row names them, if it can."""
+
+    state: State
+    actor: Actor
+    row: Row
+
+
+def guests(world: World) -> list[Guest]:
+    """A user for each column by which rows with a state ``open`` name users, with such a row.
+
+    Raises `ConfigError` where a state is of no table, or is no condition on its rows.
+    """
+    found = []
+    for state in world.tenancy.within.states:
+        relation = _checked(world, state)
+        if state.kind == "open" and relation.full_name not in world.tenants.unfilled:
+            found += [guest for column in _users(world, relation) if (guest := _guest(world, state, relation, column))]
+    world.forget_what_is_known()
+    return found
+
+
+def _checked(world: World, state: State) -> Relation:
+    relation = world.relations.get(state.table)
+    if relation is None or relation.kind != "table":
+        raise ConfigError(f"{_WHERE} names {state.table}, which is no table that the migrations make.")
+    statement = sql.SQL("select from {} where {}").format(
+        sql.Identifier(relation.schema, relation.name), changes.condition(state.expression)
+    )
+    try:
+        with world.connection.transaction(force_rollback=True):
+            world.connection.execute(statement, [])
+    except psycopg.Error as error:
+        if world.connection.closed:
+            raise
+        said = error.diag.message_primary or str(error)
+        raise ConfigError(f"{_WHERE}: {state.kind} of {state.table} is no condition on its rows: {said}") from error
+    return relation
+
+
+def _users(world: World, relation: Relation) -> list[str]:
+    member = world.tenancy.member
+    if isinstance(member, Membership) and member.table == relation.full_name:
+        return [member.user]
+    return [*dict.fromkeys(world.maker.users_in(relation))]
+
+
+def _guest(world: World, state: State, relation: Relation, column: str) -> Guest | None:
+    """A new user whom a row of A names, which is like the one that there is; None where there can be none."""
+    member = world.tenancy.member
+    try:
+        with world.connection.transaction():
+            user = world.maker.user()
+            if isinstance(member, Membership) and member.table == relation.full_name:
+                world.maker.join(user, world.tenants.ids["A"])
+            else:
+                like = world.tenants.rows.get(relation.full_name, {}).get("A", {})
+                fixed = {*relation.primary_key, *(name for index in relation.exclusions for name in index.columns)}
+                tied = {here for key in relation.foreign_keys for here, _ in key.columns}
+                wanted = {
+                    name: value
+                    for name, value in like.items()
+                    if _is_plain(relation, name) and name not in fixed | tied
+                }
+                world.maker.further(relation, world.tenants, "A", {**wanted, column: user})
+            (row,) = changes.rows_of(world, relation, [(column, user)])
+            if not changes.holds(world, relation, row, state.expression):
+                opened = changes.into(world, relation, row, state.expression, True)
+                if not opened:
+                    raise Unfilled("no row is in that state")
+                world.connection.execute(opened[0].statement, opened[0].values)
+                (row,) = changes.rows_of(world, relation, [(column, user)])
+    except (psycopg.Error, Unfilled, ValueError):
+        if world.connection.closed:
+            raise
+        return None
+    name = f"who is named in {column} of {state.table}"
+    return Guest(state, world.outsider(name, user), row)
+
+
+def _is_plain(relation: Relation, name: str) -> bool:
+    """Whether a further row may have the same value in a column."""
+    column = relation.column(name)
+    keys = {*relation.primary_key, *(name for index in relation.exclusions for name in index.columns)}
+    tied = {here for key in relation.foreign_keys for here, _ in key.columns}
+    is_plain = column is not None and not column.generated and column.category in "BDNSE"
+    return is_plain and name not in keys | tied
+
+
+class States:
+    """Brings rows into states through the session of their owner, where all of it is undone."""
+
+    def __init__(self, world: World, targets: Mapping[str, Target]) -> None:
+        self._world = world
+        self._session = world.connection
+        self._targets = targets
+        self.probes = 0
+
+    # open
+
+    def try_open(self, state: State, named: Iterable[Guest]) -> Iterator[Found]:
+        """What a row opens that is not open any more. Raises `Unfilled` where no row was seen to open anything."""
+        is_seen = False
+        told: set[tuple[str, str]] = set()
+        for guest in named:
+            relation = self._world.relations[state.table]
+            opened = self._after(guest, None)
+            without = self._after(guest, changes.removal(self._world, relation, guest.row))
+            gained = {door for door, rows in opened.items() if rows - without.get(door, frozenset())}
+            is_seen |= bool(gained)
+            closing = changes.into(self._world, relation, guest.row, state.expression, False) if gained else []
+            if gained and not closing:
+                raise Unfilled("no row could be brought out of that state")
+            for change in closing:
+                closed = self._after(guest, change, gained)
+                for door in sorted(gained - told):
+                    if (closed[door] & opened[door]) - without[door]:
+                        told.add(door)
+                        yield self._still_open(guest, door, change, without[door])
+        if not is_seen:
+            raise Unfilled(f"no row of {state.table} was seen to open anything to somebody")
+
+    def _after(self, guest: Guest, change: Change | None, doors: Iterable[tuple[str, str]] | None = None) -> Reached:
+        """What the guest reaches after a change, but for the table of the state itself."""
+        with self._changed(change):
+            return self._reached(self._session, guest, doors)
+
+    @contextmanager
+    def _changed(self, change: Change | None) -> Iterator[None]:
+        with self._session.transaction(force_rollback=True):
+            if change is not None:
+                self._session.execute(change.statement, change.values)
+            self._world.forget_base(self._session)
+            yield
+        self._world.forget_base(self._session)
+
+    def _reached(self, session: Session, guest: Guest, doors: Iterable[tuple[str, str]] | None = None) -> Reached:
+        public = self._world.tenancy.public
+        every = [
+            (name, operation)
+            for name, target in self._targets.items()
+            if name not in {guest.state.table, *public}
+            for operation in ("select", *(_WRITES if target.is_table else ()))
+        ]
+        with guest.actor.enter(session):
+            return {door: self._reach(session, guest.actor, *door) for door in (every if doors is None else doors)}
+
+    def _reach(self, session: Session, actor: Actor, name: str, operation: str) -> frozenset[tuple[str, ...]]:
+        target = self._targets[name]
+        self.probes += 1
+        if operation == "select":
+            return frozenset(changes.seen(self._world, session, target, actor))
+        return frozenset({(operation,)} if "A" in target.reaches(operation, session, actor) else ())
+
+    def _still_open(
+        self, guest: Guest, door: tuple[str, str], change: Change, without: frozenset[tuple[str, ...]]
+    ) -> Found:
+        (name, operation), state = door, guest.state
+        done = change.text(self._session)
+        target = self._targets[name]
+
+        def holds(session: Session) -> bool:
+            self._world.forget_base(session)
+            try:
+                return bool(self._reach(session, guest.actor, name, operation) - without)
+            finally:
+                self._world.forget_base(session)
+
+        table = sql.Identifier(target.relation.schema, target.relation.name)
+        shown = sql.SQL("select * from {}").format(table).as_string(None)
+        finding = Finding(
+            RULE,
+            name,
+            f"{guest.actor.name} can {operation} rows of A by a row that is not open any more: {done}",
+            f"Ask for {state.expression} wherever policies for {operation} on {name} look into {state.table}.",
+            identity=guest.actor.name,
+            statement=shown if operation == "select" else target.statements.get((operation, "A"), shown),
+            door=operation,
+            expected=f"nothing: a row of {state.table} opens something only where {state.expression}",
+        )
+        return finding, Probe(guest.actor, holds, arranged=done, touches=state.table)
+
+    # hidden
+
+    def try_hidden(self, state: State, actors: Sequence[Actor]) -> Iterator[Found]:
+        """Who reaches a row that is hidden; one finding an operation. Raises `Unfilled` where none can be hidden."""
+        relation = self._world.relations[state.table]
+        rows = [row for name, label, row in self._world.made() if name == state.table and label == "A"][:_ROWS]
+        hiding = [(row, change) for row in rows for change in self._hiding(relation, row, state)]
+        if not hiding:
+            raise Unfilled(f"no row of {state.table} could be hidden")
+        told: set[str] = set()
+        for row, change in hiding:
+            with self._changed(change):
+                found = [*self._reachers(relation, row, actors)]
+            for operation, actor, statement, values in found:
+                if operation not in told:
+                    told.add(operation)
+                    yield self._not_hidden(state, operation, actor, (statement, values), change)
+
+    def _hiding(self, relation: Relation, row: Row, state: State) -> list[Change]:
+        if changes.holds(self._world, relation, row, state.expression) is None:
+            return []
+        return changes.into(self._world, relation, row, state.expression, True)
+
+    def _reachers(
+        self, relation: Relation, row: Row, actors: Sequence[Actor]
+    ) -> Iterator[tuple[str, Actor, sql.Composed, list[object]]]:
+        """Who reaches the row, and by which statement."""
+        for actor in actors:
+            if actor.may_all:
+                continue
+            with actor.enter(self._session):
+                for operation, statement, values in self._statements(relation, row, actor):
+                    self.probes += 1
+                    if self._reaches(self._session, operation, statement, values):
+                        yield operation, actor, statement, values
+
+    def _statements(
+        self, relation: Relation, row: Row, actor: Actor
+    ) -> Iterator[tuple[str, sql.Composed, list[object]]]:
+        table, where = sql.Identifier(relation.schema, relation.name), self._world.where(relation.primary_key)
+        key = [row[name] for name in relation.primary_key]
+        granted = {word: self._world.granted(relation, actor.identity.role, word) for word in ("select", "update")}
+        if not key or not {*relation.primary_key} <= {*granted["select"]}:
+            return
+        columns = sql.SQL(", ").join(map(sql.Identifier, granted["select"]))
+        yield "select", sql.SQL("select {} from {} where {}").format(columns, table, where), key
+        for name in granted["update"]:
+            column = sql.Identifier(name)
+            yield "update", sql.SQL("update {} set {} = {} where {}").format(table, column, column, where), key
+        yield "delete", sql.SQL("delete from {} where {}").format(table, where), key
+
+    def _reaches(self, session: Session, operation: str, statement: sql.Composed, values: list[object]) -> bool:
+        try:
+            return session.attempt(statement, values, reading=operation == "select")[0].count > 0
+        except psycopg.Error:
+            if session.closed:
+                raise
+            return False
+
+    def _not_hidden(
+        self, state: State, operation: str, actor: Actor, shown: tuple[sql.Composed, list[object]], change: Change
+    ) -> Found:
+        done = change.text(self._session)
+
+        def holds(session: Session) -> bool:
+            return self._reaches(session, operation, *shown)
+
+        finding = Finding(
+            RULE,
+            state.table,
+            f"{actor.name} can {operation} a row that is hidden: {done}",
+            f"Leave rows where {state.expression} out of the policies for {operation} on {state.table}.",
+            identity=actor.name,
+            statement=self._session.bound(*shown),
+            door=operation,
+            expected=f"no row where {state.expression}",
+        )
+        return finding, Probe(actor, holds, arranged=done)
