@@ -263,6 +263,34 @@ def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:
     return ("= any", left, [right]) if node.kind == _tree.AEXPR_OP_ANY and name == "=" else None
 
 
+def compared(node: Node) -> Iterator[tuple[str, bool | int | str]]:
+    """Each column that is compared with a constant at a node or below it: its name, and the constant."""
+    for found in walk(node):
+        left_and_right = comparison(found)
+        if left_and_right is None:
+            continue
+        _, left, right = left_and_right
+        right = [part for side in right for part in (_elements(side) or [side])]
+        for one, others in ((left, right), *((side, [left]) for side in right)):
+            column = path(_uncast(one))
+            for other in others if len(column) == 1 else ():
+                value = constant(other)
+                if value is not None:
+                    yield column[0], value
+
+
+def _uncast(node: Node) -> Node:
+    while kind(node) == "TypeCast":
+        node = unwrapped(node.arg)
+    return node
+
+
+def _elements(node: Node) -> list[Node]:
+    """What stands in ARRAY[…], whatever it is cast to."""
+    node = _uncast(node)
+    return [part for part in map(unwrapped, node.elements) if part is not None] if kind(node) == "A_ArrayExpr" else []
+
+
 def tested_for_null(node: Node) -> tuple[Node, bool] | None:
     """What is tested by IS NULL (True) or IS NOT NULL (False)."""
     if kind(node) != "NullTest":

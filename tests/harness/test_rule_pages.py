@@ -19,7 +19,8 @@ PAGES = ROOT / "docs" / "rules"
 TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
 INDEXES = "create index on public.members (user_id); create index on public.notes (org_id);"
 TRIED = sorted({*isolation.RULES, "rls-disabled", "definer-search-path", "definer-view", "policy-per-row-auth",
-                "fk-without-index", "not-judged", "relation-missing", "policy-error", "broken-function"})  # fmt: skip
+                "fk-without-index", "not-judged", "relation-missing", "policy-error", "broken-function",
+                "role-escalation"})  # fmt: skip
 
 
 def rule_ids() -> set[str]:

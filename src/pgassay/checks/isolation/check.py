@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -165,7 +165,7 @@ def observe(
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.candidates()
-            check.escalation()
+            check.moves(check.escalation(), CHANGES)
             check.moves(SignUp(world), SIGN_UPS)
             check.add(called())
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
@@ -368,6 +368,7 @@ class _Check:
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
         self._targets: dict[str, Target] = {}
+        self._reached: dict[tuple[str, str], Mapping[str, set[str]]] = {}
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._unjudged = unjudged
@@ -382,7 +383,6 @@ class _Check:
         self._api = filled.connect_as_authenticator()
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
-        self._escalation = Escalation(self._world, self._api)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -396,8 +396,7 @@ class _Check:
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
             findings=tuple(self._findings),
             unjudged=unjudged | untaken(found),
-            probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, self._escalation, calls))
-            + self._probes,
+            probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, calls)) + self._probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
             demonstrations=self._findings,
@@ -445,7 +444,7 @@ class _Check:
         """Log in again where a statement has ended a session; raises where nobody can."""
         self._world.go_on()
         if self._api.closed or (self._alone is not None and self._alone.closed):
-            self._probes += self._effects.probes + self._escalation.probes
+            self._probes += self._effects.probes
             self._log_in()
 
     def _try(self, target: Target) -> None:
@@ -458,6 +457,7 @@ class _Check:
                 reached = target.try_all(self._api, actor)
                 self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
                 self._ways.saw(name, actor, reached)
+                self._reached[name, actor.name] = reached
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
@@ -497,10 +497,9 @@ class _Check:
                     self.add(seen)
                     found |= {(finding.object, finding.door) for finding, _ in seen}
 
-    def escalation(self) -> None:
-        """Look again at what was isolated, after changing what one may change of one's own."""
-        with costs.only(CHANGES, self._unjudged, self._again):
-            self.add(self._escalation.try_all(self._whole, self._actors))
+    def escalation(self) -> Escalation:
+        """The moves by which members take rights, as far as is known who reaches what."""
+        return Escalation(self._world, self._targets, self._actors, self._reached)
 
     def moves(self, moves: Moves, name: str) -> None:
         """Look again at what was isolated after moves of one's own; ``name`` is not judged where they fail."""

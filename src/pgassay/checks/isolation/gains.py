@@ -6,13 +6,14 @@ an invitation that one sends, nor a row of one's own that names another tenant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
+from pgassay.catalog import Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
@@ -125,3 +126,35 @@ class Gains:
             where = f"{table} {place}"
             if where in labels:
                 yield where, labels[where]
+
+
+class Nobodys:
+    """Tables whose rows are no tenant's, or of which that is not known, as logs that are for admins alone."""
+
+    def __init__(self, world: World, known: Container[str]) -> None:
+        self._world = world
+        self._relations = [
+            relation
+            for name, relation in sorted(world.relations.items())
+            if relation.kind == "table" and (name not in known or name in world.tenancy.public)
+        ]
+        self._there = {relation.full_name: self._places(world.connection, relation) for relation in self._relations}
+
+    def closed(self, session: Session) -> list[Relation]:
+        """Those of which the session reads no row that was there before, though there are some."""
+        filled = [relation for relation in self._relations if self._there[relation.full_name]]
+        return [relation for relation in filled if not self.is_read(relation, session)]
+
+    def is_read(self, relation: Relation, session: Session) -> bool:
+        """Whether the session reads a row that was there before."""
+        return bool(self._places(session, relation) & self._there[relation.full_name])
+
+    def _places(self, session: Session, relation: Relation) -> set[str]:
+        table = sql.Identifier(relation.schema, relation.name)
+        statement = sql.SQL("select pg_catalog.concat(t.tableoid, ' ', t.ctid) from {} as t").format(table)
+        try:
+            return {place for (place,) in session.attempt(statement, reading=True)[0].rows}
+        except psycopg.Error:
+            if session.closed:
+                raise
+            return set()
