@@ -16,7 +16,18 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import check, concurrency, counters, isolation, large_jobs, loading, planning, snapshot, starting
+from benchmarks import (
+    check,
+    concurrency,
+    counters,
+    inserting,
+    isolation,
+    large_jobs,
+    loading,
+    planning,
+    snapshot,
+    starting,
+)
 from benchmarks.bench import Bench
 from benchmarks.measuring import Figure, Track
 from pgassay import config, environment, migrations
@@ -53,6 +64,7 @@ def main(pg: str | None, pg_version: str | None, is_long: bool) -> None:
                     figures = [
                         *starts,
                         *loading.measure(track),
+                        *inserting.measure(bench),
                         *isolation.measure(bench),
                         *concurrency.measure(bench),
                         *counters.measure(bench),

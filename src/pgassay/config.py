@@ -75,7 +75,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Published:
-    """A column that says of a row that everybody may read it: where it is true, in the past, or that ``value``."""
+    """A column that says of a row that everybody may read it: where it has that ``value``, else where it opens it."""
 
     table: str
     column: str

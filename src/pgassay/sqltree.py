@@ -234,6 +234,20 @@ def alternatives(node: Node) -> list[Node]:
     return [unwrapped(part) for part in node.args] if kind(node) == "CoalesceExpr" else []
 
 
+def uncast(node: Node) -> Node:
+    """What is cast to a type, or within ``(select …)``; the node itself where it is neither."""
+    node = bare(node)
+    while kind(node) == "TypeCast":
+        node = bare(unwrapped(node.arg))
+    return node
+
+
+def elements(node: Node) -> list[Node]:
+    """What an array is made of, as ``array[…]``; nothing where it is made otherwise."""
+    array = uncast(node)
+    return [unwrapped(part) for part in array.elements] if kind(array) == "A_ArrayExpr" else []
+
+
 def constant(node: Node) -> bool | int | str | None:
     """A constant, whatever it is cast to; None where it is none, or NULL."""
     while kind(node) == "TypeCast":
@@ -246,6 +260,14 @@ def constant(node: Node) -> bool | int | str | None:
             found: bool | int | str = getattr(getattr(node, field), inner)
             return found
     return None
+
+
+def constants(node: Node) -> Iterator[bool | int | str]:
+    """The constants at a node and below it, but for NULL."""
+    for found in walk(node):
+        value = constant(found) if kind(found) == "A_Const" else None
+        if value is not None:
+            yield value
 
 
 def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:
@@ -270,25 +292,19 @@ def compared(node: Node) -> Iterator[tuple[str, bool | int | str]]:
         if left_and_right is None:
             continue
         _, left, right = left_and_right
-        right = [part for side in right for part in (_elements(side) or [side])]
+        right = [part for side in right for part in (elements(side) or [side])]
         for one, others in ((left, right), *((side, [left]) for side in right)):
-            column = path(_uncast(one))
+            column = path(uncast(one))
             for other in others if len(column) == 1 else ():
                 value = constant(other)
                 if value is not None:
                     yield column[0], value
 
 
-def _uncast(node: Node) -> Node:
-    while kind(node) == "TypeCast":
-        node = unwrapped(node.arg)
-    return node
-
-
-def _elements(node: Node) -> list[Node]:
-    """What stands in ARRAY[…], whatever it is cast to."""
-    node = _uncast(node)
-    return [part for part in map(unwrapped, node.elements) if part is not None] if kind(node) == "A_ArrayExpr" else []
+def sought(node: Node) -> Node | None:
+    """What is looked for in ``a in (select …)``; None where it is something else."""
+    is_sought = kind(node) == "SubLink" and node.sub_link_type == _tree.ANY_SUBLINK
+    return unwrapped(node.testexpr) if is_sought else None
 
 
 def tested_for_null(node: Node) -> tuple[Node, bool] | None:

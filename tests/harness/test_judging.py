@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +18,7 @@ from pgassay.checks.isolation import Matrix, Verdict
 from pgassay.checks.isolation.arguments import Call
 from pgassay.checks.isolation.relations import Target
 from pgassay.checks.isolation.world import World
+from pgassay.config import Published
 from pgassay.errors import ConfigError, MigrationError
 from pgassay.identity import Databases, Session
 from pgassay.templates import Template
@@ -258,7 +260,16 @@ def test_rows_that_a_policy_opens_to_others_in_one_state_are_a_question(observe:
     [
         ("phase text not null default 'draft' check (phase in ('draft', 'called', 'held'))", "<> 'draft'", "question"),
         ("phase text not null default 'called' check (phase in ('draft', 'called', 'held'))", "<> 'draft'", "error"),
-        ("phase timestamptz", "> now()", "error"),  # a time is no flag: rows in that state are there
+        ("phase timestamptz", "> now()", "question"),
+        ("phase timestamptz", "< now()", "question"),
+        ("phase timestamptz not null default '-infinity'", "> now()", "question"),
+        ("phase timestamptz not null default 'infinity'", "> now()", "error"),
+        ("phase timestamptz not null default now()", "<= now()", "error"),
+        ("phase timestamptz not null", "> now()", "error"),
+        ("phase timestamptz", "is not null", "error"),  # whatever the time is
+        ("phase boolean not null default false", "= false", "error"),
+        ("phase boolean not null default true", "= false", "question"),
+        ("phase boolean not null default true", "= true", "question"),
     ],
 )
 def test_a_column_opens_rows_on_purpose_where_its_default_does_not(
@@ -267,6 +278,54 @@ def test_a_column_opens_rows_on_purpose_where_its_default_does_not(
     opened = f"create policy opened on public.jobs for select to anon using (phase {condition})"
     findings = observe(f"alter table public.jobs add column {column}", opened).findings
     assert {(finding.object, finding.severity) for finding in findings} == {("public.jobs", severity)}
+
+
+OPENED = "create policy opened on public.jobs for select to anon using (phase {})"
+
+
+@pytest.mark.parametrize(
+    ("column", "condition", "values", "severity"),
+    [
+        ("timestamptz", "> now()", ("null", "'tomorrow'"), "question"),
+        ("timestamptz", "is not null", ("null", "'tomorrow'"), "error"),
+        ("timestamptz not null default 'infinity'", "> now()", ("'yesterday'", "'tomorrow'"), "error"),
+        ("timestamptz not null default '-infinity'", "> now()", ("'yesterday'", "'tomorrow'"), "question"),
+        ("timestamptz not null default now()", "<= now()", ("'tomorrow'", "'yesterday'"), "error"),
+        ("boolean not null default false", "= false", ("true", "false"), "error"),
+        ("boolean not null default true", "= false", ("true", "false"), "question"),
+        ("boolean not null default true", "", ("false", "true"), "question"),
+        ("text not null default 'draft'", "= 'live'", ("'draft'", "'live'"), "question"),
+    ],
+)
+def test_the_verdict_of_a_column_that_opens_rows_does_not_hang_on_the_rows(
+    observe: Observe, column: str, condition: str, values: tuple[str, str], severity: str
+) -> None:
+    """Closed rows are opened by `Flags`; of open ones, `Questions` asks by what they are."""
+    schema = f"alter table public.jobs add column phase {column}; {OPENED.format(condition)}"
+    for value in values:
+        findings = observe(schema, rows=[f"update public.jobs set phase = {value}"]).findings
+        assert {(finding.object, finding.severity) for finding in findings} == {("public.jobs", severity)}, value
+
+
+@pytest.mark.parametrize(
+    ("column", "condition"),
+    [
+        ("timestamptz", "> now()"),
+        ("timestamptz", "is not null"),
+        ("timestamptz not null default 'infinity'", "> now()"),
+        ("timestamptz not null default '-infinity'", "> now()"),
+        ("timestamptz not null default now()", "<= now()"),
+        ("boolean not null default false", "= false"),
+        ("boolean not null default true", ""),
+    ],
+)
+def test_what_is_declared_as_published_holds_whatever_value_it_is_that_closes(
+    pg_databases: Databases, column: str, condition: str
+) -> None:
+    schema = f"alter table public.jobs add column phase {column}; {OPENED.format(condition)}"
+    said = replace(TENANCY, published=(Published("public.jobs", "phase"),))
+    matrix = schemas.observe(pg_databases, SCHEMA, schema, tenancy=said)
+    assert (found(matrix), matrix.unjudged) == ([], {})
 
 
 # what cannot be looked at

@@ -12,6 +12,7 @@ from pgassay import Clone, sqltree
 from pgassay.fixtures import Example
 from pgassay.identity import Databases
 from pgassay.schema import policies
+from pgassay.schema.narrowing import narrowed
 from tests.harness import schemas
 from tests.harness.test_corpus import CORPUS
 from tests.sampling import some
@@ -95,6 +96,33 @@ def test_the_key_of_a_branch_is_what_it_says(example: Example, condition: str) -
 )
 def test_branches(text: str, expected: list[str]) -> None:
     assert [branch.text for branch in policies.branches(text, "docs")] == expected
+
+
+@given(text=CONDITIONS, asked=st.lists(st.sampled_from(LEAVES), min_size=1, max_size=3))
+def test_a_narrowed_condition_is_true_where_both_are(example: Example, text: str, asked: list[str]) -> None:
+    text, condition = (each.replace("%%", "%") for each in (text, " and ".join(f"({leaf})" for leaf in asked)))
+    with example() as db:
+        db.execute(ROWS.encode())
+        both = f"({text}) and {condition}"
+        differing = f"select ({both}) is true, ({narrowed(text, condition)}) is true from docs"
+        assert [row for row in db.execute(differing.encode()) if row[0] is not row[1]] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "condition", "expected"),
+    [
+        ("a = 1 or a is null", "a = b", "(a = 1) and a = b"),
+        ("a = 1 or not (a is not null)", "a in (select m.a from m)", "(a = 1) and a in (select m.a from m)"),
+        ("a = 1 or b", "c and a = 1", "c and a = 1"),
+        ("coalesce(a = (select auth.uid()), true)", "auth.uid() = a", "auth.uid() = a"),
+        ("a is null and d or b is null", "a = 1 and c", "(b is null) and a = 1 and c"),
+        ("a is null", "a = 1", "(a is null) and a = 1"),  # nobody's: there is nothing to be left
+        ("a or b", "c", "(a or b) and c"),
+        ("true", "c", "c"),
+    ],
+)
+def test_what_a_condition_makes_superfluous_is_left_out(text: str, condition: str, expected: str) -> None:
+    assert narrowed(text, condition).lower() == expected
 
 
 def test_a_condition_of_too_many_branches_is_one() -> None:

@@ -25,7 +25,7 @@ column = "user_id"
 """Half of the schemas are judged by this, and half by what can be inferred, which may be nothing."""
 
 
-@pytest.mark.parametrize("seed", some(range(320), dev=67, ci=16))
+@pytest.mark.parametrize("seed", some(range(320), dev=67, ci=32))
 def test_each_object_of_a_random_schema_gets_a_verdict(pg_databases: Databases, tmp_path: Path, seed: int) -> None:
     (tmp_path / "pyproject.toml").write_text(DECLARED if seed % 2 else "[tool.pgassay]\n")
     settings = load(cwd=tmp_path, environ={})

@@ -52,8 +52,9 @@ def make(
         try:
             with acting:
                 made = insert()
-            if _agrees(made, known):
-                return made
+                if not _agrees(made, known):
+                    raise Changed("a trigger changes whose the row is")  # nothing stays of it
+            return made
         except (psycopg.Error, Unfilled):
             if connection.closed:
                 raise

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
+from pgassay import sqltree
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.config import Membership, Tenancy
 from pgassay.errors import PgassayError, internal_error
@@ -23,11 +24,10 @@ from pgassay.identity import Identity
 from pgassay.rows import callers, values
 from pgassay.rows import hints as reading
 from pgassay.rows.search import LEFT_OUT, Part, Pools, Row, Search, Unfilled, Variable, check_rules, hints_for
+from pgassay.schema import conditions
 
 USERS = "auth.users"
 
-_LISTED = re.compile(r"\(?\"?(?P<column>\w+)\"?\)?(?:::text)? = ANY \(\(?ARRAY\[(?P<values>[^\]]*)\]")
-_QUOTED = re.compile(r"'((?:[^']|'')*)'")
 _GONE = re.compile(
     r"(deleted|archived|removed|revoked|cancell?ed|disabled|banned|suspended|expired|closed)_(at|on|by)$"
 )
@@ -35,7 +35,6 @@ _GONE = re.compile(
 _STAFF = re.compile(r"(^|_)(super_?)?(admin|administrator|moderator|operator|superuser|staff)s?($|_)")
 _POWERFUL = re.compile(r"admin|owner|super|root|staff|moderator|manager|support|operator|editor|system|service", re.I)
 _METADATA = re.compile(r"->>?\s*'(\w+)'")
-_ZERO = re.compile(r"'?0(\.0*)?'?(::[\w ]+)?")
 _FRESH = 6
 """So many values of its own a column brings into the search, so that rows can differ."""
 _SOLUTIONS = 40
@@ -1075,7 +1074,12 @@ def _is_asked_for(column: Column, listed: Collection[str]) -> bool:
 
 def _is_summed(column: Column) -> bool:
     """Whether it is an amount that functions or views read, of which sums tell nothing where it stays as it begins."""
-    return column.category == "N" and (column.viewed or column.named) and bool(_ZERO.fullmatch(column.default or ""))
+    return column.category == "N" and (column.viewed or column.named) and _is_zero(column.default)
+
+
+def _is_zero(default: str | None) -> bool:
+    value = sqltree.constant(sqltree.expression(default)) if default is not None else None
+    return value is not None and not isinstance(value, bool) and str(value).strip("0") in ("", ".")
 
 
 def _is_over(column: Column) -> bool:
@@ -1088,9 +1092,9 @@ def _without_power(relation: Relation, name: str, listed: list[str]) -> list[str
     if not any(_POWERFUL.search(value) for value in listed):
         return listed
     column = relation.column(name)
-    default = _QUOTED.search(column.default or "") if column is not None else None
-    if default is not None and default[1] in listed:
-        return [default[1]]
+    default = sqltree.constant(sqltree.expression(column.default)) if column is not None and column.default else None
+    if default in listed:
+        return [str(default)]
     return [value for value in listed if not _POWERFUL.search(value)] or listed[-1:]
 
 
@@ -1168,12 +1172,7 @@ def insert_statement(
 def _listed_values(relation: Relation) -> dict[str, list[str]]:
     """For each column that a CHECK holds to a list of texts: that list."""
     found: dict[str, list[str]] = {}
-    for check in relation.checks:
-        for column, listed in _lists(check):
-            found.setdefault(column, listed)
+    for check in relation.check_constraints:
+        if not check.partitioned:
+            found = conditions.listed(check.expression) | found
     return found
-
-
-def _lists(check: str) -> Iterator[tuple[str, list[str]]]:
-    for match in _LISTED.finditer(check):
-        yield match["column"], [value.replace("''", "'") for value in _QUOTED.findall(match["values"])]

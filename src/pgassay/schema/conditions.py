@@ -26,6 +26,8 @@ class Special(Enum):
     CALLER = "the caller"
     BEFORE = "yesterday"
     AFTER = "tomorrow"
+    LEAST = "the least value of its type"
+    GREATEST = "the greatest value of its type"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,23 @@ def wishes(condition: str) -> list[tuple[Wish, ...]]:
     if not asked:
         return []
     return [tuple(chosen) for chosen in itertools.islice(itertools.product(*asked), _MOST)]
+
+
+def listed(condition: str) -> dict[str, list[str]]:
+    """The columns that a condition holds to a list of texts somewhere, with those texts."""
+    tree = sqltree.expression(condition)
+    found: dict[str, list[str]] = {}
+    for node in sqltree.walk(tree) if tree is not None else ():
+        compared = sqltree.comparison(node)
+        if compared is None or compared[0] not in ("in", "= any"):
+            continue
+        operator, left, right = compared
+        column = sqltree.path(sqltree.uncast(left))
+        values = [*map(sqltree.constant, right if operator == "in" else sqltree.elements(right[0]))]
+        texts = [value for value in values if isinstance(value, str)]
+        if len(column) == 1 and texts and len(texts) == len(values):
+            found.setdefault(column[0], texts)
+    return found
 
 
 @dataclass(frozen=True)
@@ -146,12 +165,15 @@ def _of(node: Node, truth: bool) -> Iterator[Wish]:
     elif (tested := sqltree.tested(node)) is not None:
         yield from _of(tested[0], tested[1] is truth)
     elif (null := sqltree.tested_for_null(node)) is not None:
-        if (where := sqltree.path(null[0])) and null[1] is truth:
-            yield Wish(where, None)
+        if where := sqltree.path(null[0]):
+            yield Wish(where, None, is_other=null[1] is not truth)
     elif where := sqltree.path(node):
         yield Wish(where, truth)
     elif (compared := sqltree.comparison(node)) is not None:
         yield from _compared(*compared, truth)
+    elif sqltree.called(node):  # whatever it makes of its arguments
+        for name in dict.fromkeys(names[-1] for names in sqltree.columns(node) if len(names) == 1):
+            yield from (Wish((name,), Special.GREATEST), Wish((name,), Special.LEAST))
 
 
 def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iterator[Wish]:

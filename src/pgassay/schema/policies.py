@@ -90,7 +90,7 @@ def read(ask: Callable[[LiteralString, Mapping[str, Any]], Iterable[tuple[Any, .
 def branches(text: str, table: str) -> tuple[Branch, ...]:
     """The branches of a condition on rows of a table: it is true where one of them is. None where that is nowhere."""
     tree = sqltree.expression(text)
-    found = None if tree is None else _Form(MOST).of(tree)
+    found = None if tree is None else forms(tree)
     if found == []:
         return ()
     made = [_branch(literals, table) for literals in found or ()]
@@ -98,6 +98,11 @@ def branches(text: str, table: str) -> tuple[Branch, ...]:
     if len(made) <= 1 or None in made:
         return (whole(text, table),)
     return tuple(known.values())
+
+
+def forms(node: Node) -> list[list[Node]] | None:
+    """The branches of a condition, each as what has to be true together; None where there are more than `MOST`."""
+    return _Form(MOST).of(node)
 
 
 def whole(text: str, table: str) -> Branch:

@@ -18,7 +18,7 @@ from pgassay import catalog
 from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
-from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, storage
+from pgassay.checks.isolation import candidates, costs, entitled, openings, partitions, requests, storage
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
@@ -30,6 +30,7 @@ from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
 from pgassay.checks.isolation.questions import Questions
+from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.truth import Tables
@@ -172,17 +173,28 @@ def observe(
         if not matrix.findings:
             return matrix
         progress("Looking for culprits")
-        return _with_culprits(matrix, world, clone, controls)
+        if empty is not None:
+            empty.close()
+        rehearsal = Rehearsal(
+            databases,
+            Template(filled.name),
+            Template(empty.name) if empty else None,
+            world,
+            ways.actors,
+            actors,
+            functions,
+        )
+        return _with_culprits(matrix, world, clone, controls, rehearsal)
 
 
-def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Controls) -> Matrix:
+def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Controls, rehearsal: Rehearsal) -> Matrix:
     """The same, with culprits and mends of the findings; without them where looking for them fails, which is said."""
     world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
     failed: dict[str, str] = {}
     named = matrix.demonstrations
     with costs.only(_CULPRITS, failed), clone.connect_as_admin() as admin:
         found = Questions(admin, world, failed).ask(culprit.name(admin, matrix.demonstrations, failed))
-        named = Mends(admin, world, controls, failed).add(found)
+        named = Mends(admin, world, controls, rehearsal, failed).add(found)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
     return replace(matrix, findings=tuple(named), demonstrations=named, notes=notes)
 
@@ -402,6 +414,7 @@ class _Check:
             demonstrations=self._findings,
             notes=tuple(self._notes()),
             ways=found,
+            settings=requests.settings(self._world),
         )
 
     def relations(self, relations: Iterable[Relation], kind: type[Target] = Target) -> None:

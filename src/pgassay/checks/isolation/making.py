@@ -25,6 +25,9 @@ from pgassay.schema import conditions
 from pgassay.schema.conditions import Special, Wish
 from pgassay.schema.policies import Branch, Policy
 
+_LEAST: dict[str, Any] = {"A": [], "B": False, "D": "-infinity", "N": 0, "R": "empty", "S": ""}
+_GREATEST: dict[str, Any] = {"B": True, "D": "infinity", "N": 32767, "R": "(,)"}
+"""Values at the ends of types, by their category: of a range, none at all and all there are."""
 _USERS = 5
 """In the names of so many users of a tenant a row is made where it is to be the caller's."""
 Key = tuple[str, tuple[str, ...]]
@@ -105,7 +108,7 @@ class Making:
         any_row = [] if branch.reads_row or self._ways.truth.lines.get(policy.relation) else [()]
         found = []
         for wishes in conditions.wishes(branch.key) or any_row:
-            known = [wish for wish in wishes if relation.column(wish.path[0]) is not None]
+            known = [wish for wish in wishes if self._is_possible(relation, wish)]
             is_the_callers = any(wish.value is Special.CALLER for wish in known)
             for turn in range(_USERS if is_the_callers else 1):
                 rows = self._of_each(relation, known, turn)
@@ -114,10 +117,18 @@ class Making:
                     found.append(_Made(relation, branch.text, rows, flagged))
         return found
 
+    def _is_possible(self, relation: Relation, wish: Wish) -> bool:
+        column = relation.column(wish.path[0])
+        if column is None or wish.value not in (Special.LEAST, Special.GREATEST):
+            return column is not None
+        linked = {*relation.primary_key, *(here for key in relation.foreign_keys for here, _ in key.columns)}
+        return column.category in (_LEAST if wish.value is Special.LEAST else _GREATEST) and column.name not in linked
+
     def _is_flag(self, relation: Relation, wish: Wish) -> bool:
         column = relation.column(wish.path[0])
-        is_plain = len(wish.path) == 1 and not wish.is_element and wish.value not in (None, Special.CALLER)
-        return column is not None and is_plain and column.category in "BDSE"
+        is_plain = len(wish.path) == 1 and not wish.is_element and wish.value is not Special.CALLER
+        is_set = wish.is_other or wish.value is not None
+        return column is not None and is_plain and is_set and column.category in "BDSE"
 
     def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> dict[str, Row]:
         """A row of each tenant, in the name of that user of its own; without those that are refused."""
@@ -145,11 +156,10 @@ class Making:
         return found
 
     def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID) -> Row:
-        special = {Special.CALLER: user, Special.AFTER: "tomorrow", Special.BEFORE: "yesterday"}
         plain: Row = {}
         parts: list[tuple[sql.Composed, Any]] = []
         for wish in wishes:
-            value = special[wish.value] if isinstance(wish.value, Special) else wish.value
+            value = self._known(relation, wish, user)
             value = self._another(relation, wish.path[0], value) if wish.is_other else value
             value = [value] if wish.is_element else value
             if len(wish.path) == 1:
@@ -170,6 +180,23 @@ class Making:
         if changed is None:
             raise Unfilled("a trigger refuses the change without an error")
         return changed
+
+    def _known(self, relation: Relation, wish: Wish, user: UUID) -> Any:
+        """The value that is asked for, for a row in the name of that user."""
+        column = relation.column(wish.path[0])
+        category = "" if column is None else column.category
+        match wish.value:
+            case Special.CALLER:
+                return user
+            case Special.AFTER:
+                return "tomorrow"
+            case Special.BEFORE:
+                return "yesterday"
+            case Special.LEAST:
+                return _LEAST[category]
+            case Special.GREATEST:
+                return _GREATEST[category]
+        return wish.value
 
     def _another(self, relation: Relation, name: str, value: Any) -> Any:
         """Another value for a column: of those to which it is held, where there are such."""

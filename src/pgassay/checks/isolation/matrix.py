@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -102,17 +102,19 @@ class Probe:
     touches: str = ""
     answer: Published | Share | None = None
 
-    def script(self, statement: str) -> str:
+    def script(self, statement: str, settings: Iterable[str] = ()) -> str:
         """The statement as psql runs it for somebody who logged in as authenticator, or may become the role.
 
-        The owner of the rows has to run it where something is arranged.
+        Where the platform itself does something first, as a sign-up, a superuser has to run it. ``settings`` are those
+        of the request that the schema reads besides the claims.
         """
         identity = self.actor.identity
-        role = sql.Identifier(identity.role).as_string(None)
-        claims = sql.Literal(identity.claims).as_string(None)
-        become = f"set local role {role};\nset local request.jwt.claims = {claims};\n"
-        arranged = f"{self.arranged};\n" if self.arranged else ""
-        return f"begin;\n{arranged}{self.before}{become}{statement};\nrollback;\n"
+        values = {"request.jwt.claims": identity.claims, **{name: identity.request[name] for name in settings}}
+        become = f"set local role {sql.Identifier(identity.role).as_string(None)};\n" + "".join(
+            f"set local {name} = {sql.Literal(value).as_string(None)};\n" for name, value in values.items()
+        )
+        before = self.before or (f"{self.arranged};\n" if self.arranged else "")
+        return f"begin;\n{before}{become}{statement};\nrollback;\n"
 
     def shows(self, session: Session) -> bool:
         """Whether the hole is still there, tried on an owner's or a superuser's session. Nothing stays of it."""
@@ -135,7 +137,7 @@ class Matrix:
     ``vacuous`` names the doors at which there was nothing to be found, ``skipped`` those that were not tried;
     ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``ways`` are those that the schema
     leaves open, with who took each; ``unjudged`` has those that nobody took. ``kept`` is the database in which the rows
-    are, if it was to be kept.
+    are, if it was to be kept. ``settings`` are those of a request that the schema reads, besides the claims.
     """
 
     lines: tuple[Access, ...]
@@ -148,6 +150,7 @@ class Matrix:
     notes: tuple[str, ...] = ()
     ways: tuple[Way, ...] = ()
     kept: str = ""
+    settings: tuple[str, ...] = ()
 
     @property
     def identities(self) -> list[str]:
@@ -156,7 +159,7 @@ class Matrix:
 
     def script(self, finding: Finding) -> str:
         """What a person runs in psql, on a copy with the same rows, to see it."""
-        return self.demonstrations[finding].script(finding.statement)
+        return self.demonstrations[finding].script(finding.statement, self.settings)
 
     def verdict(self, door: str, identity: str) -> Verdict:
         """The verdict for an object and an identity."""

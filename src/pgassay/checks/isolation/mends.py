@@ -20,8 +20,10 @@ from pgassay.checks.isolation import costs
 from pgassay.checks.isolation.conditions import Conditions
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.matrix import Probe
+from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
+from pgassay.schema.narrowing import narrowed
 
 _MOST = 60
 """So many changes are tried for one culprit."""
@@ -148,10 +150,13 @@ class _Hole:
 class Mends:
     """Tries changes on a superuser's ``session``, in a copy of the database that holds the rows of the probes."""
 
-    def __init__(self, session: Session, world: World, controls: Controls, failed: dict[str, str]) -> None:
+    def __init__(
+        self, session: Session, world: World, controls: Controls, rehearsal: Rehearsal, failed: dict[str, str]
+    ) -> None:
         self._session = session
         self._failed = failed
         self._controls = controls
+        self._rehearsal = rehearsal
         self._conditions = Conditions(world)
 
     def add(self, named: culprit.Named) -> dict[Finding, Probe]:
@@ -197,9 +202,19 @@ class Mends:
         hole = _Hole(culprit_of, found, tuple(dict.fromkeys(touched)))
         own = dict.fromkeys(mend for probe in hole.probes for mend in probe.mends)
         for statement in itertools.islice(dict.fromkeys([*own, *self._changes(hole)]), _MOST):
-            if culprit.closes(self._session, statement, hole.probes, lambda: self._is_kept(hole)):
+            is_closed = culprit.closes(self._session, statement, hole.probes, lambda: self._is_kept(hole))
+            if is_closed and self._is_left_whole(hole, statement):
                 return f"{statement};"
         return ""
+
+    def _is_left_whole(self, hole: _Hole, statement: str) -> bool:
+        """Whether what is changed can be judged afterwards, and has no other hole then."""
+        found = hole.culprit
+        if found.kind == "policy":
+            (policy,) = self._ask(_POLICY, oid=found.oid, policy=found.policy)
+            return self._rehearsal.is_of_use(statement, policy.relation, found.policy)
+        called = {finding.object for finding, _ in hole.found if finding.door == "call"}
+        return all(self._rehearsal.is_sound(statement, signature) for signature in called)
 
     def _is_kept(self, hole: _Hole) -> bool:
         return self._controls.hold(self._session, hole.touched)
@@ -241,14 +256,14 @@ class Mends:
             yield f"{altered} with check ({policy.old})"  # new rows held to what it holds old ones to
         for condition in (*conditions, *borrowed):
             for clauses in _clauses(policy, hole.doors):
-                parts = [f"{word} ({_and(text, condition)})" for word, text in clauses]
+                parts = [f"{word} ({narrowed(text, condition)})" for word, text in clauses]
                 yield f"{altered} {' '.join(parts)}"
         if conditions:  # whatever the condition was
             yield from (
                 f"{altered} {' '.join(f'{word} ({conditions[0]})' for word, _ in clauses)}"
                 for clauses in _clauses(policy, hole.doors)
             )
-        if policy.roles == ["public"] or "anon" in policy.roles:
+        if policy.roles != ["anon"] and {"public", "anon"} & {*policy.roles}:
             yield f"{altered} to authenticated"
         yield f"{altered} to service_role"
         yield from self._revoked(hole)
@@ -410,9 +425,3 @@ def _own_columns(message: Any) -> list[Any]:
             for below in value if field.is_repeated else [value]:
                 found += _own_columns(below)
     return found
-
-
-def _and(text: str | None, condition: str) -> str:
-    if text is None or text == "true":
-        return condition
-    return f"({text}) and {condition}"

@@ -5,16 +5,39 @@ What is made is closed but for one row of each tenant that a link opens, so that
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from pgassay.catalog import Column, ForeignKey, Relation
+from pgassay.catalog import ForeignKey, Relation
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.purpose import closing, written
 from pgassay.checks.isolation.world import World
 from pgassay.config import Published, Share, Tenancy
-from pgassay.errors import ConfigError
+from pgassay.errors import ConfigError, PgassayError
+from pgassay.identity import Identity
 from pgassay.rows import Row, Unfilled, insert_statement
+
+_VIEWS = """
+with recursive of (id) as (
+    select pg_catalog.to_regclass(%s)::pg_catalog.oid
+    union
+    select w.ev_class
+    from of
+    join pg_catalog.pg_depend as d
+        on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+        and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid = of.id
+    join pg_catalog.pg_rewrite as w on d.objid = w.oid
+)
+select pg_catalog.concat(n.nspname, '.', c.relname)
+from of
+join pg_catalog.pg_class as c on of.id = c.oid and c.relkind = 'v'
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+order by 1
+"""
 
 
 def links_of(tenancy: Tenancy) -> set[str]:
@@ -24,11 +47,15 @@ def links_of(tenancy: Tenancy) -> set[str]:
 
 def arrange(world: World) -> None:
     """Close what is published, and let each link open a row of its own. Raises `ConfigError` for unknown names."""
+    of: dict[str, list[Published]] = {}
     for published in world.tenancy.published:
-        _close(world, published)
+        _relation(world, "published", published.table, published.column)
+        of.setdefault(published.table, []).append(published)
     for share in world.tenancy.shared:
         if not share.user:
             _link(world, share)
+    for table, several in of.items():
+        _close(world, table, several)
 
 
 def _relation(world: World, key: str, name: str, column: str) -> Relation:
@@ -39,49 +66,72 @@ def _relation(world: World, key: str, name: str, column: str) -> Relation:
     return relation
 
 
-def _close(world: World, published: Published) -> None:
-    relation = _relation(world, "published", published.table, published.column)
-    column = relation.column(published.column)
-    assert column is not None
-    listed = world.maker.listed_of(published.table).get(published.column, [])
+def _close(world: World, table: str, published: Sequence[Published]) -> None:
+    """Give each row of a table values with which nobody else reads it; those that the fewest do where others do.
+
+    What is a closing value depends on what policies and views ask for, so each combination is tried.
+    """
+    relation = world.relations[table]
+    names = [each.column for each in published]
+    choices = list(itertools.product(*([*closing(world, each), sql.DEFAULT] for each in published)))
+    views = [name for (name,) in world.ask(_VIEWS, [table]) if name in world.relations]
+    doors = [world.relations[name] for name in (table, *views)]
     for name, _, row in world.made():
-        if name != published.table:
+        if name != table or world.is_opened(name, row):
             continue
-        for value in closed_values(column, published.value, listed):
-            if row.get(column.name) == value or _set(world, relation, row, {column.name: value}):
-                break
+        best: tuple[int, tuple[Any, ...]] | None = None
+        for values in choices:
+            seen = _seen_with(world, relation, row, dict(zip(names, values, strict=True)), doors)
+            if seen is not None and (best is None or seen < best[0]):
+                best = seen, values
+        if best is not None:
+            _set(world, relation, row, dict(zip(names, best[1], strict=True)))
 
 
-def closed_values(column: Column, opening: str, listed: list[str]) -> list[Any]:
-    """Values with which a row is not open, where it is with ``opening``, with true or with a time in the past."""
-    if opening:
-        return [value for value in listed if value != opening] or ([] if column.not_null else [None])
-    if column.category == "B":
-        return [False]
-    nothing = [] if column.not_null else [None]
-    return [*nothing, "infinity"] if column.category == "D" else nothing
+def _seen_with(world: World, relation: Relation, row: Row, changes: Row, doors: Iterable[Relation]) -> int | None:
+    """How many rows strangers see while a row has these values; None where it cannot have them."""
+    strangers = (Actor("anon", frozenset(), Identity.anon()), world.stranger)
+    with world.connection.transaction(force_rollback=True):
+        if not _set(world, relation, dict(row), changes):
+            return None
+        return sum(_count(world, actor, door) for actor in strangers for door in doors)
+
+
+def _count(world: World, actor: Actor, door: Relation) -> int:
+    statement = sql.SQL("select pg_catalog.count(*) from {}").format(sql.Identifier(door.schema, door.name))
+    try:
+        with actor.enter(world.connection) as session:
+            ((count,),) = session.attempt(statement, reading=True)[0].rows
+            return int(count)
+    except (psycopg.Error, PgassayError):
+        if world.connection.closed:
+            raise
+        return 0
 
 
 def _set(world: World, relation: Relation, row: Row, changes: Row) -> bool:
     """Change a row that was made, where that can be; what is known of it changes too."""
     if not relation.primary_key:
         return False
-    statement = sql.SQL("update {} set {} where {}").format(
+    statement = sql.SQL("update {} set {} where {} returning {}").format(
         sql.Identifier(relation.schema, relation.name),
-        sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes),
+        sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), written(changes[name])) for name in changes),
         world.where(relation.primary_key),
+        sql.SQL(", ").join(sql.SQL("{}::pg_catalog.text").format(sql.Identifier(name)) for name in changes),
     )
     key = [row[name] for name in relation.primary_key]
     try:
         with world.connection.transaction():
-            changed = world.connection.execute(statement, [*changes.values(), *key]).rowcount > 0
+            changed = world.connection.execute(world.connection.bound(statement, key).encode()).fetchone()
     except psycopg.Error:
         if world.connection.closed:
             raise
         return False
-    if changed:
-        row.update(changes)
-    return changed
+    if changed is None:
+        return False
+    for (name, value), text in zip(changes.items(), changed, strict=True):
+        row[name] = text if isinstance(value, sql.Composable) else value
+    return True
 
 
 def _link(world: World, share: Share) -> None:

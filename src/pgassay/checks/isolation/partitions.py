@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -16,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from pgassay import sqltree
 from pgassay.catalog import Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Target
@@ -50,7 +50,6 @@ where
             )
     )
 """
-_LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)")
 _TRIES = 256
 _BY_HASH = "satisfies_hash_partition"
 _UNFILLED = "no row of each tenant could be made in this partition, which has policies of its own"
@@ -178,7 +177,8 @@ def _plain(partition: Relation, like: Row) -> Row:
 def _within(given: Row, keys: list[str], constraint: str) -> Iterator[Row]:
     """Values for the keys of the partition that may be in its bounds: those that bound it, and what is next to them."""
     yield {}
-    literals = [text.replace("''", "'") or number for text, number in _LITERAL.findall(constraint)]
+    tree = sqltree.expression(constraint)
+    literals = [] if tree is None else [str(constant) for constant in sqltree.constants(tree)]
     pools = [list(_near(given[key], literals)) for key in keys]
     for chosen in itertools.product(*pools):
         yield dict(zip(keys, chosen, strict=True))

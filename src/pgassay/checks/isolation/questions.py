@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -14,8 +16,8 @@ from psycopg import sql
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.isolation import costs
-from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.matrix import Probe, Verdict
+from pgassay.checks.isolation.purpose import Opening, Openings, setting
 from pgassay.checks.isolation.world import World
 from pgassay.config import Membership, Published, Share
 from pgassay.identity import Session
@@ -29,7 +31,7 @@ class Questions:
         self._session = session
         self._failed = failed
         self._world = world
-        self._flags = Flags(world)
+        self._openings = Openings(world)
 
     def ask(self, named: culprit.Named) -> culprit.Named:
         """The same, in which findings are questions that a declaration may answer, each with the line that does."""
@@ -72,16 +74,19 @@ class Questions:
     def _answer(self, finding: Finding, probe: Probe) -> Published | Share | None:
         if not probe.shows(self._session):
             return None
-        for opening in self._flags.openings(finding.object):
-            closed = self._flags.closed(opening) if opening.is_positive else []
-            opens = self._setting(opening.published, opening.value)
-            is_closed = any(self._is_closed(self._setting(opening.published, value), probe) for value in closed)
-            if is_closed and not self._is_closed(opens, probe):
+        for opening in self._openings.of(finding.object):
+            closes = partial(self._closes, opening, probe)
+            if closes(opening.value) or not any(closes(value) for value in (sql.DEFAULT, *opening.others)):
+                continue  # it is open or closed whatever stands in the column
+            if opening.is_on_purpose(closes):
                 return opening.published
         for share in self._links(finding.object):
             if self._is_closed(self._without(share.table), probe):
                 return share
         return None
+
+    def _closes(self, opening: Opening, probe: Probe, value: Any) -> bool:
+        return self._is_closed(setting(opening.published, value).as_string(None), probe)
 
     def _links(self, name: str) -> Iterator[Share]:
         """The tables that may be links: they refer to rows of that relation, or to what these refer to, and no user."""
@@ -103,13 +108,6 @@ class Questions:
             for key in relation.foreign_keys:
                 if len(key.columns) == 1 and key.target in above:
                     yield Share(table, key.columns[0][0])
-
-    def _setting(self, published: Published, value: object) -> str:
-        schema, _, name = published.table.partition(".")
-        statement = sql.SQL("update {} set {} = {}").format(
-            sql.Identifier(schema, name), sql.Identifier(published.column), sql.Literal(value)
-        )
-        return statement.as_string(None)
 
     def _without(self, table: str) -> str:
         schema, _, name = table.partition(".")
