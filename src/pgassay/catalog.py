@@ -477,6 +477,11 @@ class Relation:
         """``schema.name``."""
         return f"{self.schema}.{self.name}"
 
+    @property
+    def referring(self) -> frozenset[str]:
+        """The columns of its foreign keys."""
+        return frozenset(here for key in self.foreign_keys for here, _ in key.columns)
+
     def column(self, name: str) -> Column | None:
         """The column called ``name``, if there is one."""
         return next((column for column in self.columns if column.name == name), None)

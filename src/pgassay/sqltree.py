@@ -114,9 +114,7 @@ def keys(node: Node) -> Iterator[tuple[str, ...]]:
 
 
 def _keys(node: Node) -> tuple[str, ...]:
-    node = bare(node)
-    while kind(node) == "TypeCast":
-        node = bare(unwrapped(node.arg))
+    node = uncast(node)
     if called(node).removeprefix("pg_catalog.") in _EXTRACTS:
         path = [constant(part) for part in map(unwrapped, node.args[1:])]
         return tuple(part for part in path if isinstance(part, str)) if None not in path else ()

@@ -577,7 +577,7 @@ def _tenant_columns(schema: _Schema, candidate: _Candidate) -> dict[str, list[st
     names = {column.name for column in known if column.relation != candidate.tenant}
     kind = schema.tables[candidate.tenant].column(key_column)
     for name, table in schema.tables.items():
-        linked = {here for key in table.foreign_keys for here, _ in key.columns}
+        linked = table.referring
         for column in table.columns:
             is_bare = (
                 column.name in names and column.name not in linked and kind is not None and column.type == kind.type

@@ -130,7 +130,7 @@ def _label(key: ForeignKey) -> str:
 def _box(name: str, table: Relation | None, *, detailed: bool) -> Box:
     keys: list[str] = []
     if table is not None and detailed:
-        linked = {here for key in table.foreign_keys for here, _ in key.columns}
+        linked = table.referring
         keys = [c.name for c in table.columns if c.name in linked or c.name in table.primary_key]
     title = _cut(name.removeprefix("public."))
     longest = max(cell_len(text) for text in (title, *map(_cut, keys)))

@@ -470,7 +470,7 @@ class Maker:
             if column.category in "NS"
             and any(column.name in columns for columns in indexes)
             and all(tenant in columns for columns in indexes if column.name in columns)
-            and column.name not in _referring(relation)
+            and column.name not in relation.referring
         ]
 
     def _membership_keys(self, tenants: Tenants, label: str) -> Row:
@@ -669,7 +669,7 @@ class Maker:
             there = {**there, **next(self._choices(relation, known, None))}
         # as in the row that there is, whose constraints let that in, but where no other row may have the same
         checked = {name for check in relation.check_constraints for name in check.columns}
-        unique = {name for index in relation.exclusions for name in index.columns} - checked - _referring(relation)
+        unique = {name for index in relation.exclusions for name in index.columns} - checked - relation.referring
         return {
             **{
                 name: (self.another(relation, name) if name in unique else None) or value
@@ -925,7 +925,7 @@ class Maker:
         if any((column := relation.column(name)) is not None and column.generated for name in checked):
             checked = {column.name for column in relation.columns}
         taken = set(known.values)
-        referring = _referring(relation)
+        referring = relation.referring
         found = []
         for choice in known.choices:
             names = tuple(name for name in choice if name not in taken)
@@ -989,7 +989,7 @@ class Maker:
         If it is to be ``shown``, also for flags that views may ask for. None where a value can only be had by a search.
         """
         listed = self._harmless.get(relation.full_name, {})
-        referring = _referring(relation)
+        referring = relation.referring
         decided = {*searched, *known.values, *known.left}
         found: Row = {}
         for column in relation.columns:
@@ -1054,11 +1054,6 @@ def _reached(name: str, targets: Mapping[str, set[str]]) -> set[str]:
             found.add(current)
             left += [target for target in targets[current] if target in targets]
     return found
-
-
-def _referring(relation: Relation) -> set[str]:
-    """The columns of foreign keys: any value but a key, or NULL, is refused."""
-    return {here for key in relation.foreign_keys for here, _ in key.columns}
 
 
 def _callers(relation: Relation, user: UUID | None) -> Row:

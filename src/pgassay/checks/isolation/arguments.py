@@ -284,7 +284,7 @@ def _unlinked(world: World, rows: Iterable[tuple[str, Row]]) -> Iterator[UUID]:
     found: list[UUID] = []
     for name, row in rows:
         relation = world.relations[name]
-        linked = {here for key in relation.foreign_keys for here, _ in key.columns}
+        linked = relation.referring
         bare = row.keys() - linked - {*relation.primary_key, world.tenancy.column_of(name)}
         found += [row[column] for column in sorted(bare) if isinstance(row[column], UUID)]
     yield from found[: _KEYS // 2]

@@ -115,7 +115,7 @@ class Doors:
         }
         yield row
         free = {column.name for column in relation.columns if not column.not_null}
-        referring = {here for key in relation.foreign_keys for here, _ in key.columns} & free - {target.column}
+        referring = relation.referring & free - {target.column}
         alone = {name: value for name, value in row.items() if name not in referring}
         if alone != row and candidate.label in self._world.whose(relation.full_name, alone):
             yield alone

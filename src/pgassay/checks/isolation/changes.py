@@ -59,7 +59,7 @@ def into(world: World, relation: Relation, row: Row, expression: str, truth: boo
     if tree is None:
         return []
     names = dict.fromkeys(names[-1] for names in sqltree.columns(tree))
-    constants = [value for node in sqltree.walk(tree) if (value := sqltree.constant(node)) is not None]
+    constants = [*sqltree.constants(tree)]
     columns = [column for name in names if (column := relation.column(name)) is not None and not column.generated]
     values = {column.name: [*other_values(world, relation, column, row, constants)] for column in columns}
     single = [{name: value} for name, listed in values.items() for value in listed]

@@ -35,7 +35,6 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
-from pgassay.checks.isolation.gains import Moves
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
@@ -181,7 +180,7 @@ def observe(
             check.relations(parts, partitions.Partition)
             check.candidates()
             check.escalation()
-            check.moves(SignUp(world), SIGN_UPS)
+            check.sign_ups()
             check.roles(members)
             check.states(guests)
             check.add(called())
@@ -205,6 +204,7 @@ def observe(
 
 def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Controls, rehearsal: Rehearsal) -> Matrix:
     """The same, with culprits and mends of the findings; without them where looking for them fails, which is said."""
+    settings = requests.settings(world)  # for scripts, of which a clean schema has none
     world.connection.execute("set lock_timeout = '1s'")  # nothing is to wait for what is tried there
     failed: dict[str, str] = {}
     named = matrix.demonstrations
@@ -213,7 +213,7 @@ def _with_culprits(matrix: Matrix, world: World, clone: Clone, controls: Control
         named = Mends(admin, world, controls, rehearsal, failed).add(found)
     notes = (*matrix.notes, *(f"{what} were not looked for to the end: {why}" for what, why in failed.items()))
     warnings = (finding for finding in matrix.findings if finding not in matrix.demonstrations)
-    return replace(matrix, findings=(*named, *warnings), demonstrations=named, notes=notes)
+    return replace(matrix, findings=(*named, *warnings), demonstrations=named, notes=notes, settings=settings)
 
 
 def _past_triggers(clone: Clone, statement: LiteralString, values: Sequence[Any]) -> None:
@@ -436,7 +436,6 @@ class _Check:
             demonstrations=self._findings,
             notes=tuple(self._notes()),
             ways=found,
-            settings=requests.settings(self._world),
         )
 
     def relations(self, relations: Iterable[Relation], kind: type[Target] = Target) -> None:
@@ -536,11 +535,12 @@ class _Check:
         with costs.only(CHANGES, self._unjudged, self._again):
             self.add(self._escalation.try_all(self._whole, self._actors))
 
-    def moves(self, moves: Moves, name: str) -> None:
-        """Look again at what was isolated after moves of one's own; ``name`` is not judged where they fail."""
-        with costs.only(name, self._unjudged, self._again):
-            self.add(list(moves.try_all(self._whole)))
-        self._probes += moves.probes
+    def sign_ups(self) -> None:
+        """Look again at what was isolated, after sign-ups and changes of one's own metadata."""
+        sign_up = SignUp(self._world)
+        with costs.only(SIGN_UPS, self._unjudged, self._again):
+            self.add(list(sign_up.try_all(self._whole)))
+        self._probes += sign_up.probes
 
     def roles(self, members: Iterable[Person]) -> None:
         """Compare what each role does in the declared tables with what it may."""

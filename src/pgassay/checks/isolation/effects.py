@@ -170,7 +170,7 @@ class Effects:
 
     def _like_those_of_b(self, target: Target, actor: Actor) -> Iterator[Row]:
         relation = target.relation
-        linked = {here for key in relation.foreign_keys for here, _ in key.columns}
+        linked = relation.referring
         granted = set(self._world.granted(relation, actor.identity.role, "insert"))
         try:
             own = list(target.insertions("A", actor))

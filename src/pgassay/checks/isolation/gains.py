@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import psycopg
 from psycopg import sql
 
 from pgassay.checks.isolation.matrix import Actor
-from pgassay.checks.isolation.relations import Found, Target
+from pgassay.checks.isolation.relations import Target
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 
@@ -24,24 +23,11 @@ Seen = Mapping[str, frozenset[tuple[str, str]]]
 
 @dataclass(frozen=True)
 class Move:
-    """A statement by which ``actor`` may gain something. ``sent`` are the values that the actor chose.
-
-    The platform carries it out for them, as a sign-up, if it is ``by_platform``.
-    """
+    """What the platform does for ``actor``, as a sign-up, who may gain something. ``sent`` is what the actor chose."""
 
     actor: Actor
     statement: str
     sent: frozenset[str]
-    by_platform: bool = False
-
-
-class Moves(Protocol):
-    """A kind of move: what is found by those of it that opened rows in any of ``targets``."""
-
-    probes: int
-
-    def try_all(self, targets: Sequence[Target]) -> Iterator[Found]:
-        """One finding for each object that lets a move gain something."""
 
 
 class Gains:
@@ -59,18 +45,13 @@ class Gains:
             return self.seen(session, actor, frozenset())
 
     def after(self, move: Move) -> Seen | None:
-        """What the actor reads after a move; None where the move fails or does nothing."""
+        """What the actor reads after a move; None where the move fails."""
         owner = self._world.connection
         self.probes += 1
         try:
             with owner.transaction(force_rollback=True):
-                if move.by_platform:
-                    owner.execute(move.statement.encode())
+                owner.execute(move.statement.encode())
                 with move.actor.enter(owner) as session:
-                    if not move.by_platform:
-                        session.begin_request()
-                        if session.execute(move.statement.encode()).rowcount < 1:
-                            return None
                     return self.seen(session, move.actor, move.sent)
         except psycopg.Error:
             if owner.closed:

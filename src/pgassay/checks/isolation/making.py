@@ -121,7 +121,7 @@ class Making:
         column = relation.column(wish.path[0])
         if column is None or wish.value not in (Special.LEAST, Special.GREATEST):
             return column is not None
-        linked = {*relation.primary_key, *(here for key in relation.foreign_keys for here, _ in key.columns)}
+        linked = {*relation.primary_key, *relation.referring}
         return column.category in (_LEAST if wish.value is Special.LEAST else _GREATEST) and column.name not in linked
 
     def _is_flag(self, relation: Relation, wish: Wish) -> bool:

@@ -144,7 +144,7 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[tuple[Relation, ...
 
 def _is_fixed(world: World, root: str, keys: list[str]) -> bool:
     """Whether chance has decided the keys, which are those of a tenant or of another row."""
-    fixed = {here for key in world.relations[root].foreign_keys for here, _ in key.columns}
+    fixed = world.relations[root].referring
     return not fixed.isdisjoint(keys) or world.tenancy.column_of(root) in keys
 
 

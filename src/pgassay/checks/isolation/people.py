@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
-from pgassay.checks.isolation import costs
+from pgassay.checks.isolation import changes, costs
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.world import World
 from pgassay.config import Membership
@@ -175,13 +175,13 @@ def _made(world: World, name: str, role: str, place: _Place) -> Person:
 def _give(world: World, user: UUID, place: _Place) -> None:
     """Make a user a member with that role, wherever it is written down."""
     member, tenant_id = world.tenancy.member, world.tenants.ids[_TENANT]
-    relation, changes = place.relation, {place.column: place.value}
+    relation, wanted = place.relation, {place.column: place.value}
     is_here = isinstance(member, Membership) and member.table == relation.full_name
-    world.maker.join(user, tenant_id, **(changes if is_here else {}))
+    world.maker.join(user, tenant_id, **(wanted if is_here else {}))
     column = _user_column(world, relation)
     row = _row_of(world, relation, column, user)
     if row is None:
-        row = world.maker.further(relation, world.tenants, _TENANT, {column: user, **changes})
+        row = world.maker.further(relation, world.tenants, _TENANT, {column: user, **wanted})
     if str(row[place.column]) != str(place.value):
         statement = sql.SQL("update {} set {} = %s where {}").format(
             sql.Identifier(relation.schema, relation.name), sql.Identifier(place.column), world.where([column])
@@ -208,21 +208,13 @@ def _membership(world: World, user: UUID) -> Row:
     if not isinstance(member, Membership):
         return {}
     relation = world.relations[member.table]
-    rows = _rows_of(world, relation, member.user, user)
+    rows = changes.rows_of(world, relation, [(member.user, user)])
     tenant_id = str(world.tenants.ids[_TENANT])
     return next((row for row in rows if str(row[member.tenant]) == tenant_id), {})
 
 
 def _row_of(world: World, relation: Relation, column: str, user: UUID) -> Row | None:
-    return next(iter(_rows_of(world, relation, column, user)), None)
-
-
-def _rows_of(world: World, relation: Relation, column: str, user: UUID) -> list[Row]:
-    statement = sql.SQL("select * from {} where {}").format(
-        sql.Identifier(relation.schema, relation.name), world.where([column])
-    )
-    with world.connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, [user]).fetchall()
+    return next(iter(changes.rows_of(world, relation, [(column, user)])), None)
 
 
 def _fill(world: World, roles: Roles, people: list[Person]) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import postgast
 from psycopg import sql
 
+from pgassay import sqltree
 from pgassay.catalog import Column
 from pgassay.checks.isolation.world import World
 from pgassay.config import Published
@@ -70,7 +70,7 @@ class Openings:
     def of(self, name: str) -> Iterator[Opening]:
         """The values to be tried of the columns of a relation."""
         relation = self._world.relations[name]
-        linked = {*relation.primary_key, *(here for key in relation.foreign_keys for here, _ in key.columns)}
+        linked = {*relation.primary_key, *relation.referring}
         for column_name, policies in self._asked.get(name, {}).items():
             column = relation.column(column_name)
             if column is None or column_name in linked:
@@ -130,36 +130,13 @@ def written(value: Any) -> sql.Composable:
 
 def _compared(expression: str, column: str) -> list[str]:
     """The constants with which an expression compares a column for equality."""
-    try:
-        parsed = postgast.parse(f"select {expression}")
-    except (postgast.PgQueryError, ValueError):
-        return []
-    return list(_constants(parsed, column))
-
-
-def _constants(message: Any, column: str) -> Iterator[str]:
-    kinds = (postgast.pg_query_pb2.AEXPR_OP, postgast.pg_query_pb2.AEXPR_OP_ANY, postgast.pg_query_pb2.AEXPR_IN)
-    if message.DESCRIPTOR.name == "A_Expr" and message.kind in kinds and message.name[-1].string.sval == "=":
-        for one, other in ((message.lexpr, message.rexpr), (message.rexpr, message.lexpr)):
-            if _named(one) == column:
-                yield from _texts(other)
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for below in value if field.is_repeated else [value]:
-                yield from _constants(below, column)
-
-
-def _named(node: Any) -> str:
-    while node.WhichOneof("node") == "type_cast":
-        node = node.type_cast.arg
-    return str(node.column_ref.fields[-1].string.sval) if node.WhichOneof("node") == "column_ref" else ""
-
-
-def _texts(node: Any) -> Iterator[str]:
-    """The texts that are spelled out in a node."""
-    if node.DESCRIPTOR.name == "A_Const" and node.HasField("sval"):
-        yield node.sval.sval
-    for field, value in node.ListFields():
-        if field.message_type is not None and field.name != "type_name":
-            for below in value if field.is_repeated else [value]:
-                yield from _texts(below)
+    tree = sqltree.expression(expression)
+    found: list[str] = []
+    for node in sqltree.walk(tree) if tree is not None else ():
+        compared = sqltree.comparison(node)
+        if compared is not None and compared[0] in ("=", "in", "= any"):
+            _, left, right = compared
+            for one, others in ((left, right), *((side, [left]) for side in right)):
+                if sqltree.path(sqltree.uncast(one)) == (column,):
+                    found += [text for side in others for text in sqltree.constants(side) if isinstance(text, str)]
+    return found

@@ -568,7 +568,7 @@ class Target:
             return
         mine = self._row_like()
         fixed = {self.column, *self.relation.primary_key}
-        linked = {here for key in self.relation.foreign_keys for here, _ in key.columns}
+        linked = self.relation.referring
         granted = self.world.granted(self.relation, actor.identity.role, "update")
         columns = [name for name in granted if name not in fixed | linked]
         columns.sort(key=lambda name: not isinstance(mine.get(name), str))
@@ -665,7 +665,7 @@ class Target:
         alone = {self.column: self.world.tenants.ids[own]}
         yield alone
         unique = {name for index in self.relation.exclusions if self.column in index.columns for name in index.columns}
-        linked = {here for key in self.relation.foreign_keys for here, _ in key.columns}
+        linked = self.relation.referring
         new = {
             name: value
             for name in sorted((unique - linked - {self.column}) & set(granted))
@@ -681,7 +681,7 @@ class Target:
 
     def _nothing(self, granted: Collection[str]) -> Row:
         """NULL for each reference that may be NULL."""
-        linked = {here for key in self.relation.foreign_keys for here, _ in key.columns} & set(granted)
+        linked = self.relation.referring & set(granted)
         return {
             column.name: None
             for column in self.relation.columns

@@ -91,7 +91,7 @@ class Secrets:
 
     def _is_secret(self, relation: Relation, column: Column, value: Any) -> bool:
         tenancy = self._world.tenancy
-        linked = {here for key in relation.foreign_keys for here, _ in key.columns}
+        linked = relation.referring
         if column.name in {*relation.primary_key, *linked, tenancy.column_of(relation.full_name)}:
             return False
         if (relation.full_name, column.name) in self._referred:

@@ -76,7 +76,7 @@ class SignUp:
             before = gains.before(actor)
             for written in self._written(paths):
                 update = self._world.connection.bound(_UPDATE, [json.dumps(written), actor.user])
-                move = Move(actor, update, _sent(written), by_platform=True)
+                move = Move(actor, update, _sent(written))
                 for opened in gains.gained(before, gains.after(move) or {}, actor):
                     name = opened.relation.full_name
                     if name not in found:
@@ -92,7 +92,7 @@ class SignUp:
             *(bound(sql.SQL(statement), [user]) for statement in SIGN_IN),
         ]
         actor = Actor("who signs up", frozenset(), Identity.user(user, email=email), user, shown=False)
-        return Move(actor, ";\n".join(part.strip() for part in parts), _sent(written), by_platform=True)
+        return Move(actor, ";\n".join(part.strip() for part in parts), _sent(written))
 
     def _written(self, paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
         """Metadata with an id of B, or the name of a role, in one of the keys, and something in all others.

@@ -89,13 +89,7 @@ def _guest(world: World, state: State, relation: Relation, column: str) -> Guest
                 world.maker.join(user, world.tenants.ids["A"])
             else:
                 like = world.tenants.rows.get(relation.full_name, {}).get("A", {})
-                fixed = {*relation.primary_key, *(name for index in relation.exclusions for name in index.columns)}
-                tied = {here for key in relation.foreign_keys for here, _ in key.columns}
-                wanted = {
-                    name: value
-                    for name, value in like.items()
-                    if _is_plain(relation, name) and name not in fixed | tied
-                }
+                wanted = {name: value for name, value in like.items() if _is_plain(relation, name)}
                 world.maker.further(relation, world.tenants, "A", {**wanted, column: user})
             (row,) = changes.rows_of(world, relation, [(column, user)])
             if not changes.holds(world, relation, row, state.expression):
@@ -116,9 +110,8 @@ def _is_plain(relation: Relation, name: str) -> bool:
     """Whether a further row may have the same value in a column."""
     column = relation.column(name)
     keys = {*relation.primary_key, *(name for index in relation.exclusions for name in index.columns)}
-    tied = {here for key in relation.foreign_keys for here, _ in key.columns}
     is_plain = column is not None and not column.generated and column.category in "BDNSE"
-    return is_plain and name not in keys | tied
+    return is_plain and name not in keys | relation.referring
 
 
 class States:

@@ -154,7 +154,7 @@ class Writes:
         if index is None:
             return
         granted = set(self._world.granted(relation, self._actor.identity.role, "insert"))
-        linked = {here for key in relation.foreign_keys for here, _ in key.columns}
+        linked = relation.referring
         bounds = {name for check in relation.check_constraints if check.partitioned for name in check.columns}
         names = [name for name in index.columns if name not in linked | bounds | {column} and name in granted]
         new: Row = {}
