@@ -255,6 +255,22 @@ def printed(what: Group) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("condition", "is_idle"),
+    [
+        ("title is not null", True),
+        ("org_id in (select m.org_id from public.members as m)", True),
+        ("auth.jwt() ->> 'aal' = 'aal2'", False),
+        ("org_id in (select m.org_id from public.members as m where m.user_id = auth.uid() offset 1)", False),
+    ],
+)
+def test_a_restrictive_policy_that_refuses_nothing_is_a_note(observe: Observe, condition: str, is_idle: bool) -> None:
+    found = observe(
+        f"create policy held on public.docs as restrictive for select to authenticated using ({condition});"
+    )
+    assert any('"held" on public.docs refused no row' in note for note in found.notes) is is_idle
+
+
 def test_rights_without_row_level_security_are_ways_each(observe: Observe) -> None:
     matrix = observe(
         "create table public.plans (id int primary key, name text not null); revoke all on public.plans from public, "

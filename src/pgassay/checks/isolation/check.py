@@ -22,6 +22,7 @@ from pgassay.checks.isolation import (
     candidates,
     costs,
     entitled,
+    idle,
     openings,
     partitions,
     people,
@@ -581,7 +582,8 @@ class _Check:
         return bool(reachable)
 
     def _notes(self) -> Iterator[str]:
-        """What the API layer does not reach, once a schema."""
+        """What the API layer does not reach, once a schema; what restricts nobody."""
+        yield from idle.notes(self._ways)
         for schema in sorted(self._schemas):
             (row,) = self._world.ask(_BEYOND_THE_API, [schema])
             rights = [what for what, count in zip(_RIGHTS, row, strict=True) if count]
