@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import postgast
 from psycopg import sql
 
-_pb = postgast.pg_query_pb2
+from pgassay.sqltree import trees, words
+
 _BEFORE_A_STATEMENT = {"begin", "then", "else", "loop", ";"}
 _VERBS = {"create", "alter", "drop", "comment", "security", "import"}
 
@@ -34,11 +34,9 @@ def body_of(node: Any) -> tuple[str, str]:
 def statements(body: str) -> Iterator[tuple[Any, _Piece]]:
     """The statements about objects of the schema that a body executes as they stand there, as the parser reads them."""
     for piece in _pieces(body):
-        try:
-            (parsed,) = postgast.parse(piece.text).stmts
-        except (postgast.PgQueryError, ValueError):
-            continue
-        yield parsed.stmt, piece
+        parsed = trees.parsed(piece.text) or []
+        if len(parsed) == 1:
+            yield parsed[0], piece
 
 
 def rewritten(body: str, calls: Calls) -> str | None:
@@ -71,26 +69,15 @@ def rewritten(body: str, calls: Calls) -> str | None:
 
 def _pieces(body: str) -> Iterator[_Piece]:
     """What stands between two semicolons and begins with a verb; and literals that EXECUTE gets, and nothing else."""
-    try:
-        tokens = [token for token in postgast.scan(body).tokens if token.token not in (_pb.SQL_COMMENT, _pb.C_COMMENT)]
-    except postgast.PgQueryError:
-        return
+    said = words.said(body)
     encoded = body.encode()
-    words = [encoded[token.start : token.end].decode().lower() for token in tokens]
-    for number, word in enumerate(words):
-        if number and words[number - 1] not in _BEFORE_A_STATEMENT:
+    texts = [word.text.lower() for word in said]
+    for number, text in enumerate(texts):
+        if number and texts[number - 1] not in _BEFORE_A_STATEMENT:
             continue
-        if word == "execute" and words[number + 2 : number + 3] == [";"] and tokens[number + 1].token == _pb.SCONST:
-            literal = encoded[tokens[number + 1].start : tokens[number + 1].end].decode()
-            yield _Piece(tokens[number].start, tokens[number + 1].end, _unquoted(literal))
-        elif word in _VERBS:
-            last = next((n for n in range(number, len(words)) if words[n] == ";"), len(words))
-            start, end = tokens[number].start, tokens[last - 1].end
+        if text == "execute" and texts[number + 2 : number + 3] == [";"] and said[number + 1].is_text:
+            yield _Piece(said[number].start, said[number + 1].end, said[number + 1].value)
+        elif text in _VERBS:
+            last = next((n for n in range(number, len(texts)) if texts[n] == ";"), len(texts))
+            start, end = said[number].start, said[last - 1].end
             yield _Piece(start, end, encoded[start:end].decode())
-
-
-def _unquoted(literal: str) -> str:
-    if literal.startswith("$"):
-        tag = literal[: literal.index("$", 1) + 1]
-        return literal[len(tag) : -len(tag)]
-    return literal[1:-1].replace("''", "'") if literal.startswith("'") else ""

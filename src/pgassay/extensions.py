@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import postgast
 from psycopg import sql
 
-_pb = postgast.pg_query_pb2
+from pgassay.sqltree import trees
+
 _CURRENT = sql.SQL("pg_catalog.current_schema()::text")
 
 Ask = Callable[[str, Sequence[Any]], Any]
@@ -33,13 +33,13 @@ def calls(node: Any, ask: Ask) -> list[sql.Composed]:
     if kind == "alter_extension_stmt":
         version = _options(statement).get("new_version")
         return _if_taken(statement.extname, ask, call("update_extension", statement.extname, version))
-    if kind == "alter_object_schema_stmt" and statement.object_type == _pb.OBJECT_EXTENSION:
+    if kind == "alter_object_schema_stmt" and trees.choice(statement, "object_type") == "OBJECT_EXTENSION":
         name = statement.object.string.sval
         return _if_taken(name, ask, call("move_extension", name, statement.newschema))
-    if kind == "comment_stmt" and statement.objtype == _pb.OBJECT_EXTENSION:
+    if kind == "comment_stmt" and trees.choice(statement, "objtype") == "OBJECT_EXTENSION":
         name = statement.object.string.sval
         return _if_taken(name, ask, call("comment_on_extension", name, statement.comment or None))
-    if kind == "drop_stmt" and statement.remove_type == _pb.OBJECT_EXTENSION:
+    if kind == "drop_stmt" and trees.choice(statement, "remove_type") == "OBJECT_EXTENSION":
         return _drops([item.string.sval for item in statement.objects], statement, ask)
     return []
 
@@ -82,7 +82,7 @@ def _drops(names: list[str], node: Any, ask: Ask) -> list[sql.Composed]:
     taken = {name: bool(ask("select pgassay.takes(%s)", [name])) for name in names}
     if not any(taken.values()):
         return []
-    cascades = node.behavior == _pb.DROP_CASCADE
+    cascades = trees.choice(node, "behavior") == "DROP_CASCADE"
     drops = []
     for name in names:
         if taken[name]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import postgast
+from pgassay.sqltree import trees
 
-_pb = postgast.pg_query_pb2
 LOCKED = ("auth", "cron", "graphql", "graphql_public", "net", "realtime", "storage", "supabase_functions", "vault")
-_RELATIONS = {_pb.OBJECT_TABLE, _pb.OBJECT_VIEW, _pb.OBJECT_SEQUENCE, _pb.OBJECT_INDEX, _pb.OBJECT_MATVIEW}
-_COMMENTED = {_pb.OBJECT_COLUMN, _pb.OBJECT_POLICY, _pb.OBJECT_TRIGGER, _pb.OBJECT_FUNCTION, *_RELATIONS}
+_RELATIONS = {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_SEQUENCE", "OBJECT_INDEX", "OBJECT_MATVIEW"}
+_COMMENTED = {"OBJECT_COLUMN", "OBJECT_POLICY", "OBJECT_TRIGGER", "OBJECT_FUNCTION", *_RELATIONS}
 
 
 def refused(node: Any) -> str | None:
@@ -59,14 +58,14 @@ def _altered_function(node: Any) -> Named:
 
 
 def _owner(node: Any) -> Named:
-    if node.object_type == _pb.OBJECT_FUNCTION:
+    if trees.choice(node, "object_type") == "OBJECT_FUNCTION":
         yield "owner of", [part.string.sval for part in node.object.object_with_args.objname]
     else:
         yield "owner of", [node.relation.schemaname, node.relation.relname]
 
 
 def _comment(node: Any) -> Named:
-    if node.objtype in _COMMENTED:
+    if trees.choice(node, "objtype") in _COMMENTED:
         function = node.object.object_with_args.objname
         yield "comment on", [part.string.sval for part in (function or node.object.list.items)]
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import postgast
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -20,6 +19,7 @@ from pgassay import migrations
 from pgassay.errors import MigrationError, Unavailable
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.url import parameters
+from pgassay.sqltree import words
 
 TABLE = "supabase_migrations.schema_migrations"
 _LOCK = 0x70676173736182
@@ -216,9 +216,8 @@ def _refuse_changed(script: Script, recorded: Sequence[str]) -> None:
 def _tokens(text: str) -> list[tuple[str, int]]:
     """The tokens of ``text`` without comments and semicolons, each with its line; its words where it cannot be read."""
     text = text.replace("\r\n", "\n")
-    try:
-        found = [(token.start, token.end) for token in postgast.scan(text).tokens]
-    except postgast.PgQueryError:
+    found = words.scanned(text)
+    if found is None:
         return [
             (word, number)
             for number, line in enumerate(text.replace(";", " ").splitlines(), 1)
@@ -227,12 +226,11 @@ def _tokens(text: str) -> list[tuple[str, int]]:
     encoded = text.encode()
     tokens = []
     line, position = 1, 0
-    for start, end in found:
-        line += encoded.count(b"\n", position, start)
-        position = start
-        word = encoded[start:end].decode()
-        if word != ";" and not word.startswith(("--", "/*")):
-            tokens.append((word, line))
+    for word in found:
+        line += encoded.count(b"\n", position, word.start)
+        position = word.start
+        if word.text != ";" and not word.is_comment:
+            tokens.append((word.text, line))
     return tokens
 
 

@@ -11,13 +11,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-import postgast
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from pgassay.errors import MigrationError
 from pgassay.patience import Stopped
+from pgassay.sqltree import trees, words
 from pgassay.substitutes import Substitutes
 
 # https://supabase.com/docs/guides/deployment/database-migrations: files with another name are passed over
@@ -98,11 +98,8 @@ class Statement:
         """The statement as the parser reads it; None where it is about rows, cannot be read, or is several."""
         if self.verb in _DATA:
             return None
-        try:
-            (parsed,) = postgast.parse(self.text).stmts
-        except (postgast.PgQueryError, ValueError):
-            return None
-        return parsed.stmt
+        parsed = trees.parsed(self.text) or []
+        return parsed[0] if len(parsed) == 1 else None
 
 
 class Watch(Protocol):
@@ -247,9 +244,8 @@ def split(text: str) -> list[Statement]:
 
 @lru_cache(maxsize=64)
 def _split(text: str) -> tuple[Statement, ...]:
-    try:
-        parts: Sequence[str] = postgast.split(text)
-    except postgast.PgQueryError:
+    parts = words.split(text)
+    if parts is None:
         parts = [text]
     statements = []
     position = counted = 0
@@ -401,13 +397,13 @@ def _said(error: psycopg.Error) -> str:
     said = [f"{error.diag.severity or 'ERROR'}: {error.diag.message_primary or str(error).strip()}"]
     if error.sqlstate:
         said[0] += f" (SQLSTATE {error.sqlstate})"
-    for label, words in (
+    for label, told in (
         ("DETAIL", error.diag.message_detail),
         ("HINT", error.diag.message_hint),
         ("CONTEXT", error.diag.context),
     ):
-        if words:
-            said.append(f"{label}: {words}")
+        if told:
+            said.append(f"{label}: {told}")
     return "\n".join(said)
 
 
@@ -418,16 +414,8 @@ def _stopped(error: Stopped, script: Script, statement: Statement) -> MigrationE
 
 def _code_offset(text: str) -> int:
     """How many lines of comments and space stand before the first word of ``text``."""
-    try:
-        tokens = postgast.scan(text).tokens
-    except postgast.PgQueryError:
-        return 0
-    encoded = text.encode()
-    for token in tokens:
-        word = encoded[token.start : token.end]
-        if not word.startswith((b"--", b"/*")):
-            return encoded[: token.start].count(b"\n")
-    return 0
+    first = next(iter(words.said(text)), None)
+    return 0 if first is None else text.encode()[: first.start].count(b"\n")
 
 
 def _excerpt(statement: Statement, line: int) -> str:
@@ -511,10 +499,4 @@ def _end_of_comment(text: str, start: int) -> int:
 
 def _words(text: str) -> list[str]:
     """The tokens of ``text`` in lower case, without comments; none where it cannot be read."""
-    try:
-        tokens = postgast.scan(text).tokens
-    except postgast.PgQueryError:
-        return []
-    encoded = text.encode()
-    words = [encoded[token.start : token.end].decode().lower() for token in tokens]
-    return [word for word in words if not word.startswith(("--", "/*"))]
+    return [word.text.lower() for word in words.said(text)]

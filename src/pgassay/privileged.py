@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import postgast
 from psycopg import sql
 
 from pgassay.environment import SETTINGS
 from pgassay.extensions import Ask, call, raw
-
-_pb = postgast.pg_query_pb2
+from pgassay.sqltree import trees
 
 _PREFIXES = ("auto_explain", "pg_net", "pg_stat_statements", "pgaudit", "pgrst", "plan_filter", "safeupdate")
 _NOTHING = sql.SQL("select").format()
@@ -33,7 +31,7 @@ def setting(node: Any) -> str | None:
     if kind not in ("alter_role_set_stmt", "alter_database_set_stmt"):
         return None
     given = getattr(node, kind).setstmt
-    if given.kind != _pb.VAR_SET_VALUE or not ("." in given.name or given.name in SETTINGS):
+    if trees.choice(given, "kind") != "VAR_SET_VALUE" or not ("." in given.name or given.name in SETTINGS):
         return None
     return str(given.name)
 
@@ -48,7 +46,8 @@ def setting_call(node: Any) -> sql.Composed:
     kind = node.WhichOneof("node")
     statement = getattr(node, kind)
     of_role = kind == "alter_role_set_stmt"
-    role = statement.role.rolename if of_role and statement.role.roletype == _pb.ROLESPEC_CSTRING else None
+    is_named = of_role and trees.choice(statement.role, "roletype") == "ROLESPEC_CSTRING"
+    role = statement.role.rolename if is_named else None
     who: Any = role
     if of_role and role is None:
         who = sql.SQL("current_user::text")
@@ -97,21 +96,21 @@ def _switch_event_trigger(node: Any, _: Ask) -> list[sql.Composed]:
 
 def _change_owner(node: Any, _: Ask) -> list[sql.Composed]:
     """Dumps say who owns them; here it is who has to."""
-    return [_NOTHING] if node.object_type in (_pb.OBJECT_EVENT_TRIGGER, _pb.OBJECT_FDW) else []
+    return [_NOTHING] if trees.choice(node, "object_type") in ("OBJECT_EVENT_TRIGGER", "OBJECT_FDW") else []
 
 
 def _comment(node: Any, _: Ask) -> list[sql.Composed]:
-    if node.objtype == _pb.OBJECT_EVENT_TRIGGER:
+    if trees.choice(node, "objtype") == "OBJECT_EVENT_TRIGGER":
         return [call("comment_on_event_trigger", node.object.string.sval, node.comment or None)]
     return []
 
 
 def _drop(node: Any, _: Ask) -> list[sql.Composed]:
     names = [item.string.sval for item in node.objects]
-    missing_ok, cascades = bool(node.missing_ok), node.behavior == _pb.DROP_CASCADE
-    if node.remove_type == _pb.OBJECT_EVENT_TRIGGER:
+    missing_ok, cascades = bool(node.missing_ok), trees.choice(node, "behavior") == "DROP_CASCADE"
+    if trees.choice(node, "remove_type") == "OBJECT_EVENT_TRIGGER":
         return [call("drop_event_trigger", name, missing_ok) for name in names]
-    if node.remove_type == _pb.OBJECT_FDW:
+    if trees.choice(node, "remove_type") == "OBJECT_FDW":
         return [call("drop_wrapper", name, missing_ok, cascades) for name in names]
     return []
 
@@ -128,13 +127,13 @@ def _create_publication(node: Any, _: Ask) -> list[sql.Composed]:
     schemas = _schemas(node)
     room = call("make_room_for_publication", node.pubname)
     if not (node.for_all_tables or schemas):
-        return [room, _as_written(node, "create_publication_stmt")]
+        return [room, _as_written(node)]
     options = {option.def_elem.defname: option.def_elem.arg.string.sval for option in node.options}
     return [room, call("create_publication", node.pubname, schemas or None, options.get("publish"))]
 
 
 def _alter_publication(node: Any, _: Ask) -> list[sql.Composed]:
-    if node.action == _pb.AP_AddObjects and (schemas := _schemas(node)):
+    if trees.choice(node, "action") == "AP_AddObjects" and (schemas := _schemas(node)):
         return [call("publish_schemas", node.pubname, schemas)]
     return []
 
@@ -143,14 +142,12 @@ def _schemas(node: Any) -> list[str]:
     return [
         each.publication_obj_spec.name
         for each in node.pubobjects
-        if each.publication_obj_spec.pubobjtype == _pb.PUBLICATIONOBJ_TABLES_IN_SCHEMA
+        if trees.choice(each.publication_obj_spec, "pubobjtype") == "PUBLICATIONOBJ_TABLES_IN_SCHEMA"
     ]
 
 
-def _as_written(node: Any, kind: str) -> sql.Composed:
-    parsed = _pb.ParseResult()
-    getattr(parsed.stmts.add().stmt, kind).CopyFrom(node)
-    return raw(postgast.deparse(parsed))
+def _as_written(node: Any) -> sql.Composed:
+    return raw(trees.written(node) or "")
 
 
 _CALLS: dict[str, Callable[[Any, Ask], list[sql.Composed]]] = {

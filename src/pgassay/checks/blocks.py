@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import postgast
-
+from pgassay import sqltree
 from pgassay.migrations import Statement
+from pgassay.sqltree import trees, words
 
-_pb = postgast.pg_query_pb2
 _DIRECTIVE = re.compile(r"%(?:(?:(?P<position>[0-9]+)\$)?(?P<type>[sIL])|(?P<percent>%)|)")
 _SHOWN = 40  # of an expression; with its brackets well below the 63 bytes of a name
 
@@ -31,16 +30,11 @@ class Executed:
 
 def executed(statement: Statement) -> Iterator[Executed]:
     """What the DO block ``statement`` executes, in the order of its text: each branch and loop as if run once."""
-    options = {
-        option.def_elem.defname: option.def_elem for option in postgast.parse(statement.text).stmts[0].stmt.do_stmt.args
-    }
+    options = {option.def_elem.defname: option.def_elem for option in trees.only(statement.text, "DoStmt").args}
     body = options["as"].arg.string.sval
     first = statement.line + statement.text.encode()[: options["as"].location].count(b"\n")
     language = options["language"].arg.string.sval if "language" in options else "plpgsql"
-    try:
-        parsed = postgast.parse_plpgsql(statement.text) if language == "plpgsql" else None
-    except postgast.PgQueryError:
-        parsed = None
+    parsed = trees.plpgsql(statement.text) if language == "plpgsql" else None
     if parsed is None:
         yield Executed(statement.code_line, None, [body])
         return
@@ -77,21 +71,14 @@ def _literals_of(tree: Any, found: list[tuple[int, str | None]]) -> Iterator[str
 
 
 def _literals(expression: str) -> Iterator[str]:
-    encoded = expression.encode()
-    for token in postgast.scan(expression).tokens:
-        if token.token == _pb.SCONST:
-            yield encoded[token.start : token.end].decode()
+    yield from (word.text for word in words.said(expression) if word.is_text)
 
 
 def _read(expression: str) -> str | None:
     """The SQL that ``expression`` is; None where what is not known of it is more than names."""
-    try:
-        select = postgast.parse(f"select {expression}").stmts[0].stmt.select_stmt
-        text = _text(select.target_list[0].res_target.val)
-        postgast.parse(text)
-    except postgast.PgQueryError:
-        return None
-    return text
+    select = trees.only(f"select {expression}", "SelectStmt")
+    text = None if select is None else _text(select.target_list[0].res_target.val)
+    return None if text is None or trees.parsed(text) is None else text
 
 
 def _text(node: Any) -> str:
@@ -144,12 +131,8 @@ def _literal(node: Any) -> str:
 
 def _unknown(node: Any) -> str:
     """The name that stands for what is not known before the block runs."""
-    parsed = _pb.ParseResult()
-    select = parsed.stmts.add().stmt.select_stmt
-    select.limit_option, select.op = _pb.LIMIT_OPTION_DEFAULT, _pb.SETOP_NONE
-    select.target_list.add().res_target.val.CopyFrom(node)
-    words = " ".join(postgast.deparse(parsed).split()[1:])
-    return _quoted(f"<{words if len(words) <= _SHOWN else words[:_SHOWN] + '…'}>")
+    text = " ".join((sqltree.deparsed(node) or "").split())
+    return _quoted(f"<{text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}>")
 
 
 def _quoted(name: str) -> str:

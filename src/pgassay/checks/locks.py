@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import postgast
 import psycopg
 from psycopg.pq import TransactionStatus
 
@@ -19,6 +18,7 @@ from pgassay.config import Membership, Tenancy
 from pgassay.errors import MigrationError
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Script, Statement
+from pgassay.sqltree import trees
 
 LOCKS = "migration-locks"
 FAILS = "migration-fails-on-rows"
@@ -141,12 +141,11 @@ def _blocks_nobody(statement: Statement) -> bool:
     They take SHARE UPDATE EXCLUSIVE, or lock nothing:
     https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES.
     """
-    try:
-        (parsed,) = postgast.parse(statement.text).stmts
-    except (postgast.PgQueryError, ValueError):
+    parsed = trees.parsed(statement.text) or []
+    if len(parsed) != 1:
         return False
-    kind = parsed.stmt.WhichOneof("node")
-    node = getattr(parsed.stmt, kind)
+    kind = parsed[0].WhichOneof("node")
+    node = getattr(parsed[0], kind)
     match kind:
         case "index_stmt" | "drop_stmt":
             return bool(node.concurrent)

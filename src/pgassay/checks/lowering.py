@@ -11,30 +11,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import postgast
-
 from pgassay import migrations
 from pgassay.checks import blocks
 from pgassay.checks.finding import Finding
 from pgassay.migrations import Script, Statement
+from pgassay.sqltree import trees, words
 
 RULE = "migration-lowers-security"
 
-_pb = postgast.pg_query_pb2
 _OPEN_TO_ALL = ("anon", "public")
 _OFF = {
-    _pb.AT_DisableRowSecurity: "row level security is turned off",
-    _pb.AT_NoForceRowSecurity: "row level security no longer holds its owner",
-    _pb.AT_DisableTrig: "a trigger is turned off",
-    _pb.AT_DisableTrigAll: "all triggers are turned off",
-    _pb.AT_DisableTrigUser: "all triggers are turned off",
+    "AT_DisableRowSecurity": "row level security is turned off",
+    "AT_NoForceRowSecurity": "row level security no longer holds its owner",
+    "AT_DisableTrig": "a trigger is turned off",
+    "AT_DisableTrigAll": "all triggers are turned off",
+    "AT_DisableTrigUser": "all triggers are turned off",
 }
 _ON = {
-    _pb.AT_DisableRowSecurity: (_pb.AT_EnableRowSecurity,),
-    _pb.AT_NoForceRowSecurity: (_pb.AT_ForceRowSecurity,),
-    _pb.AT_DisableTrig: (_pb.AT_EnableTrig, _pb.AT_EnableAlwaysTrig, _pb.AT_EnableTrigAll, _pb.AT_EnableTrigUser),
-    _pb.AT_DisableTrigAll: (_pb.AT_EnableTrigAll, _pb.AT_EnableTrigUser),
-    _pb.AT_DisableTrigUser: (_pb.AT_EnableTrigAll, _pb.AT_EnableTrigUser),
+    "AT_DisableRowSecurity": ("AT_EnableRowSecurity",),
+    "AT_NoForceRowSecurity": ("AT_ForceRowSecurity",),
+    "AT_DisableTrig": ("AT_EnableTrig", "AT_EnableAlwaysTrig", "AT_EnableTrigAll", "AT_EnableTrigUser"),
+    "AT_DisableTrigAll": ("AT_EnableTrigAll", "AT_EnableTrigUser"),
+    "AT_DisableTrigUser": ("AT_EnableTrigAll", "AT_EnableTrigUser"),
 }
 
 
@@ -86,15 +84,14 @@ def check(scripts: Iterable[Script]) -> list[Finding]:
 
 def _nodes(statement: Statement) -> Iterator[_Node | _Unread]:
     """The statement; of a DO block, what it executes."""
-    try:
-        parsed = postgast.parse(statement.text).stmts
-    except postgast.PgQueryError:
+    parsed = trees.parsed(statement.text)
+    if parsed is None:
         yield _Unread(statement.code_line, [statement.text])
         return
     for part in parsed:
-        kind = part.stmt.WhichOneof("node")
+        kind = part.WhichOneof("node")
         if kind != "do_stmt":
-            yield _Node(kind, getattr(part.stmt, kind), statement.code_line)
+            yield _Node(kind, getattr(part, kind), statement.code_line)
             continue
         for done in blocks.executed(statement):
             if done.sql is None:
@@ -107,33 +104,27 @@ def _nodes(statement: Statement) -> Iterator[_Node | _Unread]:
 def _unread(script: Script, node: _Unread) -> Iterator[tuple[str, str, int, str, str]]:
     """Say that it was not read, unless all that it may be made from tells that it takes nothing away."""
     texts = [_without_comments(text) for text in node.texts]
-    words = next((found[0].lower() for found in map(_WORDS.search, texts) if found), None)
-    if words is None and any(map(_STATEMENT.match, texts)):
+    lowering = next((found[0].lower() for found in map(_WORDS.search, texts) if found), None)
+    if lowering is None and any(map(_STATEMENT.match, texts)):
         return
     mend = (
         "Write it so that only names are put in as it runs, by format() and %I, or say in a waiver what it takes away."
     )
-    observed = "what is executed here cannot be read" + (f", and it may be {words!r}" if words else "")
+    observed = "what is executed here cannot be read" + (f", and it may be {lowering!r}" if lowering else "")
     yield "warning", script.name, node.line, observed, mend
 
 
 def _without_comments(text: str) -> str:
-    try:
-        tokens = postgast.scan(text).tokens
-    except postgast.PgQueryError:
-        return text
-    encoded = text.encode()
-    words = [encoded[token.start : token.end].decode() for token in tokens]
-    return " ".join(word for word in words if not word.startswith(("--", "/*")))
+    return text if words.scanned(text) is None else " ".join(word.text for word in words.said(text))
 
 
 def _lowered(nodes: list[_Node]) -> Iterator[tuple[str, str, int, str, str]]:
     """Severity, object, line, what was observed and how to mend it."""
-    dropped = {table for node in nodes for table, _ in _dropped(node, _pb.OBJECT_TABLE)}
+    dropped = {table for node in nodes for table, _ in _dropped(node, "OBJECT_TABLE")}
     policies = {_relation(node.tree.table) for node in nodes if node.kind == "create_policy_stmt"}
     triggers = {_relation(node.tree.relation) for node in nodes if node.kind == "create_trig_stmt"}
     for number, node in enumerate(nodes):
-        for table, policy in _dropped(node, _pb.OBJECT_POLICY):
+        for table, policy in _dropped(node, "OBJECT_POLICY"):
             if table not in policies | dropped:
                 mend = (
                     f"Create a policy of {table} in its place in this file, or say in a waiver what keeps others out."
@@ -141,7 +132,7 @@ def _lowered(nodes: list[_Node]) -> Iterator[tuple[str, str, int, str, str]]:
                 # a name that is made as the block runs may be that of a table which gets one
                 severity = "warning" if policies and blocks.is_unknown(table) else "error"
                 yield severity, table, node.line, f"the policy {policy} is dropped, and none takes its place", mend
-        for table, trigger in _dropped(node, _pb.OBJECT_TRIGGER):
+        for table, trigger in _dropped(node, "OBJECT_TRIGGER"):
             if table not in triggers | dropped:
                 mend = "Create a trigger in its place in this file, or say in a waiver why what it refused may happen."
                 yield "warning", table, node.line, f"the trigger {trigger} is dropped, and none takes its place", mend
@@ -155,11 +146,11 @@ def _lowered(nodes: list[_Node]) -> Iterator[tuple[str, str, int, str, str]]:
         yield from _definers(node, nodes)
 
 
-def _subtypes(node: _Node) -> list[int]:
-    return [command.alter_table_cmd.subtype for command in node.tree.cmds]
+def _subtypes(node: _Node) -> list[str]:
+    return [trees.choice(command.alter_table_cmd, "subtype") for command in node.tree.cmds]
 
 
-def _turned_on_again(nodes: Iterable[_Node], table: str, subtype: int) -> bool:
+def _turned_on_again(nodes: Iterable[_Node], table: str, subtype: str) -> bool:
     return any(
         node.kind == "alter_table_stmt"
         and _relation(node.tree.relation) == table
@@ -195,7 +186,7 @@ _GRANT_MEND = "Grant it to authenticated, or say in a waiver why somebody who ha
 def _roles(specs: Iterable[Any]) -> Iterator[str]:
     for spec in specs:
         role = spec.role_spec
-        if role.roletype == _pb.ROLESPEC_PUBLIC:
+        if trees.choice(role, "roletype") == "ROLESPEC_PUBLIC":
             yield "public"
         elif role.rolename in _OPEN_TO_ALL:
             yield role.rolename
@@ -212,7 +203,7 @@ def _granted_objects(node: _Node, tree: Any) -> Iterator[str]:
         elif kind == "object_with_args":
             yield _qualified(part.string.sval for part in item.object_with_args.objname)
         elif kind == "string":
-            everything = tree.targtype == _pb.ACL_TARGET_ALL_IN_SCHEMA
+            everything = trees.choice(tree, "targtype") == "ACL_TARGET_ALL_IN_SCHEMA"
             yield f"{'everything in ' if everything else ''}schema {item.string.sval}"
         else:
             yield _qualified(part.string.sval for part in item.list.items)
@@ -264,22 +255,22 @@ def _resets_path(options: Iterable[Any]) -> bool:
     return any(_path_setting(name, argument) in _RESETS for name, argument in _options(options))
 
 
-_SETS = (_pb.VAR_SET_VALUE, _pb.VAR_SET_CURRENT)
-_RESETS = (_pb.VAR_RESET, _pb.VAR_RESET_ALL, _pb.VAR_SET_DEFAULT)
+_SETS = ("VAR_SET_VALUE", "VAR_SET_CURRENT")
+_RESETS = ("VAR_RESET", "VAR_RESET_ALL", "VAR_SET_DEFAULT")
 
 
-def _path_setting(name: str, argument: Any) -> int | None:
+def _path_setting(name: str, argument: Any) -> str | None:
     setting = argument.variable_set_stmt
-    if name != "set" or (setting.name != "search_path" and setting.kind != _pb.VAR_RESET_ALL):
+    if name != "set" or (setting.name != "search_path" and trees.choice(setting, "kind") != "VAR_RESET_ALL"):
         return None
-    return int(setting.kind)
+    return trees.choice(setting, "kind")
 
 
-def _dropped(node: _Node, kind: int) -> Iterator[tuple[str, str]]:
+def _dropped(node: _Node, kind: str) -> Iterator[tuple[str, str]]:
     """What is dropped: table, and the name of its policy or trigger where that goes and not the table."""
-    if node.kind != "drop_stmt" or node.tree.remove_type != kind:
+    if node.kind != "drop_stmt" or trees.choice(node.tree, "remove_type") != kind:
         return
-    own = kind in (_pb.OBJECT_POLICY, _pb.OBJECT_TRIGGER)
+    own = kind in ("OBJECT_POLICY", "OBJECT_TRIGGER")
     for item in node.tree.objects:
         parts = [part.string.sval for part in item.list.items]
         yield (_qualified(parts[:-1]), parts[-1]) if own else (_qualified(parts), "")

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import postgast
-
 from pgassay import migrations
 from pgassay.migrations import Script
+from pgassay.sqltree import trees
 
 _SYNONYMS = {
     "bool": "boolean", "int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real",
@@ -72,15 +71,12 @@ def _function(node: Any) -> tuple[str, str]:
     types = [
         _type(parameter.function_parameter.arg_type)
         for parameter in node.parameters
-        if parameter.function_parameter.mode not in _OUTPUT
+        if trees.choice(parameter.function_parameter, "mode") not in _OUTPUT
     ]
     return name, f"{name}({', '.join(types)})"
 
 
-_OUTPUT = (
-    postgast.pg_query_pb2.FUNC_PARAM_OUT,
-    postgast.pg_query_pb2.FUNC_PARAM_TABLE,
-)
+_OUTPUT = ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")
 
 
 def _type(node: Any) -> str:

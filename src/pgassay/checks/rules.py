@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import postgast
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from pgassay import sqltree
 from pgassay.catalog import PLATFORM
 from pgassay.checks.finding import NOTE, WARNING, Finding
+from pgassay.sqltree import trees
 
 RLS_DISABLED = "rls-disabled"
 DEFINER_SEARCH_PATH = "definer-search-path"
@@ -360,65 +361,36 @@ def _policy_per_row_auth(policies: Iterable[Any]) -> Iterator[Finding]:
 
 def _wrapped(expression: str) -> tuple[list[str], str]:
     """The calls in an expression that are made once a row, and the expression with these in sub-selects."""
-    try:
-        parsed = postgast.parse(f"select {expression}")
-    except postgast.PgQueryError:
+    tree = sqltree.expression(expression)
+    if tree is None:
         return [], ""
-    calls = list(_per_row(parsed))
-    for node in calls:
-        select = postgast.parse("select (select null)").stmts[0].stmt.select_stmt.target_list[0].res_target.val
-        select.sub_link.subselect.select_stmt.target_list[0].res_target.val.CopyFrom(node)
-        node.CopyFrom(select)
-    names = [_function(node.sub_link.subselect.select_stmt.target_list[0].res_target.val) for node in calls]
-    return [f"{'.'.join(name)}()" for name in names], postgast.deparse(parsed).removeprefix("SELECT ")
+    found: list[str] = []
+    return found, sqltree.deparsed(_with_calls_apart(tree, found)) or ""
 
 
-def _per_row(message: Any) -> Iterator[Any]:
-    """The nodes below ``message`` that call for the caller's identity, but for those that run once a statement."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for below in value if field.is_repeated else [value]:
-            kind = below.WhichOneof("node") if below.DESCRIPTOR.name == "Node" else None
-            if kind == "func_call" and _function(below) in _CALLS and not list(_columns(below)):
-                yield below
-            elif field.name == "subselect" and _is_on_its_own(below):
-                continue
-            else:
-                yield from _per_row(below)
+def _with_calls_apart(node: sqltree.Node, found: list[str]) -> sqltree.Node:
+    """The same with each call for the caller's identity in a sub-select, but for those that run once a statement."""
+    if _is_per_row(node):
+        found.append(f"{sqltree.called(node)}()")
+        return sqltree.selecting(node)
+    if sqltree.kind(node) == "SelectStmt" and _is_on_its_own(node):
+        return node
+    return sqltree.rebuilt(node, lambda below: _with_calls_apart(below, found))
 
 
-def _is_on_its_own(select: Any) -> bool:
+def _is_per_row(node: sqltree.Node) -> bool:
+    is_call = sqltree.kind(node) == "FuncCall" and tuple(trees.names(node.funcname)) in _CALLS
+    return is_call and not list(sqltree.columns(node))
+
+
+def _is_on_its_own(select: sqltree.Node) -> bool:
     """Whether a sub-select knows nothing of the row around it: PostgreSQL runs it once then.
 
     In what `pg_get_expr` writes, every column in a sub-select is qualified by a name that is there once.
     """
-    known = set()
-    for node in _messages(select):
-        if node.DESCRIPTOR.name == "RangeVar":
-            known.add(node.alias.aliasname or node.relname)
-        elif node.DESCRIPTOR.name == "Alias":
-            known.add(node.aliasname)
-    return all(qualifiers[0] in known for qualifiers in _columns(select) if len(qualifiers) > 1)
-
-
-def _columns(message: Any) -> Iterator[list[str]]:
-    """The names of each column that is referred to below ``message``, with an empty one for ``*``."""
-    for node in _messages(message):
-        if node.DESCRIPTOR.name == "ColumnRef":
-            yield [part.string.sval for part in node.fields]
-
-
-def _messages(message: Any) -> Iterator[Any]:
-    yield message
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for below in value if field.is_repeated else [value]:
-                yield from _messages(below)
-
-
-def _function(node: Any) -> tuple[str, ...]:
-    return tuple(part.string.sval for part in node.func_call.funcname)
+    known = {sqltree.named(node) for node in sqltree.walk(select) if sqltree.kind(node) == "RangeVar"}
+    known |= {node.aliasname for node in sqltree.walk(select) if sqltree.kind(node) == "Alias"}
+    return all(qualifiers[0] in known for qualifiers in sqltree.columns(select) if len(qualifiers) > 1)
 
 
 def _fk_without_index(keys: Iterable[Any]) -> Iterator[Finding]:
@@ -437,17 +409,11 @@ def _fk_without_index(keys: Iterable[Any]) -> Iterator[Finding]:
 
 def _is_not_null(condition: str, columns: list[str]) -> bool:
     """Whether the condition of an index says no more than that ``columns`` are not NULL: a lookup is for such rows."""
-    try:
-        (target,) = postgast.parse(f"select {condition}").stmts[0].stmt.select_stmt.target_list
-    except (postgast.PgQueryError, ValueError):
+    tree = sqltree.expression(condition)
+    if tree is None:
         return False
-    node = target.res_target.val
-    is_and = node.bool_expr.boolop == postgast.pg_query_pb2.AND_EXPR
-    for test in node.bool_expr.args if is_and else [node]:
-        fields = [part.string.sval for part in test.null_test.arg.column_ref.fields]
-        if test.null_test.nulltesttype != postgast.pg_query_pb2.IS_NOT_NULL or not set(fields) & set(columns):
-            return False
-    return True
+    tests = [sqltree.tested_for_null(test) for test in sqltree.operands(tree, sqltree.AND) or [tree]]
+    return all(test is not None and not test[1] and {*sqltree.path(test[0])} & {*columns} for test in tests)
 
 
 def _path(setting: str) -> list[str]:

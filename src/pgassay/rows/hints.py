@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-import postgast
+from pgassay.sqltree import words
 
 if TYPE_CHECKING:  # it is a third of a start of the command, and only patterns need it
     from hypothesis.strategies import SearchStrategy
@@ -61,22 +61,11 @@ def read(sources: Iterable[str]) -> Hints:
 
 
 def _constants(source: str) -> Iterator[str]:
-    encoded = source.encode()
-    try:
-        tokens = postgast.scan(source).tokens
-    except postgast.PgQueryError:
-        return
-    for token in tokens:
-        text = encoded[token.start : token.end].decode()
-        if text[:1].isdigit() or (text[:1] == "." and text[1:2].isdigit()):
-            yield text.replace("_", "")
-        elif text[:1] in ("'", "E", "e") and text.endswith("'") and "'" in text[:2]:
-            yield _unquoted(text)
-
-
-def _unquoted(text: str) -> str:
-    inner = text[text.index("'") + 1 : -1].replace("''", "'")
-    return inner.replace("\\\\", "\\") if text[0] in "Ee" else inner
+    for word in words.said(source):
+        if word.is_number:
+            yield word.text.replace("_", "")
+        elif word.is_text and word.text.endswith("'"):
+            yield word.value
 
 
 def numbers(hints: Hints) -> Iterator[Decimal]:

@@ -34,7 +34,6 @@ _GONE = re.compile(
 """Names of columns that say of a row that it is no longer to be seen."""
 _STAFF = re.compile(r"(^|_)(super_?)?(admin|administrator|moderator|operator|superuser|staff)s?($|_)")
 _POWERFUL = re.compile(r"admin|owner|super|root|staff|moderator|manager|support|operator|editor|system|service", re.I)
-_METADATA = re.compile(r"->>?\s*'(\w+)'")
 _FRESH = 6
 """So many values of its own a column brings into the search, so that rows can differ."""
 _SOLUTIONS = 40
@@ -49,7 +48,7 @@ _KEYS_FROM = 1_000_000
 _CALLER = "auth.uid()"
 """The default of a column that holds whoever made the row."""
 _SIGN_UP_TRIGGERS = """
-select s.prosrc
+select s.prosrc, pg_catalog.pg_get_functiondef(s.oid)
 from pg_catalog.pg_trigger as g
 join pg_catalog.pg_proc as s on g.tgfoid = s.oid
 where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
@@ -235,8 +234,10 @@ class Maker:
                 self._connection.execute(SIGN_UP, [user_id, email, None, None])
         except psycopg.Error as error:
             with self._connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
-                sources = " ".join(source for (source,) in cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall())
-            keys = list(dict.fromkeys(_METADATA.findall(sources)))
+                triggers = cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall()
+            sources = " ".join(source for source, _ in triggers)
+            trees = [tree for _, definition in triggers for tree in sqltree.body(definition)]
+            keys = [key for tree in trees for path in sqltree.keys(tree) for key in path]
             number = next(self._numbers)
             for value in (f"user {number}", f"user{number}", str(number), str(uuid4()), *reading.read([sources]).texts):
                 if self._signs_up(user_id, email, dict.fromkeys(keys, value)):

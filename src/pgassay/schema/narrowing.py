@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pgassay import sqltree
 from pgassay.schema import policies
-from pgassay.sqltree import AND, NOT, OR, Node
+from pgassay.sqltree import AND, NOT, OR, Node, trees
 
 
 def narrowed(text: str | None, condition: str) -> str:
@@ -31,6 +31,37 @@ def narrowed(text: str | None, condition: str) -> str:
     if joined is None or len(left) == len(branches):
         return f"({text}) and {condition}"
     return f"({joined}) and {condition}"
+
+
+def filtered(query: str, condition: str) -> str | None:
+    """A query with a condition on what it shows more; None where it is more than one plain SELECT."""
+    select = trees.only(query, "SelectStmt")
+    more = sqltree.expression(condition)
+    if select is None or more is None or trees.choice(select, "op") != "SETOP_NONE":
+        return None
+    if select.group_clause or select.distinct_clause:
+        return None
+    shown: list[Node] = [sqltree.unwrapped(target) for target in select.target_list]
+    for reference in _of_the_row(more):
+        name = trees.names(reference.fields)[-1]
+        columns = ((target.name, sqltree.unwrapped(target.val)) for target in shown)
+        column = next((node for alias, node in columns if name in (alias, *sqltree.path(node))), None)
+        if sqltree.kind(column) != "ColumnRef":
+            return None
+        reference.CopyFrom(column)
+    if select.HasField("where_clause"):
+        more = sqltree.joined([sqltree.unwrapped(select.where_clause), more], AND)
+    select.where_clause.CopyFrom(sqltree.wrapped(more))
+    return trees.written(select)
+
+
+def _of_the_row(node: Node) -> list[Node]:
+    """The references to columns in a condition, but for those within its sub-selects."""
+    if sqltree.kind(node) == "ColumnRef":
+        return [node] if len(node.fields) == 1 else []
+    if sqltree.kind(node) == "SelectStmt":
+        return []
+    return [found for child in sqltree.children(node) for found in _of_the_row(child)]
 
 
 def _all(branch: list[Node]) -> Node:

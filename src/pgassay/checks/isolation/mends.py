@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import postgast
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
+from pgassay import sqltree
 from pgassay.checks import culprit
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import costs
@@ -23,7 +23,7 @@ from pgassay.checks.isolation.matrix import Probe
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
-from pgassay.schema.narrowing import narrowed
+from pgassay.schema.narrowing import filtered, narrowed
 
 _MOST = 60
 """So many changes are tried for one culprit."""
@@ -284,7 +284,7 @@ class Mends:
         conditions = self._conditions.of(f"{row.nspname}.{row.relname}")
         # to whoever is no user, the back end, the view has shown all
         for condition in (more for each in conditions for more in (each, f"{each} or {_BACK_END}")):
-            within = _within(definition, condition)
+            within = filtered(definition, condition)
             if within is not None:
                 options = "security_barrier = on, check_option = cascaded"
                 yield f"create or replace view {found.quoted} with ({options}) as\n{within}"
@@ -378,50 +378,5 @@ def _in_a_line(text: Any) -> Any:
     """An expression as the parser's own printer writes it."""
     if text is None:
         return None
-    try:
-        return postgast.deparse(postgast.parse(f"select {text}")).removeprefix("SELECT ")
-    except (postgast.PgQueryError, ValueError):
-        return text
-
-
-def _within(definition: str, condition: str) -> str | None:
-    """The query of a view with a condition on one of its columns more; None where it is no plain one."""
-    try:
-        parsed = postgast.parse(definition)
-        select = parsed.stmts[0].stmt.select_stmt
-        more = postgast.parse(f"select from t where {condition}").stmts[0].stmt.select_stmt.where_clause
-    except (postgast.PgQueryError, ValueError):
-        return None
-    if select.op != postgast.pg_query_pb2.SETOP_NONE or select.group_clause or select.distinct_clause:
-        return None
-    for reference in _own_columns(more):
-        name = reference.fields[0].string.sval
-        shown = (target.res_target for target in select.target_list)
-        column = next((each.val for each in shown if name in (each.name, _last(each.val))), None)
-        if column is None or column.WhichOneof("node") != "column_ref":
-            return None
-        reference.CopyFrom(column.column_ref)
-    if select.HasField("where_clause"):
-        both = postgast.pg_query_pb2.Node()
-        both.bool_expr.boolop = postgast.pg_query_pb2.AND_EXPR
-        both.bool_expr.args.add().CopyFrom(select.where_clause)
-        both.bool_expr.args.add().CopyFrom(more)
-        more = both
-    select.where_clause.CopyFrom(more)
-    return str(postgast.deparse(parsed))
-
-
-def _last(node: Any) -> str:
-    return str(node.column_ref.fields[-1].string.sval) if node.WhichOneof("node") == "column_ref" else ""
-
-
-def _own_columns(message: Any) -> list[Any]:
-    """The references to columns in a condition, but for those within its sub-selects."""
-    if message.DESCRIPTOR.name == "ColumnRef":
-        return [message] if len(message.fields) == 1 else []
-    found = []
-    for field, value in message.ListFields():
-        if field.message_type is not None and field.name != "subselect":
-            for below in value if field.is_repeated else [value]:
-                found += _own_columns(below)
-    return found
+    tree = sqltree.expression(text)
+    return text if tree is None else sqltree.deparsed(tree) or text

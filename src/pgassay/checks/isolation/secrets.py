@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-import postgast
 import psycopg
 from psycopg import sql
 
-from pgassay import hints
+from pgassay import hints, sqltree
 from pgassay.catalog import Column, Relation
 from pgassay.checks.isolation.arguments import Call
 from pgassay.checks.isolation.matrix import Actor
@@ -180,19 +179,6 @@ def _is_random(default: str | None) -> bool:
     """Whether a default calls for random values."""
     if default is None:
         return False
-    try:
-        parsed = postgast.parse(f"select {default}")
-    except (postgast.PgQueryError, ValueError):
-        return False
-    return any(name in _RANDOM for name in _functions(parsed))
-
-
-def _functions(message: Any) -> list[str]:
-    found = []
-    if message.DESCRIPTOR.name == "FuncCall":
-        found.append(message.funcname[-1].string.sval)
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for below in value if field.is_repeated else [value]:
-                found += _functions(below)
-    return found
+    tree = sqltree.expression(default)
+    called = () if tree is None else map(sqltree.called, sqltree.walk(tree))
+    return any(name.rpartition(".")[2] in _RANDOM for name in called)

@@ -6,9 +6,9 @@ import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import postgast
+from pgassay import sqltree
+from pgassay.sqltree import trees, words
 
 _WIDTH = 96
 _SCANNED = 4096
@@ -28,9 +28,8 @@ _NOT_CALLED = frozenset((
     "over", "filter", "by", "update", "of", "no", "key", "if", "elsif", "while", "loop", "return", "perform",
     "execute", "set", "begin", "check", "include", "exclude", "cache",
 ))  # fmt: skip
-_IN_LIST = re.compile(r"(.+) = any \(array\[(.*)\]\)", re.DOTALL)
 _SIMPLE_NAME = re.compile(r"[a-z_\u0080-\U0010ffff][a-z0-9_$\u0080-\U0010ffff]*")
-_STRING = re.compile(r"'((?:[^']|'')*)'")
+_AS_WRITTEN = ("SCONST", "BCONST", "XCONST", "USCONST", "UIDENT")
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}  # as PostgreSQL folds names: ASCII alone
 
 
@@ -58,28 +57,24 @@ _Item = Token | _Group
 @functools.lru_cache(_SCANNED)
 def tokens(text: str) -> tuple[Token, ...] | None:
     """The words of ``text``, comments left out; None where it is no SQL."""
-    try:
-        scanned = postgast.scan(text).tokens
-    except postgast.PgQueryError:
-        return None
-    encoded = text.encode()
-    names, kinds = postgast.pg_query_pb2.Token, postgast.pg_query_pb2.KeywordKind
     found = []
-    for token in scanned:
-        name, word = names.Name(token.token), encoded[token.start : token.end].decode()
-        if name in ("SQL_COMMENT", "C_COMMENT"):
+    scanned = words.scanned(text)
+    if scanned is None:
+        return None
+    for each in scanned:
+        word = each.text
+        if each.is_comment:
             continue
-        kind = kinds.Name(token.keyword_kind)
-        if name == "NOT_EQUALS":
+        if each.kind == "NOT_EQUALS":
             word = "<>"
         elif word.startswith('"'):
             word = _unquoted(word)
         elif word.startswith("'"):
-            word = "'" + "".join(_STRING.findall(word)) + "'"  # 'a' and 'b' on the next line are one constant
-        elif name not in ("SCONST", "BCONST", "XCONST", "USCONST", "UIDENT"):
+            word = _literal(each.value)  # 'a' and 'b' on the next line are one constant
+        elif each.kind not in _AS_WRITTEN:
             word = word.translate(_LOWER)
-        called = (name == "IDENT" or kind not in ("NO_KEYWORD", "RESERVED_KEYWORD")) and word not in _NOT_CALLED
-        found.append(Token(word, token.start, called))
+        is_name = each.kind == "IDENT" or each.keyword not in ("NO_KEYWORD", "RESERVED_KEYWORD")
+        found.append(Token(word, each.start, is_name and word not in _NOT_CALLED))
     return tuple(found)
 
 
@@ -127,33 +122,26 @@ def select(definition: str) -> str:
     return "\n".join(_lay(_tree(tuple(kept)), 0))
 
 
-def implies(narrower: str, wider: str) -> bool:
-    """Whether a condition holds only where the other does, as far as its form shows: by more that is joined with AND,
-    less that is joined with OR, or fewer values in a list.
+def clauses(text: str, *keywords: tuple[str, ...]) -> dict[str, str]:
+    """What follows each of the ``keywords`` that is there, in that order and outside of parentheses; and, as the empty
+    one, what stands before all of them.
     """
-    conditions, demanded = _operands(narrower, "and"), _operands(wider, "and")
-    if conditions == demanded or demanded == ["true"] or conditions == ["false"]:
-        return True
-    if len(conditions) > 1 or len(demanded) > 1:
-        return all(any(implies(one, other) for one in conditions) for other in demanded)
-    cases, allowed = _operands(conditions[0], "or"), _operands(demanded[0], "or")
-    if len(cases) > 1 or len(allowed) > 1:
-        return all(any(implies(one, other) for other in allowed) for one in cases)
-    return _is_in_less(cases[0], allowed[0])
-
-
-def source(query: str) -> tuple[str, str] | None:
-    """What a query selects from, without its columns and its condition, and the condition; None where it is several."""
-    items = _tree(tokens(query) or ())
-    words = [item.text if isinstance(item, Token) else "" for item in items]
-    if "from" not in words or not {"union", "intersect", "except"}.isdisjoint(words):
-        return None
-    start = words.index("from")
-    ends = [n for n, word in enumerate(words) if n > start and word in ("group", "having", "order", "limit", "window")]
-    end = ends[0] if ends else len(words)
-    where = words.index("where") if "where" in words else end
-    before = items[: words.index("select")]
-    return _flat([*before, *items[start:where], *items[end:]]), _flat(items[where + 1 : end]) or "true"
+    items = _tree(tokens(text) or ())
+    encoded = text.encode()
+    found, name, start = {}, "", 0
+    left = list(keywords)
+    for n, item in enumerate(items):
+        for keyword in left:
+            here = [each.text for each in items[n : n + len(keyword)] if isinstance(each, Token)]
+            if isinstance(item, Token) and tuple(here) == keyword:
+                found[name] = encoded[start : item.start].decode().strip()
+                last = items[n + len(keyword) - 1]
+                assert isinstance(last, Token)
+                name, start = " ".join(keyword), last.start + len(last.text)
+                left = left[left.index(keyword) + 1 :]
+                break
+    found[name] = encoded[start:].decode().strip()
+    return found
 
 
 def parts(text: str) -> list[str]:
@@ -167,65 +155,34 @@ def parts(text: str) -> list[str]:
     return [_flat(part) for part in found if part]
 
 
-def _operands(text: str, operator: str) -> list[str]:
-    """What ``operator`` joins, or the text as the only one."""
-    items = _tree(tokens(text) or ())
-    while len(items) == 1 and isinstance(items[0], _Group) and items[0].closing == ")":
-        items = items[0].items
-    words = [item.text if isinstance(item, Token) else "" for item in items]
-    if operator == "and" and "or" in words:
-        return [_flat(items)]
-    found: list[list[_Item]] = [[]]
-    between = False
-    for item, word in zip(items, words, strict=True):
-        if word == operator and not between:
-            found.append([])
-        else:
-            found[-1].append(item)
-        between = word == "between" or (between and word != "and")
-    return [_flat(part) for part in found]
-
-
-def _is_in_less(narrower: str, wider: str) -> bool:
-    lists = [_IN_LIST.fullmatch(text) for text in (narrower, wider)]
-    if lists[0] is None or lists[1] is None or lists[0][1] != lists[1][1]:
-        return False
-    return set(parts(lists[0][2])) <= set(parts(lists[1][2]))
-
-
 def _redundant(query: str) -> set[int]:
     """Where columns stand, at the outermost level, that name the one relation there is."""
-    try:
-        (parsed,) = postgast.parse(query).stmts
-    except (postgast.PgQueryError, ValueError):
+    node = trees.only(query, "SelectStmt")
+    if node is None or len(node.from_clause) != 1:
         return set()
-    node = parsed.stmt.select_stmt
-    if len(node.from_clause) != 1:
+    source = sqltree.unwrapped(node.from_clause[0])
+    if sqltree.kind(source) not in ("RangeVar", "RangeSubselect", "RangeFunction"):
         return set()
-    source = node.from_clause[0]
-    kind = source.WhichOneof("node")
-    if kind not in ("range_var", "range_subselect", "range_function"):
-        return set()
-    inner = getattr(source, kind)
-    alias = inner.alias.aliasname or (inner.relname if kind == "range_var" else "")
+    alias = sqltree.named(source)
     found = set()
     for column in _columns(node):
-        parts = [part.string.sval if part.WhichOneof("node") == "string" else None for part in column.fields]
-        if len(parts) == 2 and parts[0] == alias and parts[1] is not None:
+        names = trees.names(column.fields)
+        if len(names) == len(column.fields) == 2 and names[0] == alias:
             found.add(column.location)
     return found
 
 
-def _columns(message: Any) -> Iterator[Any]:
-    """The references to columns below ``message``, those in queries within it left out."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        for child in value if field.is_repeated else [value]:
-            if child.DESCRIPTOR.name == "ColumnRef":
-                yield child
-            elif child.DESCRIPTOR.name != "SelectStmt":
-                yield from _columns(child)
+def _columns(node: sqltree.Node) -> Iterator[sqltree.Node]:
+    """The references to columns below ``node``, those in queries within it left out."""
+    for child in sqltree.children(node):
+        if sqltree.kind(child) == "ColumnRef":
+            yield child
+        elif sqltree.kind(child) != "SelectStmt":
+            yield from _columns(child)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _unquoted(word: str) -> str:
@@ -233,9 +190,8 @@ def _unquoted(word: str) -> str:
     inner = word[1:-1]
     if not _SIMPLE_NAME.fullmatch(inner):
         return word
-    (token,) = postgast.scan(inner).tokens
-    kind = postgast.pg_query_pb2.KeywordKind.Name(token.keyword_kind)
-    return inner if kind in ("NO_KEYWORD", "UNRESERVED_KEYWORD") else word
+    (found,) = words.scanned(inner) or ()
+    return inner if found.keyword in ("NO_KEYWORD", "UNRESERVED_KEYWORD") else word
 
 
 def _tree(found: tuple[Token, ...]) -> list[_Item]:

@@ -31,6 +31,7 @@ _EXPLANATION = (
 _PART = "part of "
 _HISTORY = "history"
 _KEY = re.compile(r'((?:[^":]|"(?:[^"]|"")*+"|:(?! |$))*)(?:: (.*)|(:))?', re.DOTALL)
+_PART_OF_NAME = re.compile(r'"(?:[^"]|"")*+"|[^."(]+')
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
@@ -111,6 +112,11 @@ def since(found: State, before: State) -> State:
 def name(*parts: str) -> str:
     """A name of one or more parts, quoted where it has to be, on one line."""
     return ".".join(part if _PLAIN_NAME.fullmatch(part) else _quoted(part) for part in parts)
+
+
+def parts_of(qualified: str) -> list[str]:
+    """The parts of a `name` as they are written, up to a parenthesis."""
+    return _PART_OF_NAME.findall(qualified)
 
 
 def entry_lines(key: str, value: str) -> list[str]:

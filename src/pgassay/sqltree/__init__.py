@@ -6,11 +6,13 @@ message, so that a node never changes for somebody else.
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import postgast
+
+from pgassay.sqltree.trees import plpgsql
 
 Node = Any
 """A node of the parse tree, without the envelope that says of which kind it is."""
@@ -63,24 +65,11 @@ def body(definition: str) -> list[Node]:
     options: dict[str, Any] = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
     language = options.get("language")
     if language is not None and language.sval == "plpgsql":
-        return [node for query in _queries(_plpgsql(definition)) for node in _parsed(query)]
+        return [node for query in _queries(plpgsql(definition)) for node in _parsed(query)]
     source = options.get("as")
     text = source.items[0].string.sval if source is not None else ""
     inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
     return [*statements(text), *inline]
-
-
-def _plpgsql(definition: str) -> Any:
-    """The tree of a function in PL/pgSQL, as JSON has it; None where there is none."""
-    try:
-        return postgast.parse_plpgsql(definition)
-    except json.JSONDecodeError as error:  # libpg_query closes the records of a trigger once too often
-        try:
-            return json.loads(error.doc.replace("{}},", "{},"))
-        except ValueError:
-            return None
-    except (postgast.PgQueryError, ValueError):
-        return None
 
 
 def _queries(tree: Any) -> Iterator[str]:
@@ -135,7 +124,7 @@ def deparsed(node: Node) -> str | None:
     """The SQL of an expression."""
     select = _tree.ParseResult()
     target = select.stmts.add().stmt.select_stmt.target_list.add().res_target
-    target.val.CopyFrom(_wrapped(node))
+    target.val.CopyFrom(wrapped(node))
     try:
         return str(postgast.deparse(select)).removeprefix("SELECT ")
     except (postgast.PgQueryError, ValueError):
@@ -183,7 +172,7 @@ def joined(nodes: Iterable[Node], operator: int) -> Node:
     """The nodes joined by AND or OR, or the one node under NOT."""
     made = _tree.BoolExpr(boolop=operator)
     for node in nodes:
-        made.args.add().CopyFrom(_wrapped(node))
+        made.args.add().CopyFrom(wrapped(node))
     return made
 
 
@@ -192,21 +181,21 @@ def _enclosed(node: Node) -> Node:
     if kind(node) != "BoolExpr":
         return node
     made = _tree.CoalesceExpr()
-    made.args.add().CopyFrom(_wrapped(node))
+    made.args.add().CopyFrom(wrapped(node))
     return made
 
 
 def is_null(node: Node) -> Node:
     """The test whether that is NULL."""
     made = _tree.NullTest(nulltesttype=_tree.IS_NULL)
-    made.arg.CopyFrom(_wrapped(_enclosed(node)))
+    made.arg.CopyFrom(wrapped(_enclosed(node)))
     return made
 
 
 def is_not_true(node: Node) -> Node:
     """The test whether that is false or NULL."""
     made = _tree.BooleanTest(booltesttype=_tree.IS_NOT_TRUE)
-    made.arg.CopyFrom(_wrapped(_enclosed(node)))
+    made.arg.CopyFrom(wrapped(_enclosed(node)))
     return made
 
 
@@ -330,6 +319,15 @@ def bare(node: Node) -> Node:
     return node
 
 
+def selecting(node: Node) -> Node:
+    """An expression in ``(select …)``, which is asked once a statement where it reads no row."""
+    select = _tree.SelectStmt(limit_option=_tree.LIMIT_OPTION_DEFAULT, op=_tree.SETOP_NONE)
+    select.target_list.add().res_target.val.CopyFrom(wrapped(node))
+    made = _tree.SubLink(sub_link_type=_tree.EXPR_SUBLINK)
+    made.subselect.CopyFrom(wrapped(select))
+    return made
+
+
 def _only_target(select: Node) -> Node | None:
     """The one thing that a SELECT gives which has nothing but that."""
     if kind(select) != "SelectStmt" or {field.name for field, _ in select.ListFields()} - _PLAIN:
@@ -349,6 +347,11 @@ def selected(node: Node, relation: str) -> Iterator[tuple[str, Node]]:
                 for table in walk(source):
                     if kind(table) == "RangeVar" and f"{table.schemaname}.{table.relname}" == relation:
                         yield table.alias.aliasname or table.relname, unwrapped(found.where_clause)
+
+
+def named(source: Node) -> str:
+    """The name that columns of something in FROM have before them; empty where nothing tells."""
+    return str(source.alias.aliasname or (source.relname if kind(source) == "RangeVar" else ""))
 
 
 def reads(node: Node, relation: str) -> bool:
@@ -378,14 +381,19 @@ def _names(parts: Iterable[Node]) -> list[str]:
 
 def normalised(node: Node) -> str | None:
     """The text of an expression, which is the same however it is cast, put in order, or wrapped into ``(select …)``."""
-    return deparsed(_normal(node))
+    return deparsed(_normal(node, keeps_casts=False))
 
 
-def _normal(node: Node) -> Node:
+def ordered(node: Node) -> str | None:
+    """The text of an expression, which is the same however it is put in order, or wrapped into ``(select …)``."""
+    return deparsed(_normal(node, keeps_casts=True))
+
+
+def _normal(node: Node, *, keeps_casts: bool) -> Node:
     node = bare(node)
-    while kind(node) == "TypeCast" and not _is_null(unwrapped(node.arg)):  # whose type nothing else tells
+    while not keeps_casts and kind(node) == "TypeCast" and not _is_null(unwrapped(node.arg)):  # NULL needs its type
         node = bare(unwrapped(node.arg))
-    made = _rebuilt(node, _normal)
+    made = rebuilt(node, functools.partial(_normal, keeps_casts=keeps_casts))
     if hasattr(made, "location"):
         made.location = 0
     if kind(made) == "BoolExpr" and made.boolop != NOT:
@@ -410,18 +418,18 @@ def _normal_operator(made: Node) -> Node:
         made.kind = _tree.AEXPR_IN
         made.rexpr.list.SetInParent()
         for element in elements:
-            made.rexpr.list.items.add().CopyFrom(_wrapped(element))
+            made.rexpr.list.items.add().CopyFrom(wrapped(element))
     elif made.kind == _tree.AEXPR_IN:
         elements = _sorted(map(unwrapped, right.items))
         del made.rexpr.list.items[:]
         for element in elements:
-            made.rexpr.list.items.add().CopyFrom(_wrapped(element))
+            made.rexpr.list.items.add().CopyFrom(wrapped(element))
     elif made.kind == _tree.AEXPR_OP and made.HasField("lexpr"):
         name = made.name[-1].string.sval
         swapped = name in _COMMUTATIVE and (deparsed(unwrapped(made.lexpr)) or "") > (deparsed(right) or "")
         if name in _MIRRORED or swapped:
-            left = _wrapped(unwrapped(made.lexpr))
-            made.lexpr.CopyFrom(_wrapped(right))
+            left = wrapped(unwrapped(made.lexpr))
+            made.lexpr.CopyFrom(wrapped(right))
             made.rexpr.CopyFrom(left)
             made.name[-1].string.sval = _MIRRORED.get(name, name)
     return made
@@ -433,7 +441,7 @@ def _sorted(nodes: Iterable[Node]) -> list[Node]:
     return [by_text[text] for text in sorted(by_text)]
 
 
-def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     """The same node with what is right below it changed."""
     made = type(node)()
     made.CopyFrom(node)
@@ -443,13 +451,13 @@ def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
         for part in value if field.is_repeated else [value]:
             below = unwrapped(part)
             if kind(part) == "Node" and below is not None:
-                part.CopyFrom(_wrapped(change(below)))
+                part.CopyFrom(wrapped(change(below)))
             elif kind(part) != "Node":
-                part.CopyFrom(_rebuilt(part, change))
+                part.CopyFrom(rebuilt(part, change))
     return made
 
 
-def _wrapped(node: Node) -> Node:
+def wrapped(node: Node) -> Node:
     """A node in the envelope that says of which kind it is."""
     if kind(node) == "Node":
         return node

@@ -1,0 +1,76 @@
+"""What API roles reach of the objects of a schema, and which functions decide about that."""
+
+from __future__ import annotations
+
+from pgassay.checks.snapshot import entries
+from pgassay.checks.snapshot.reading import ALL
+from pgassay.checks.snapshot.state import Object, State, parts_of
+
+_API = frozenset(("public", "anon", "authenticated"))
+"""Who is told apart by what they may: service_role passes row level security anyway."""
+
+
+def is_invoker(view: Object) -> bool:
+    """Whether a view reads with the rights of who asks it."""
+    return is_on(options(view.entries.get("options", "")).get("security_invoker"))
+
+
+def is_definer(function: Object) -> bool:
+    """Whether a function that can be called has the rights of its owner."""
+    returns = function.entries.get("returns", "")
+    return function.entries.get("security") == "definer" and returns not in ("trigger", "event_trigger")
+
+
+def reaching(thing: Object, state: State) -> set[str]:
+    """The API roles that have a right on the object, and usage of its schema."""
+    schema = state.objects.get(("schema", parts_of(thing.name)[0]))
+    roles = {role for role in _API if thing.entries.get(f"grant to {role}", "nothing") != "nothing"}
+    if schema is None or schema.partial:  # one that was there before, as public
+        return roles
+    allowed = {role for role in _API if "usage" in schema.entries.get(f"grant to {role}", "").lower()}
+    allowed |= {role for role in _API if schema.entries.get(f"grant to {role}", "").startswith(ALL)}
+    return (
+        roles
+        if "public" in allowed
+        else {role for role in roles if role in allowed} | (allowed if "public" in roles else set())
+    )
+
+
+def options(text: str) -> dict[str, str]:
+    """The options of a view by their names."""
+    return dict(part.split("=", 1) for part in text.split(", ") if "=" in part)
+
+
+def is_on(value: str | None) -> bool:
+    """Whether an option is set."""
+    return value is not None and value.lower() in ("true", "on", "1", "yes", "t", "y")
+
+
+def guards(state: State) -> frozenset[str]:
+    """The names of functions that policies, views and constraints rely on, through others too.
+
+    Besides them, what is true or false to a function that has its owner's rights: it decides who may what there.
+    """
+    functions: dict[str, list[Object]] = {}
+    for thing in state.objects.values():
+        if thing.kind == "function":
+            qualified = thing.name.split("(", 1)[0]
+            functions.setdefault(qualified, []).append(thing)
+            functions.setdefault(parts_of(qualified)[-1], []).append(thing)
+    found: set[str] = set()
+    waiting: list[str] = []
+    for thing in state.objects.values():
+        for key, text in thing.entries.items():
+            if key.startswith(("policy ", "constraint ")) or key == "definition":
+                waiting.append(text)
+            elif key == "body" and thing.entries.get("security") == "definer":
+                called = {name for name in entries.calls(text) if name in functions}
+                helpers = [function for name in called for function in functions[name]]
+                waiting += [helper.name for helper in helpers if helper.entries.get("returns") == "boolean"]
+    while waiting:
+        for name in entries.calls(waiting.pop()):
+            for function in functions.get(name, []):
+                if function.name not in found:
+                    found.add(function.name)
+                    waiting.append(function.entries.get("body", ""))
+    return frozenset(found)
