@@ -23,6 +23,7 @@ from pgassay.checks.isolation import (
     costs,
     entitled,
     openings,
+    outbound,
     partitions,
     people,
     requests,
@@ -154,6 +155,7 @@ def observe(
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
         world.install()
+        outbound.install(world, filled)
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()
