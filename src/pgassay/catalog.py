@@ -273,7 +273,8 @@ select
             order by a.position
         )
     end,
-    array(select format_type(t.oid, null) from unnest(p.proargtypes) with ordinality as a (oid, position)
+    array(select json_build_array(t.oid::bigint, format_type(t.oid, null))
+        from unnest(p.proargtypes) with ordinality as a (oid, position)
         join pg_type as t on a.oid = t.oid order by a.position),
     p.pronargdefaults,
     p.provolatile::text,
@@ -299,11 +300,12 @@ order by n.nspname collate "C", p.proname collate "C", p.proargtypes::text
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a function; ``name`` is empty where it has none."""
+    """An argument of a function; ``name`` is empty where it has none, ``data_type`` None where it is not known."""
 
     name: str
     type: str
     has_default: bool
+    data_type: DataType | None = None
 
 
 @dataclass(frozen=True)
@@ -538,13 +540,17 @@ def read_functions(connection: psycopg.Connection[Any], roles: Iterable[str]) ->
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute("set local search_path = pg_catalog")
         rows = cursor.execute(_FUNCTIONS, {"platform": list(PLATFORM), "roles": list(roles)}).fetchall()
+        used = {oid for row in rows for oid, _ in row[3]}
+        known: dict[int, dict[str, Any]] = dict(cursor.execute(_TYPES, {"types": list(used)}).fetchall())
     return tuple(
         Function(
             schema,
             name,
             tuple(
-                Argument(names[n] if n < len(names) else "", types[n], n >= len(types) - defaults)
-                for n in range(len(types))
+                Argument(
+                    names[n] if n < len(names) else "", used[1], n >= len(types) - defaults, _data_type(used, known)
+                )
+                for n, used in enumerate(types)
             ),
             volatility == "v",
             volatility == "i",

@@ -12,6 +12,7 @@ from typing import Any
 
 import postgast
 
+from pgassay.sqltree import words
 from pgassay.sqltree.trees import plpgsql
 
 Node = Any
@@ -70,6 +71,32 @@ def body(definition: str) -> list[Node]:
     text = source.items[0].string.sval if source is not None else ""
     inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
     return [*statements(text), *inline]
+
+
+def executes(definition: str) -> bool:
+    """Whether a function in PL/pgSQL executes a text as SQL; where its body cannot be parsed, by its words."""
+    created: Any = next(iter(statements(definition)), None)
+    options = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in getattr(created, "options", ())}
+    language: Any = options.get("language")
+    if language is None or language.sval != "plpgsql":
+        return False
+    tree = plpgsql(definition)
+    return _has_word(options.get("as")) if tree is None else _has_dynamic(tree)
+
+
+def _has_word(source: Any) -> bool:
+    found = words.scanned(source.items[0].string.sval)
+    return found is None or any(word.kind == "EXECUTE" for word in found)
+
+
+def _has_dynamic(tree: Any) -> bool:
+    if isinstance(tree, dict):
+        return not _DYNAMIC.isdisjoint(tree) or any(map(_has_dynamic, tree.values()))
+    return isinstance(tree, list) and any(map(_has_dynamic, tree))
+
+
+_DYNAMIC = {"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"}
+"""What libpg_query calls EXECUTE, alone, in a loop, and in RETURN QUERY or OPEN."""
 
 
 def _queries(tree: Any) -> Iterator[str]:
@@ -227,6 +254,14 @@ def uncast(node: Node) -> Node:
     while kind(node) == "TypeCast":
         node = bare(unwrapped(node.arg))
     return node
+
+
+def casts(node: Node) -> Iterator[str]:
+    """The names of columns and variables that are cast to a type, at a node and below it."""
+    for found in walk(node):
+        named: Any = unwrapped(found.arg) if kind(found) == "TypeCast" else None
+        if kind(named) == "ColumnRef":
+            yield from _names(named.fields)[-1:]
 
 
 def elements(node: Node) -> list[Node]:

@@ -17,6 +17,9 @@ from psycopg import sql
 from psycopg.types.range import Range
 
 from pgassay.catalog import Argument, Function
+from pgassay.checks.isolation import typed
+from pgassay.checks.isolation.hearing import heard, said
+from pgassay.checks.isolation.typed import PAYLOADS, base_of, fitting
 from pgassay.checks.isolation.world import KEYS, World
 from pgassay.identity import Session
 from pgassay.patience import Stopped
@@ -25,68 +28,91 @@ from pgassay.rows import Row
 _CALLS = 24
 """How many combinations of arguments a function is tried with."""
 _COMBINATIONS = 4096
-_KEYS = 12
+KEYS_TRIED = 12
 """How many keys an argument is tried with."""
 _PARTS = 6
 """How many elements of one tenant an array is tried with, one by one."""
 _PREFIX = re.compile(r"^(p|in|i|v|arg|a|the|target)_")
 _BOUNDS: Mapping[str, type] = {"date": date, "timestamp with time zone": datetime, "numeric": Decimal}
 """Types of arguments that may say where in a range, by what the bounds of a range are read as."""
-_PAYLOADS = ("json", "jsonb")
 _STATES = 3
 """With texts of so many rows of each table: what is found by one may hang on the state of its row."""
-_TEXTS = ("text", "character varying", "citext", "name")
 
-
-_CAST = ("[]", "smallint")
-"""The ends of types that a literal is not taken for by itself."""
-
-Answer = list[Any] | str
+Answer = list[Any] | str  # `Rows` or `Words`
 """The rows that a call gives, or the words of its error."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function with values for its arguments; one that is not volatile may do nothing but ``reading``."""
+    """A call of a function with values for its ``arguments``; one that is not volatile only does ``reading``."""
 
     statement: sql.Composed
     values: list[Any]
     reading: bool = False
+    arguments: tuple[Argument, ...] = ()
 
     def answer(self, api: Session) -> Answer:
         """What whoever ``api`` is, is answered. It is undone."""
-        try:
-            return api.attempt(self.statement, self.values, reading=self.reading)[0].rows
-        except psycopg.Error as error:
-            if api.closed:
-                raise
-            return _words(error)
+        with heard(api) as words:
+            try:
+                return Rows(api.attempt(self.statement, self.values, reading=self.reading)[0].rows, words[-1])
+            except psycopg.Error as error:
+                if api.closed:
+                    raise
+                return _words(error, words[-1])
 
     @property
     def known(self) -> frozenset[str]:
         """What the caller has named, so that it is no news in an answer and no sign of whose a new row is."""
-        given = (value if isinstance(value, list) else [value] for value in self.values)
-        return frozenset(str(part) for parts in given for part in parts)
+        return frozenset(str(part) for value in self.values for part in _parts(value))
 
 
 def answers(api: Session, calls: Iterable[Call]) -> tuple[list[Answer], Stopped | None]:
     """What whoever ``api`` is, is answered to each call, up to one that does not end, and that one. Each is undone."""
     tried = list(calls)
     reading = all(call.reading for call in tried)  # they are of one function
-    results, stopped = api.attempts(((call.statement, call.values) for call in tried), reading=reading)
-    return [_words(result) if isinstance(result, psycopg.Error) else result.rows for result in results], stopped
+    with heard(api) as words:
+        results, stopped = api.attempts(_parted(tried, words), reading=reading)
+    return [
+        _words(result, notices) if isinstance(result, psycopg.Error) else Rows(result.rows, notices)
+        for result, notices in zip(results, words[1:], strict=False)
+    ], stopped
+
+
+def _parted(calls: Iterable[Call], words: list[list[str]]) -> Iterator[tuple[sql.Composed, list[Any]]]:
+    """What each call is, for each of which what is said comes into a list of its own."""
+    for call in calls:
+        words.append([])
+        yield call.statement, call.values
+
+
+class Rows(list[Any]):
+    """The rows of an answer, and the notices on the way."""
+
+    __slots__ = ("notices",)
+
+    def __init__(self, rows: Iterable[Any], notices: list[str]) -> None:
+        super().__init__(rows)
+        self.notices = notices
 
 
 class Words(str):
-    """The words of an error, and the error."""
+    """The words of an error, the error, and the notices on the way."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "notices")
     error: psycopg.Error
+    notices: list[str]
+
+    @property
+    def told(self) -> list[str]:
+        """All that the API tells of the error."""
+        return said(self.error.diag)
 
 
-def _words(error: psycopg.Error) -> Words:
+def _words(error: psycopg.Error, notices: list[str]) -> Words:
     words = Words(f"{error.sqlstate} {error.diag.message_primary}")
     words.error = error
+    words.notices = notices
     return words
 
 
@@ -98,7 +124,7 @@ def tells_something(answer: Answer) -> bool:
 def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     """Calls with values of one tenant: an argument gets the key that its name says, or each of those of its type."""
     wanted = _wanted(function)
-    pools = [candidates(argument, world, label)[:_KEYS] for argument in wanted]
+    pools = [candidates(argument, world, label)[:KEYS_TRIED] for argument in wanted]
     combined = itertools.islice(itertools.product(*(range(len(pool)) for pool in pools)), _COMBINATIONS)
     for chosen in sorted(combined, key=sum)[:_CALLS]:  # the likeliest first
         yield _call(function, wanted, [pool[n] for pool, n in zip(pools, chosen, strict=True)])
@@ -106,7 +132,7 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
     for place in range(1, max(map(len, pools), default=0)):
         yield _call(function, wanted, _at(pools, fixed, place))
     likeliest = [pool[0] for pool in pools]
-    for first, second in itertools.permutations([n for n, argument in enumerate(wanted) if _is_key(argument)], 2):
+    for first, second in itertools.permutations([n for n, argument in enumerate(wanted) if is_key(argument)], 2):
         if wanted[first].type == wanted[second].type:
             for one, other in _siblings(world, label, wanted[first].type):
                 values = [*likeliest]
@@ -116,7 +142,7 @@ def calls_of(function: Function, world: World, label: str) -> Iterator[Call]:
         yield _call(function, wanted, values)
     for argument in function.arguments:
         if argument not in wanted:
-            for value in candidates(argument, world, label)[:_KEYS]:
+            for value in candidates(argument, world, label)[:KEYS_TRIED]:
                 yield _call(function, [*wanted, argument], [*likeliest, value])
 
 
@@ -128,8 +154,8 @@ def _by_row(
     for _, whose, row in world.made():
         if whose == label and sum(row.get(name) is not None for name in names) > 1:
             values = [
-                value if row.get(name) is None else _sent(row[name])
-                for name, value in zip(names, likeliest, strict=True)
+                value if row.get(name) is None else fitting(row[name], argument)
+                for name, argument, value in zip(names, wanted, likeliest, strict=True)
             ]
             yield values, [number for number, name in enumerate(names) if row.get(name) is None]
 
@@ -143,11 +169,12 @@ def _at(pools: list[list[Any]], fixed: list[bool], place: int) -> list[Any]:
 
 def _fixed(wanted: list[Argument], world: World, label: str) -> list[bool]:
     """Of each argument whether its name says what it is."""
-    return [bool(_named(argument, world, label)) for argument in wanted]
+    return [bool(by_name(argument, world, label)) for argument in wanted]
 
 
-def _is_key(argument: Argument) -> bool:
-    return argument.type in KEYS
+def is_key(argument: Argument) -> bool:
+    """Whether its values may be keys of rows."""
+    return base_of(argument) in KEYS
 
 
 def _siblings(world: World, label: str, kind: str) -> Iterator[tuple[Any, Any]]:
@@ -167,9 +194,9 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
     fixed = {label: _fixed(wanted, world, label) for label in "AB"}
     further = [argument for argument in function.arguments if argument not in wanted]
     likely = [candidates(argument, world, "A")[0] for argument in further]
-    keys = [number for number, argument in enumerate(wanted) if _is_key(argument)]
+    keys = [number for number, argument in enumerate(wanted) if is_key(argument)]
     pairs = len({wanted[number].type for number in keys}) < len(keys)
-    for place in range(_KEYS if pairs else 1):
+    for place in range(KEYS_TRIED if pairs else 1):
         mine, theirs = (_at(several[label], fixed[label], place) for label in "AB")
         second = [_at(several[label], [False] * len(wanted), place) for label in "AB"] if place == 1 else []
         combined = (itertools.product(pair, repeat=len(keys) + 1) for pair in ((mine, theirs), second) if pair)
@@ -184,17 +211,17 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
     own = [pool[0] for pool in several["A"]]
     for values, rest in _by_row(wanted, own, world, "A"):
         for number in rest:
-            for value in several["B"][number][:_KEYS]:
+            for value in several["B"][number][:KEYS_TRIED]:
                 yield _call(function, wanted, _with(values, number, value))
     for number, argument in enumerate(wanted):
-        if argument.type in _PAYLOADS and not _named(argument, world, "A"):
+        if base_of(argument) in PAYLOADS and not by_name(argument, world, "A"):
             for payload in _crossed(world):
                 yield _call(function, wanted, _with(own, number, payload))
     yield _call(function, wanted, [None] * len(wanted))
     for label in "AB":
         yield from with_texts(function, world, label)
     for number, argument in enumerate(wanted):
-        if argument.type.endswith("[]"):
+        if typed.kind_of(argument) == "array":
             for mine, theirs in zip(several["A"][number], several["B"][number], strict=False):
                 if isinstance(mine, list) and isinstance(theirs, list):
                     for label in "AB":
@@ -214,9 +241,21 @@ def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
     of_each = itertools.chain.from_iterable(values[:_STATES] for values in texts.values())
     tried = dict.fromkeys(["", "%", *of_each, world.emails.get(world.tenants.users["B"], "")])
     for number, argument in enumerate(wanted):
-        if argument.type in _TEXTS and not _listed(argument, world):
+        if typed.is_text(argument) and not _listed(argument, world):
             for value in tried:
                 yield _call(function, wanted, _with(likeliest, number, value))
+
+
+def likeliest(function: Function, world: World, label: str) -> dict[Argument, Any]:
+    """The likeliest value of one tenant for each argument that has to be given."""
+    return {argument: candidates(argument, world, label)[0] for argument in _wanted(function)}
+
+
+def call_with(function: Function, usual: Mapping[Argument, Any], number: int, value: Any) -> Call:
+    """The call with these values, in which the argument of that number is another one."""
+    chosen = {**usual, function.arguments[number]: value}
+    wanted = [argument for argument in function.arguments if argument in chosen]
+    return _call(function, wanted, [chosen[argument] for argument in wanted])
 
 
 def _with(values: list[Any], place: int, value: Any) -> list[Any]:
@@ -232,51 +271,58 @@ def _call(function: Function, wanted: list[Argument], values: list[Any]) -> Call
         sql.SQL("{}{}%s{}").format(
             sql.SQL("variadic " if function.variadic and argument == function.arguments[-1] else ""),
             sql.SQL("{} => ").format(sql.Identifier(argument.name)) if argument.name else sql.SQL(""),
-            sql.SQL("::{}").format(sql.SQL(argument.type)) if argument.type.endswith(_CAST) else sql.SQL(""),
+            sql.SQL("::{}").format(sql.SQL(argument.type)) if typed.is_cast(argument) else sql.SQL(""),
         )
         for argument in wanted
     ]
     verb = sql.SQL("call {}({})" if function.procedure else "select * from {}({})")
     statement = verb.format(sql.Identifier(function.schema, function.name), sql.SQL(", ").join(arguments))
-    return Call(statement, values, reading=not function.volatile)
+    return Call(statement, values, not function.volatile, tuple(wanted))
 
 
 def candidates(argument: Argument, world: World, label: str) -> list[Any]:
     """Values of the tenant's rows that the argument may stand for, the likeliest first; at least one."""
-    if argument.type.endswith("[]"):
-        element = Argument(argument.name.removesuffix("s"), argument.type[:-2], argument.has_default)
-        return [[value] for value in candidates(element, world, label)[:_PARTS]]
-    if argument.type == "boolean":
+    kind = typed.kind_of(argument)
+    if kind == "array":
+        return [[value] for value in candidates(typed.element_of(argument), world, label)[:_PARTS]]
+    if kind == "composite":
+        rows_of = typed.composites(argument, world, label, lambda part: candidates(part, world, label))
+        return list(dict.fromkeys(rows_of)) or [typed.sample(argument)]
+    if base_of(argument) == "boolean":
         return [True, False]
     tenants = world.tenants
     rows = [(relation, row) for relation, whose, row in world.made() if whose == label]
-    named = _named(argument, world, label)
-    if argument.type in _PAYLOADS:
+    named = by_name(argument, world, label)
+    if base_of(argument) in PAYLOADS:
         named = named or [payload for _, row in rows for payload in (row, [row])]
-        return list(dict.fromkeys(map(_sent, named)))[: 2 * _KEYS] or ["{}"]
-    if _is_key(argument):
-        kind = KEYS[argument.type]
-        found = [value for value in named if isinstance(value, kind)]
+        return list(dict.fromkeys(fitting(value, argument) for value in named))[: 2 * KEYS_TRIED] or ["{}"]
+    if is_key(argument):
+        of_keys = KEYS[base_of(argument)]
+        found = [value for value in named if isinstance(value, of_keys)]
         of_rows = [(relation, row) for relation, row in rows if not found or _is_akin(argument, relation)]
         keys = [key for relation, row in of_rows for key in key_of(world, relation, row)]
         if not found:
             keys += [tenants.ids[label], tenants.users[label]]
-            others = list(dict.fromkeys(_unlinked(world, rows))) if kind is UUID else []
-            keys = [*keys[: _KEYS - len(others)], *others, *keys]  # they may be what it is asked for, as a token is
-        found += [value for value in keys if isinstance(value, kind)]
+            others = list(dict.fromkeys(_unlinked(world, rows))) if of_keys is UUID else []
+            keys = [
+                *keys[: KEYS_TRIED - len(others)],
+                *others,
+                *keys,
+            ]  # they may be what it is asked for, as a token is
+        found += [value for value in keys if isinstance(value, of_keys)]
         return list(dict.fromkeys(found)) or [1]
     named += [
         row[column.name]
         for relation, row in rows
         for column in world.relations[relation].columns
-        if column.type == argument.type and argument.type not in _TEXTS and row.get(column.name) is not None
+        if column.type == argument.type and not typed.is_text(argument) and row.get(column.name) is not None
     ]
-    if argument.type in _BOUNDS:
+    if base_of(argument) in _BOUNDS:
         bounds = [value.lower for _, row in rows for value in row.values() if isinstance(value, Range)]
-        named += [bound for bound in bounds if type(bound) is _BOUNDS[argument.type]]
+        named += [bound for bound in bounds if type(bound) is _BOUNDS[base_of(argument)]]
     listed = _listed(argument, world)
-    found = [_sent(value) for value in [*dict.fromkeys(listed), *named] if value is not None]
-    return found[: len(listed) + _PARTS] or [_SAMPLES.get(argument.type)]
+    found = [fitting(value, argument) for value in [*dict.fromkeys(listed), *named] if value is not None]
+    return typed.let_in(argument, world, found[: len(listed) + _PARTS]) or [typed.sample(argument)]
 
 
 def _unlinked(world: World, rows: Iterable[tuple[str, Row]]) -> Iterator[UUID]:
@@ -287,7 +333,7 @@ def _unlinked(world: World, rows: Iterable[tuple[str, Row]]) -> Iterator[UUID]:
         linked = relation.referring
         bare = row.keys() - linked - {*relation.primary_key, world.tenancy.column_of(name)}
         found += [row[column] for column in sorted(bare) if isinstance(row[column], UUID)]
-    yield from found[: _KEYS // 2]
+    yield from found[: KEYS_TRIED // 2]
 
 
 def _crossed(world: World) -> Iterator[str]:
@@ -303,6 +349,15 @@ def _crossed(world: World) -> Iterator[str]:
         for change in changes:
             row = {**rows["A"], **change}
             yield from (_sent(row), _sent([row]))
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The values in a list, however deep."""
+    if not isinstance(value, list):
+        yield value
+        return
+    for part in value:
+        yield from _parts(part)
 
 
 def _plain(argument: Argument) -> str:
@@ -340,7 +395,7 @@ def distinct(calls: Iterable[Call]) -> Iterator[Call]:
             yield call
 
 
-def _named(argument: Argument, world: World, label: str) -> list[Any]:
+def by_name(argument: Argument, world: World, label: str) -> list[Any]:
     """Values of the tenant's rows that the name of the argument speaks of."""
     name = _plain(argument)
     tenants = world.tenants
@@ -375,11 +430,3 @@ def _named(argument: Argument, world: World, label: str) -> list[Any]:
 
 def _sent(value: Any) -> Any:
     return json.dumps(value, default=str) if isinstance(value, dict | list) else value
-
-
-_SAMPLES: Mapping[str, Any] = {
-    "text": "sample", "character varying": "sample", "jsonb": "{}", "json": "{}", "numeric": 1,
-    "double precision": 1, "real": 1, "smallint": 1, "date": "2025-11-03", "timestamp with time zone": "2025-11-03",
-    "timestamp without time zone": "2025-11-03", "interval": "1 day", "int4range": "[1,2)", "int8range": "[1,2)",
-    "numrange": "[1,2)", "daterange": "[2025-11-03,2025-11-04)",
-}  # fmt: skip

@@ -24,6 +24,7 @@ from pgassay.checks.isolation import (
     entitled,
     idle,
     openings,
+    outbound,
     partitions,
     people,
     requests,
@@ -155,6 +156,7 @@ def observe(
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
         world.install()
+        outbound.install(world, filled)
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()

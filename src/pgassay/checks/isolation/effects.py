@@ -17,9 +17,10 @@ import psycopg
 from psycopg import sql
 
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.hearing import heard, said
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
-from pgassay.checks.isolation.relations import Found, Target
-from pgassay.checks.isolation.world import World
+from pgassay.checks.isolation.relations import Found, Target, shortened
+from pgassay.checks.isolation.world import World, leaves
 from pgassay.identity import Session
 from pgassay.rows import Row, Unfilled, insert_statement
 
@@ -53,8 +54,11 @@ class _Outcome:
 
     error: str = ""
     constraint: str = ""
+    told: str = ""
+    """What an error or notice told that has values of others."""
     across: list[str] = field(default_factory=list)
     nobodys: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     own: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     """The values of the rows that it left, by table and column."""
 
@@ -80,6 +84,8 @@ class Effects:
                     outcome = self._run(self._api, actor, statement, values)
                     if outcome.across or outcome.nobodys:
                         yield self._across(target, actor, operation, statement, values, outcome)
+                    elif outcome.told:
+                        yield self._tells(target, actor, operation, statement, values, outcome)
                     if not outcome.error:
                         break
 
@@ -153,6 +159,9 @@ class Effects:
             if here.across:
                 yield self._across(target, actor, "insert", statement, sent, here)
                 return
+            if here.told:
+                yield self._tells(target, actor, "insert", statement, sent, here)
+                return
             if self._alone is None:
                 continue
             there = self._run(self._alone, actor, statement, sent)
@@ -203,6 +212,15 @@ class Effects:
                     yield {name: value for name, value in values.items() if name not in left}
 
     def _run(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
+        with heard(session) as words:
+            outcome = self._done(session, actor, statement, values)
+        sent = frozenset(part for value in values for part in leaves(value))
+        for text in (*words[-1], *outcome.said):
+            if self._world.labels([text], sent) - actor.own:
+                outcome.told = text
+        return outcome
+
+    def _done(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
         self.probes += 1
         outcome = _Outcome()
         try:
@@ -218,7 +236,7 @@ class Effects:
         except psycopg.Error as error:
             if session.closed:
                 raise
-            return _Outcome(error.sqlstate or "?", error.diag.constraint_name or "")
+            return _Outcome(error.sqlstate or "?", error.diag.constraint_name or "", said=said(error.diag))
         return outcome
 
     def _is_for_all(self, name: str, row: Mapping[str, Any]) -> bool:
@@ -257,6 +275,34 @@ class Effects:
                 statement=self._api.bound(statement, values),
                 door=operation,
                 expected="no row of another tenant is changed",
+            ),
+            Probe(actor, holds),
+        )
+
+    def _tells(
+        self,
+        target: Target,
+        actor: Actor,
+        operation: str,
+        statement: sql.Composed,
+        values: Sequence[Any],
+        outcome: _Outcome,
+    ) -> Found:
+        def holds(session: Session) -> bool:
+            return bool(self._run(session, actor, statement, values).told)
+
+        name = target.relation.full_name
+        how = "with the error" if outcome.told in outcome.said else "in a notice"
+        return (
+            Finding(
+                Verdict.LEAKS.rule,
+                name,
+                f"{actor.name} is given values of another tenant {how} {outcome.error} {shortened(outcome.told)}",
+                f"Tell in the errors and notices of the triggers on {name} nothing but what the caller sent.",
+                identity=actor.name,
+                statement=self._api.bound(statement, values),
+                door=operation,
+                expected="no value of another tenant",
             ),
             Probe(actor, holds),
         )

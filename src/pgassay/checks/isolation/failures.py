@@ -371,7 +371,7 @@ def broken_call(
 
 
 def is_broken(error: psycopg.Error) -> bool:
-    """Whether a call fails whatever it is given."""
-    return error.diag.source_function != RAISED and (
-        error.sqlstate in ENDLESS or error.sqlstate in MISSING or error.sqlstate == _READ_ONLY
-    )
+    """Whether a call fails whatever it is given, in the body of the function: not where the call itself is no call."""
+    if error.diag.source_function == RAISED or error.diag.statement_position is not None:
+        return False  # PostgreSQL tells the position in a body as an internal one
+    return error.sqlstate in ENDLESS or error.sqlstate in MISSING or error.sqlstate == _READ_ONLY

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
 from pgassay.catalog import Function
-from pgassay.checks.finding import Finding
+from pgassay.checks.finding import ERROR, WARNING, Finding
 from pgassay.checks.isolation import costs, secrets
 from pgassay.checks.isolation.arguments import (
     Answer,
@@ -25,12 +27,18 @@ from pgassay.checks.isolation.arguments import (
     tells_something,
     with_texts,
 )
+from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.controls import Controls
+from pgassay.checks.isolation.exchanged import exchanged
 from pgassay.checks.isolation.failures import Faults, broken_call, is_broken, is_endless
+from pgassay.checks.isolation.injected import Injected
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.outbound import Outbound
+from pgassay.checks.isolation.read_as import ReadAs
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
+from pgassay.checks.isolation.writes import RAISED
 from pgassay.identity import Clone, Identity, Session
 from pgassay.patience import Stopped
 
@@ -38,6 +46,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 """What is another one in every answer, as the id and the time of a row that a function makes."""
 
+_BAD_VALUES = ("22P02", "22007", "22008", "22003")
+"""A text that is no value of its type, or one that is out of its range."""
 _OF_THE_API = """
 select pg_catalog.max(pg_catalog.split_part(entry, '=', 2))
 from pg_catalog.pg_db_role_setting as s
@@ -58,6 +68,10 @@ class Calls:
         self.controls = controls
         self._world = world
         self._secrets = Secrets(world)
+        bodies = Bodies(world)
+        self._injected = Injected(world, bodies)
+        self._read_as = ReadAs(world, bodies)
+        self._outbound = Outbound(world, bodies, self._secrets)
         self._clones = clone, other
         self._log_in()
         self._offered = _offered(world)
@@ -102,6 +116,8 @@ class Calls:
             found = None
             with costs.only(function.signature, self.unjudged, self._again):
                 found = self._try(function, actors)
+                if found is None or found[0].severity != ERROR:
+                    found = self._sending(function, actors) or found
             if found is not None:
                 yield found
 
@@ -124,9 +140,9 @@ class Calls:
                     doing = next((call for call in calls if self._does_something(self._api, call)), None)
                     told = doing is not None
                 if not told and not self._stopped and not _ends_nowhere(answered):
-                    more = self._answered(with_texts(function, self._world, "B"))
-                    calls += [call for call, answer in more if tells_something(answer)]
-                    told = any(tells_something(answer) for _, answer in more)
+                    more, doing = self._with_texts(function)
+                    calls += [call for call, answer in more if call == doing or tells_something(answer)]
+                    told = doing is not None or any(tells_something(answer) for _, answer in more)
                     answered += more
                 self.probes += len(answered)
             succeeded = succeeded or calls
@@ -151,6 +167,15 @@ class Calls:
             self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
         return found
 
+    def _sending(self, function: Function, actors: Sequence[Actor]) -> Found | None:
+        """What somebody decides of the requests that the server sends."""
+        found = self._outbound.try_all(self._api, function, actors)
+        self.probes += self._outbound.probes
+        self._outbound.probes = 0
+        if found is None or function.schema in self._offered or found[0].severity != ERROR:
+            return found
+        return replace(found[0], severity=WARNING), found[1]
+
     def _is_before_requests(self, function: Function) -> bool:
         """Whether the API calls it before each request: what it is for is to refuse, and to give settings."""
         ((named,),) = self._world.ask(_OF_THE_API, ["pgrst.db_pre_request"])
@@ -163,6 +188,18 @@ class Calls:
         if self._stopped or _ends_nowhere(first):
             return first
         return [*first, *self._answered(calls[1:])]
+
+    def _with_texts(self, function: Function) -> tuple[list[tuple[Call, Answer]], Call | None]:
+        """What calls are answered with texts of B, ids in texts, and SQL; and one of these that changes something."""
+        texts = self._answered(with_texts(function, self._world, "B"))
+        if self._stopped:
+            return texts, None
+        more = self._answered(itertools.chain(self._read_as.of(function, "B"), self._injected.of(function, "B")))
+        found = [*texts, *more]
+        if not function.volatile or any(tells_something(answer) for _, answer in found):
+            return found, None
+        ended = (call for call, answer in more if isinstance(answer, list))
+        return found, next((call for call in ended if self._does_something(self._api, call)), None)
 
     def _broken(self, function: Function, actor: Actor, failure: tuple[Call, psycopg.Error]) -> Found:
         """The finding for a function that fails whoever calls it."""
@@ -194,9 +231,10 @@ class Calls:
         self.controls.answered(function.signature, entitled, call)
 
     def _does_something(self, session: Session, call: Call) -> bool:
-        """Whether any row is another one after the call; for whoever the session is."""
+        """Whether any row is another one after the call, or a request is sent; for whoever the session is."""
         try:
-            return bool(self._world.touched_by(session, call.statement, call.values))
+            touched = self._world.touched_by(session, call.statement, call.values)
+            return bool(touched or self._outbound.sent(session, call))
         except psycopg.Error:
             if session.closed:
                 raise
@@ -218,7 +256,7 @@ class Calls:
         for actor in actors:
             if actor.may_all or "B" in actor.own or actor.identity.role not in function.roles:
                 continue
-            own = list(calls_of(function, self._world, "A")) if actor.own == {"A"} and not self._stopped else []
+            own = self._own(function) if actor.own == {"A"} and not self._stopped else []
             with self._as(actor):
                 kept = self._secrets.kept_from(self._api, actor)
                 answered = {
@@ -234,9 +272,19 @@ class Calls:
                 if (actor.own, tuple(answered)) in known:
                     continue  # to the function this is somebody who was here before
                 known.add((actor.own, tuple(answered)))
-                yield from self._judged(
-                    function, actor, self._answered(_without(distinct(mixed(function, self._world)), kept))
-                )
+                of_texts = self._read_as.of(function, "B"), self._injected.of(function, "A")
+                further = itertools.chain(mixed(function, self._world), *of_texts)
+                if own:
+                    mine = {repr(call.values) for call in own}
+                    ended = [pair for pair in answered.values() if repr(pair[0].values) in mine]
+                    further = itertools.chain(further, exchanged(self._world, ended))
+                tried = distinct([*(call for call, _ in answered.values()), *further])
+                more = itertools.islice(tried, len(answered), None)
+                yield from self._judged(function, actor, self._answered(_without(more, kept)))
+
+    def _own(self, function: Function) -> list[Call]:
+        """Calls with values of A, which are its member's own."""
+        return [*calls_of(function, self._world, "A"), *self._read_as.of(function, "A")]
 
     def _answered(self, calls: Iterable[Call]) -> list[tuple[Call, Answer]]:
         """What each is answered, up to one that does not end: the first such is noted, another one raises `Stopped`."""
@@ -277,7 +325,7 @@ class Calls:
         self.probes += 1
         severity = "error"
         if seen := self._foreign(actor, call, answer):
-            verdict, what = Verdict.LEAKS, f"is given values of another tenant: {_told(seen[:1])}"
+            verdict, what = Verdict.LEAKS, f"is given values of another tenant{_how(seen[0])}"
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, changed
         elif other is not None and self._is_told_by(call, answer, other) and not self._makes(call):
@@ -310,13 +358,21 @@ class Calls:
         return finding, Probe(actor, holds)
 
     def _foreign(self, actor: Actor, call: Call, answer: Answer) -> list[Any]:
-        """The rows with values of tenants that the actor is no member of, and has not named itself."""
+        """The rows, errors and notices with values of tenants that the actor is no member of, and has not named."""
         known = call.known
-        return [row for row in answer if self._world.labels(row, known) - actor.own] if isinstance(answer, list) else []
+        told: list[Any] = [answer] if isinstance(answer, Words) else [*answer]
+        told += [_Notice(text) for text in getattr(answer, "notices", ())]
+        return [
+            part
+            for part in told
+            if self._world.labels(part.told if isinstance(part, Words) else _row(part), known) - actor.own
+        ]
 
     def _is_told_by(self, call: Call, answer: Answer, other: Answer) -> bool:
         """Whether the other answer is another one indeed, and always the same here and there."""
         assert self._alone is not None
+        if _is_unread(call, answer) or _is_unread(call, other):
+            return False  # what is read first hangs on the plan
         here, there = self._timeless(answer), self._timeless(other)
         if here == there:
             return False
@@ -393,6 +449,14 @@ def _offered(world: World) -> set[str]:
     return {"public"} | granted | set(map(str.strip, (of_development or "").split(",")))
 
 
+def _is_unread(call: Call, answer: Answer) -> bool:
+    """Whether a value that was sent is none of the type that it is read as."""
+    if not isinstance(answer, Words) or answer.error.diag.source_function == RAISED:
+        return False
+    words = answer.error.diag.message_primary or ""
+    return answer.error.sqlstate in _BAD_VALUES and any(f'"{value}"' in words for value in call.known)
+
+
 def _ends_nowhere(answered: Iterable[tuple[Call, Answer]]) -> bool:
     return any(isinstance(answer, Words) and is_endless(answer.error) for _, answer in answered)
 
@@ -407,6 +471,23 @@ def _failure(answered: Iterable[tuple[Call, Answer]]) -> tuple[Call, psycopg.Err
 def _without(calls: Iterable[Call], kept: frozenset[str]) -> Iterator[Call]:
     """Those for which the caller needs no secret that is kept from them."""
     return (call for call in calls if not secrets.holds(call, kept))
+
+
+class _Notice(str):
+    """The words of a notice or warning."""
+
+    __slots__ = ()
+
+
+def _row(part: Any) -> Sequence[Any]:
+    return [part] if isinstance(part, str) else part
+
+
+def _how(part: Any) -> str:
+    """How values of others are told: in a row, an error or a notice."""
+    if isinstance(part, Words):
+        return f" with the error {shortened(' '.join([part.error.sqlstate or '', *part.told]))}"
+    return f" in a notice: {shortened(part)}" if isinstance(part, _Notice) else f": {_told([part])}"
 
 
 def _told(answer: Answer) -> str:
