@@ -348,7 +348,7 @@ class Session(PatientConnection[TupleRow]):
     def attempt(
         self, statement: Composable, values: Sequence[Any] = (), *then: LiteralString, reading: bool = False
     ) -> list[Result]:
-        """What a statement gives, and then each of some more. All of it is undone, and nothing else.
+        """What a statement gives, the last of several in it, and then each of some more. All is undone, nothing else.
 
         Within `posing_as` it is a request of the API, which may only be ``reading``. In one round trip where none
         fails, and in two where one does, which raises its `psycopg.Error`.
@@ -357,11 +357,13 @@ class Session(PatientConnection[TupleRow]):
         mark, undo = self._mark_and_undo()
         before = [mark, *self._request(reading)]
         try:
-            return self._sent(*before, self.statement, *then, undo)[len(before) : len(before) + len(then) + 1]
+            results = self._sent(*before, self.statement, *then, undo)
         except (psycopg.Error, PgassayError):
             if not self.closed:
                 self._sent(undo)
             raise
+        end = len(results) - undo.count(";") - 1
+        return results[end - len(then) - 1 : end]
 
     def attempts(
         self, statements: Iterable[tuple[Composable, Sequence[Any]]], *, reading: bool = False
