@@ -135,10 +135,14 @@ from (
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a statement runs as: a role, and the claims of its JWT as the JSON text that the API would hand over."""
+    """Whom a statement runs as: a role, and the claims of its JWT as the JSON text that the API would hand over.
+
+    ``sent`` is what the caller sends besides, as JSON: headers and cookies, by the names of their settings.
+    """
 
     role: str
     claims: str
+    sent: str = "{}"
 
     @classmethod
     def user(cls, user_id: UUID | str, **claims: Any) -> Identity:
@@ -185,10 +189,16 @@ class Identity:
         return cls(role, json.dumps({"role": role, **claims}))
 
     @cached_property
+    def texts(self) -> frozenset[str]:
+        """What stands in the headers and cookies that the caller sends."""
+        return frozenset(_texts(json.loads(self.sent)))
+
+    @cached_property
     def request(self) -> dict[str, str]:
         """What PostgREST sets for a request besides the claims: method, path, headers and cookies."""
         parts = [json.dumps({"alg": "HS256", "typ": "JWT"}), self.claims, "not a signature"]
         token = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+        sent = json.loads(self.sent)
         headers = {
             "host": "127.0.0.1:54321",
             "user-agent": "pgassay",
@@ -203,8 +213,8 @@ class Identity:
         return {
             "request.method": "POST",
             "request.path": "/",
-            "request.headers": json.dumps(headers),
-            "request.cookies": "{}",
+            "request.headers": json.dumps({**headers, **sent.get("request.headers", {})}),
+            "request.cookies": json.dumps(sent.get("request.cookies", {})),
         }
 
 
@@ -215,6 +225,15 @@ def _pre_request(settings: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     function = sql.Identifier(before, after) if dot else sql.Identifier(before)
     return (sql.SQL("select {}()").format(function).as_string(None),)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The values in JSON."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    else:
+        yield str(value)
 
 
 def _of_a_key() -> dict[str, Any]:

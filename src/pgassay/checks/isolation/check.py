@@ -22,6 +22,7 @@ from pgassay.checks.isolation import (
     candidates,
     costs,
     entitled,
+    headers,
     openings,
     partitions,
     people,
@@ -154,6 +155,7 @@ def observe(
         world.arrange(arrangement)
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
+        headers.add(world, actors)
         world.install()
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)

@@ -311,7 +311,7 @@ class Calls:
 
     def _foreign(self, actor: Actor, call: Call, answer: Answer) -> list[Any]:
         """The rows with values of tenants that the actor is no member of, and has not named itself."""
-        known = call.known
+        known = call.known | actor.identity.texts
         return [row for row in answer if self._world.labels(row, known) - actor.own] if isinstance(answer, list) else []
 
     def _is_told_by(self, call: Call, answer: Answer, other: Answer) -> bool:
@@ -356,7 +356,7 @@ class Calls:
     def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
         """What the call does to rows of tenants that are not the actor's own, or with their values."""
         self.probes += 1
-        known = call.known
+        known = call.known | actor.identity.texts
         try:
             touched = self._world.touched_by(session, call.statement, call.values, known)
         except psycopg.Error:
