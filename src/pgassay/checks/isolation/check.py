@@ -26,6 +26,7 @@ from pgassay.checks.isolation import (
     openings,
     partitions,
     people,
+    realtime,
     requests,
     states,
     storage,
@@ -149,7 +150,7 @@ def observe(
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
-        unjudged = storage.fill(world)
+        unjudged = storage.fill(world) | realtime.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         openings.arrange(world)
         world.arrange(arrangement)
@@ -598,4 +599,5 @@ _RIGHTS = ("TRUNCATE tables", "use sequences")
 _KINDS: dict[str, type[Target]] = {
     storage.OBJECTS: storage.Files,
     storage.BUCKETS: storage.Buckets,
+    realtime.MESSAGES: realtime.Messages,
 }
