@@ -178,7 +178,8 @@ order by n.nspname collate "C", c.relname collate "C"
 
 _PROJECT = "not c.relispartition and n.nspname <> all(%(platform)s)"
 _PARTITIONS = "c.relispartition and c.relkind = 'r' and n.nspname <> all(%(platform)s)"
-_STORAGE = """n.nspname = 'storage' and n.nspname = any(%(platform)s) and c.relname in ('buckets', 'objects')
+_STORAGE = """n.nspname = any(%(platform)s)
+    and (n.nspname, c.relname) in (('storage', 'buckets'), ('storage', 'objects'), ('realtime', 'messages'))
     and exists (select from pg_policy as y where y.polrelid = c.oid)"""
 
 # The types of columns, with all that they are made of.
@@ -257,7 +258,8 @@ join pg_type as t on used.oid = t.oid
 """
 _PROJECT = "not c.relispartition and n.nspname <> all(%(platform)s)"
 _PARTITIONS = "c.relispartition and c.relkind = 'r' and n.nspname <> all(%(platform)s)"
-_STORAGE = """n.nspname = 'storage' and n.nspname = any(%(platform)s) and c.relname in ('buckets', 'objects')
+_STORAGE = """n.nspname = any(%(platform)s)
+    and (n.nspname, c.relname) in (('storage', 'buckets'), ('storage', 'objects'), ('realtime', 'messages'))
     and exists (select from pg_policy as y where y.polrelid = c.oid)"""
 
 _FUNCTIONS = """
@@ -500,7 +502,7 @@ def read_partitions(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]
 
 
 def read_storage(connection: psycopg.Connection[Any]) -> tuple[Relation, ...]:
-    """The tables of the platform's storage, those for which there are policies: they can only be the project's."""
+    """The tables of storage and Realtime for which there are policies: these can only be the project's."""
     return _read(connection, _STORAGE)
 
 

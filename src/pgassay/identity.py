@@ -135,10 +135,14 @@ from (
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a statement runs as: a role, and the claims of its JWT as the JSON text that the API would hand over."""
+    """Whom a statement runs as: a role, and the claims of its JWT as the JSON text that the API would hand over.
+
+    ``sent`` is what the caller sends besides, as JSON: headers and cookies, by the names of their settings.
+    """
 
     role: str
     claims: str
+    sent: str = "{}"
 
     @classmethod
     def user(cls, user_id: UUID | str, **claims: Any) -> Identity:
@@ -185,10 +189,16 @@ class Identity:
         return cls(role, json.dumps({"role": role, **claims}))
 
     @cached_property
+    def texts(self) -> frozenset[str]:
+        """What stands in the headers and cookies that the caller sends."""
+        return frozenset(_texts(json.loads(self.sent)))
+
+    @cached_property
     def request(self) -> dict[str, str]:
         """What PostgREST sets for a request besides the claims: method, path, headers and cookies."""
         parts = [json.dumps({"alg": "HS256", "typ": "JWT"}), self.claims, "not a signature"]
         token = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+        sent = json.loads(self.sent)
         headers = {
             "host": "127.0.0.1:54321",
             "user-agent": "pgassay",
@@ -203,8 +213,8 @@ class Identity:
         return {
             "request.method": "POST",
             "request.path": "/",
-            "request.headers": json.dumps(headers),
-            "request.cookies": "{}",
+            "request.headers": json.dumps({**headers, **sent.get("request.headers", {})}),
+            "request.cookies": json.dumps(sent.get("request.cookies", {})),
         }
 
 
@@ -215,6 +225,15 @@ def _pre_request(settings: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     function = sql.Identifier(before, after) if dot else sql.Identifier(before)
     return (sql.SQL("select {}()").format(function).as_string(None),)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The values in JSON."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _texts(part)
+    else:
+        yield str(value)
 
 
 def _of_a_key() -> dict[str, Any]:
@@ -348,7 +367,7 @@ class Session(PatientConnection[TupleRow]):
     def attempt(
         self, statement: Composable, values: Sequence[Any] = (), *then: LiteralString, reading: bool = False
     ) -> list[Result]:
-        """What a statement gives, and then each of some more. All of it is undone, and nothing else.
+        """What a statement gives, the last of several in it, and then each of some more. All is undone, nothing else.
 
         Within `posing_as` it is a request of the API, which may only be ``reading``. In one round trip where none
         fails, and in two where one does, which raises its `psycopg.Error`.
@@ -357,11 +376,13 @@ class Session(PatientConnection[TupleRow]):
         mark, undo = self._mark_and_undo()
         before = [mark, *self._request(reading)]
         try:
-            return self._sent(*before, self.statement, *then, undo)[len(before) : len(before) + len(then) + 1]
+            results = self._sent(*before, self.statement, *then, undo)
         except (psycopg.Error, PgassayError):
             if not self.closed:
                 self._sent(undo)
             raise
+        end = len(results) - undo.count(";") - 1
+        return results[end - len(then) - 1 : end]
 
     def attempts(
         self, statements: Iterable[tuple[Composable, Sequence[Any]]], *, reading: bool = False

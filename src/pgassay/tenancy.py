@@ -324,6 +324,8 @@ def _without_tenants(schema: _Schema, alone: _Candidate, has_owners: bool) -> tu
                 )
     if has_owners:
         return [alone], _unclaimed(schema)
+    if OBJECTS in schema.hints.policies:  # there is nothing but files, which users upload
+        return [alone], ""
     return [], (
         "No table joins auth.users with a table of tenants, no policy compares a column with a claim, and no table has "
         "a column for its user."

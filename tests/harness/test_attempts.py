@@ -53,6 +53,12 @@ def test_an_attempt_gives_rows_and_counts_and_leaves_nothing(session: Session) -
     assert words(session) == ["one", "two"]
 
 
+def test_of_several_statements_in_an_attempt_the_last_one_counts(session: Session) -> None:
+    both = sql.SQL("; ").join([statement("delete from {} where id = 1"), statement("select word from {}")])
+    assert session.attempt(both, [], "select 3") == [Result([("two",)], 1), Result([(3,)], 1)]
+    assert words(session) == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     ("text", "values", "then", "error"),
     [

@@ -499,3 +499,40 @@ def wrapped(node: Node) -> Node:
     made = _tree.Node()
     getattr(made, _FIELD_OF_KIND[kind(node)]).CopyFrom(node)
     return made
+
+
+def liked(node: Node) -> tuple[Node, Node] | None:
+    """What is compared with a pattern, as LIKE does or a regular expression, and the pattern; None for all else."""
+    if kind(node) != "A_Expr" or not node.HasField("lexpr"):
+        return None
+    is_pattern = node.kind in (_tree.AEXPR_LIKE, _tree.AEXPR_ILIKE) or node.name[-1].string.sval in _PATTERNS
+    return (unwrapped(node.lexpr), unwrapped(node.rexpr)) if is_pattern else None
+
+
+_PATTERNS = ("~~", "~~*", "~", "~*", "^@")
+
+
+def element(node: Node) -> tuple[Node, int] | None:
+    """The array and the number in ``a[1]``; None for all else."""
+    if kind(node) != "A_Indirection" or len(node.indirection) != 1:
+        return None
+    index: Any = unwrapped(node.indirection[0])
+    number = constant(unwrapped(index.uidx)) if kind(index) == "A_Indices" and not index.is_slice else None
+    return (unwrapped(node.arg), number) if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def parameter(node: Node) -> str:
+    """The parameter of a function, as ``$1``; empty for all else."""
+    return f"${node.number}" if kind(node) == "ParamRef" else ""
+
+
+def arguments(node: Node) -> list[Node]:
+    """What is handed to a function that is called."""
+    return [found for found in map(unwrapped, node.args) if found is not None] if kind(node) == "FuncCall" else []
+
+
+def tables(node: Node) -> Iterator[str]:
+    """The relations that are read at a node and below it, with their schemas where these are said."""
+    for found in walk(node):
+        if kind(found) == "RangeVar":
+            yield f"{found.schemaname}.{found.relname}" if found.schemaname else found.relname

@@ -22,11 +22,13 @@ from pgassay.checks.isolation import (
     candidates,
     costs,
     entitled,
+    headers,
     idle,
     openings,
     outbound,
     partitions,
     people,
+    realtime,
     requests,
     states,
     storage,
@@ -41,6 +43,7 @@ from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
 from pgassay.checks.isolation.people import Person
+from pgassay.checks.isolation.pointing import Pointing
 from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
@@ -149,12 +152,13 @@ def observe(
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
-        unjudged = storage.fill(world)
+        unjudged = storage.fill(world) | realtime.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         openings.arrange(world)
         world.arrange(arrangement)
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
+        headers.add(world, actors)
         world.install()
         outbound.install(world, filled)
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
@@ -391,8 +395,8 @@ class _Check:
         self._controls = controls
         self._ways = ways
         self._progress = progress
-        self._log_in()
         self._flags = Flags(world)
+        self._log_in()
         self._faults = Faults(world)
         self._endless: set[str] = set()
         """Policies that ask themselves, to which nobody who is entitled gets an answer."""
@@ -418,6 +422,8 @@ class _Check:
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
         self._escalation = Escalation(self._world, self._api)
+        self._pointing = Pointing(self._world, self._api)
+        self._parts = (self._effects, self._escalation, self._pointing, self._flags)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -432,8 +438,7 @@ class _Check:
             findings=(*self._findings, *self._warnings),
             rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
-            probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, self._escalation, calls))
-            + self._probes,
+            probes=sum(part.probes for part in (self._ways.truth, *self._parts, calls)) + self._probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
             demonstrations=self._findings,
@@ -481,7 +486,7 @@ class _Check:
         """Log in again where a statement has ended a session; raises where nobody can."""
         self._world.go_on()
         if self._api.closed or (self._alone is not None and self._alone.closed):
-            self._probes += self._effects.probes + self._escalation.probes
+            self._probes += sum(part.probes for part in self._parts)
             self._log_in()
 
     def _try(self, target: Target) -> None:
@@ -507,6 +512,7 @@ class _Check:
                 self.add(self._effects.compare(target, actor, reached))
             if is_member:
                 self.add(self._effects.try_all(target, actor, reached))
+                self.add(self._pointing.try_all(target, actor))
         failed = [*target.judge_failures(self._faults, self._actors)]
         self.add(failed)
         if any(finding.door == "select" for finding, _ in failed):
@@ -594,4 +600,8 @@ class _Check:
 
 
 _RIGHTS = ("TRUNCATE tables", "use sequences")
-_KINDS: dict[str, type[Target]] = {storage.OBJECTS: storage.Files, storage.BUCKETS: storage.Buckets}
+_KINDS: dict[str, type[Target]] = {
+    storage.OBJECTS: storage.Files,
+    storage.BUCKETS: storage.Buckets,
+    realtime.MESSAGES: realtime.Messages,
+}

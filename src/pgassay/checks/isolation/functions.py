@@ -359,7 +359,7 @@ class Calls:
 
     def _foreign(self, actor: Actor, call: Call, answer: Answer) -> list[Any]:
         """The rows, errors and notices with values of tenants that the actor is no member of, and has not named."""
-        known = call.known
+        known = call.known | actor.identity.texts
         told: list[Any] = [answer] if isinstance(answer, Words) else [*answer]
         told += [_Notice(text) for text in getattr(answer, "notices", ())]
         return [
@@ -412,7 +412,7 @@ class Calls:
     def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
         """What the call does to rows of tenants that are not the actor's own, or with their values."""
         self.probes += 1
-        known = call.known
+        known = call.known | actor.identity.texts
         try:
             touched = self._world.touched_by(session, call.statement, call.values, known)
         except psycopg.Error:

@@ -95,6 +95,8 @@ class Making:
     def _wanted(self) -> Iterator[tuple[Policy, Branch]]:
         """The branches of policies that hold somebody, and for which there is no row and caller."""
         for policy in self._ways.policies:
+            if policy.schema == "realtime":  # whose a message is, its topic says, which a condition does not
+                continue
             if policy.permissive and policy.relation in self._world.relations and self._ways.roles_of(policy):
                 for branches in policy.branches.values():
                     yield from ((policy, branch) for branch in branches if not self._ways.is_taken(policy, branch))

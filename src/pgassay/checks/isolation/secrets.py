@@ -44,6 +44,11 @@ class Secrets:
         self._seen: dict[Actor, frozenset[str]] = {}
         self._short: dict[tuple[str, str], bool] = {}
 
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """The secrets of all tenants."""
+        return frozenset(self._labels)
+
     def kept_from(self, session: Session, actor: Actor) -> frozenset[str]:
         """Those of tenants that ``actor`` is no member of, but for what it can read; the session is the actor's."""
         if actor not in self._seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,27 +13,24 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.checks.isolation import costs
-from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.matrix import Actor, Verdict
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import LABELS, World
+from pgassay.config import Membership
 from pgassay.identity import Identity, Session
 from pgassay.rows import Row, Unfilled
+from pgassay.schema import paths
+from pgassay.schema.paths import Paths
 
 OBJECTS = "storage.objects"
 BUCKETS = "storage.buckets"
-_POLICIES = """
-select pg_catalog.concat_ws(
-    ' ', pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
-)
-from pg_catalog.pg_policy as p
-where p.polrelid = 'storage.objects'::pg_catalog.regclass
-"""
 _INSERT: LiteralString = """
 insert into storage.objects (bucket_id, name, owner, owner_id) values (%s, %s, %s, %s) returning *
 """
-_BUCKET = re.compile(r"\bbucket_id = (?:'((?:[^']|'')+)'|ANY \(ARRAY\[([^\]]*)\])")
-_FOLDER = re.compile(r"foldername\((?:\w+\.)?name\)\)?\[(\d+)\] = '((?:[^']|'')*)'")
-_QUOTED = re.compile(r"'((?:[^']|'')*)'")
+_DEEPEST = 8
+"""Folders further down are not made."""
+_CHILDREN = 3
+"""Folders of rows of so many tables are made for one policy."""
 
 
 def fill(world: World) -> dict[str, str]:
@@ -49,20 +47,11 @@ def fill(world: World) -> dict[str, str]:
     return unfilled
 
 
-def _policies(world: World) -> list[str]:
-    return [text for (text,) in world.connection.execute(_POLICIES)]
-
-
 def _fill_buckets(world: World, unfilled: dict[str, str]) -> None:
     if OBJECTS not in world.relations and BUCKETS not in world.relations:
         return
     connection = world.connection
-    named = {
-        name.replace("''", "'")
-        for policy in _policies(world)
-        for one, several in _BUCKET.findall(policy)
-        for name in ([one] if one else _QUOTED.findall(several))
-    }
+    named = {bucket for asked in paths.read(world.ask) for bucket in asked.buckets}
     for bucket in sorted(named):
         with costs.only(_files_in(bucket), unfilled):
             connection.execute(
@@ -84,13 +73,15 @@ def _fill_objects(world: World, unfilled: dict[str, str]) -> None:
     if OBJECTS not in world.relations:
         return
     world.more[OBJECTS] = []
-    policies = _policies(world)
+    asked = paths.read(world.ask)
     rows = world.connection.execute('select id from storage.buckets order by id collate "C"').fetchall()
     refused: dict[str, str] = {}
     for (bucket,) in rows:
         with costs.only(_files_in(bucket), refused):
             with world.connection.transaction():
-                made = list(_files(world, bucket, policies))
+                made = list(_files(world, bucket, asked))
+                for folder in _folders_of_nobody(world, asked):
+                    _put(world, world.member("A"), [bucket, f"{folder}/nobodys.png", None, None])
             world.more[OBJECTS] += made
     if not world.more[OBJECTS] and refused:
         raise Unfilled(next(iter(refused.values())))
@@ -100,11 +91,11 @@ def _fill_objects(world: World, unfilled: dict[str, str]) -> None:
         world.tenants.rows[OBJECTS].setdefault(label, row)
 
 
-def _files(world: World, bucket: str, policies: list[str]) -> Iterator[tuple[str, Row]]:
+def _files(world: World, bucket: str, asked: list[Paths]) -> Iterator[tuple[str, Row]]:
     """Make the files of each tenant in a bucket."""
     for label in LABELS:
         user = world.tenants.users[label]
-        for number, folder in enumerate(folders(world, label, policies)):
+        for number, folder in enumerate(folders(world, label, asked)):
             for owner in (user, None):
                 name = f"{folder}/{label}{number}{'' if owner else '-unowned'}.png"
                 yield label, _put(world, world.member(label), [bucket, name, owner, owner and str(owner)])
@@ -132,14 +123,59 @@ def _put(world: World, member: Actor, values: list[Any]) -> Row:
     raise refused
 
 
-def folders(world: World, label: str, policies: list[str]) -> list[str]:
-    """Where the tenant's files lie: by the declared rule, else in its own folder and in that of its member."""
+def folders(world: World, label: str, asked: list[Paths]) -> list[str]:
+    """Where the tenant's files lie: by the declared rule, else in its own folder and in that of its member.
+
+    Where a policy or its functions read other tables, files lie in folders of the tenant's rows there, too.
+    """
     tenant, user = str(world.tenants.ids[label]), str(world.tenants.users[label])
-    position = re.search(r"\[(\d+)\]", world.tenancy.tables.get(OBJECTS, ""))
-    if position is None:
-        return list(dict.fromkeys([tenant, user]))
-    above = dict(found for policy in policies for found in _FOLDER.findall(policy))
-    return ["/".join([*(above.get(str(n), "x") for n in range(1, int(position[1]))), tenant])]
+    declared = _place(world)
+    place = declared or 1
+    found: dict[str, None] = {}
+    for policy in asked or [Paths()]:
+        for whose in [tenant] if declared else [tenant, user]:
+            found.setdefault(_path(policy, place, whose))
+            for other in sorted(policy.free - {place}) if not declared else ():
+                found.setdefault(_path(policy, other, whose))
+        for child in itertools.islice(_children(world, label, policy), _CHILDREN):
+            for other in sorted(policy.free or {place}):
+                found.setdefault(_path(policy, other, child))
+    return [*found]
+
+
+def _place(world: World) -> int | None:
+    """The folder that names the tenant, as declared."""
+    declared = re.search(r"\[(\d+)\]", world.tenancy.tables.get(OBJECTS, ""))
+    return int(declared[1]) if declared else None
+
+
+def _folders_of_nobody(world: World, asked: list[Paths]) -> list[str]:
+    """Folders for which a policy asks where the tenant's name should stand: what lies there is no tenant's."""
+    place = _place(world) or 1
+    found = (
+        "/".join(policy.fixed.get(number, "x") for number in range(1, place + 1))
+        for policy in asked
+        if place in policy.fixed
+    )
+    return [*dict.fromkeys(found)]
+
+
+def _path(policy: Paths, place: int, whose: str) -> str:
+    """The folders for which a policy asks, with whose it is at that place."""
+    deepest = max([place, *(number for number in policy.fixed if number <= _DEEPEST)])
+    return "/".join(whose if n == place else policy.fixed.get(n, "x") for n in range(1, deepest + 1))
+
+
+def _children(world: World, label: str, policy: Paths) -> Iterator[str]:
+    """Keys of the tenant's rows in tables that the policy reads, but for those of the tenants and their members."""
+    member = world.tenancy.member
+    apart = {world.tenancy.tenant, *world.tenancy.public, *([member.table] if isinstance(member, Membership) else [])}
+    for name, relation in sorted(world.relations.items()):
+        row = world.tenants.rows.get(name, {}).get(label)
+        if row is None or name in apart or not {name, relation.name} & policy.tables or name.startswith("storage."):
+            continue
+        if len(relation.primary_key) == 1:
+            yield str(row[relation.primary_key[0]])
 
 
 class Files(Target):
@@ -199,7 +235,7 @@ class Files(Target):
         return self._each(api, actor, "update", sql.SQL("update {} set version = version").format(self._table))[0]
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
-        """Move a file of one's own to a folder of B."""
+        """Move a file of one's own to a folder of B, and one of B's to one's own."""
         for _, row in self._of("B"):
             folder, _, _ = row["name"].rpartition("/")
             changes = {"name": f"{folder}/moved.png"}
@@ -207,6 +243,15 @@ class Files(Target):
             if moved is not None:
                 what = "moves a file of its own to a folder of another tenant"
                 yield self._crossed(actor, api, moved, self._changes, changes, what)
+                break
+        (own,) = actor.own
+        for _, row in self._of(own):
+            folder, _, _ = row["name"].rpartition("/")
+            changes = {"name": f"{folder}/taken.png"}
+            taken = self._takes(api, actor, changes)
+            if taken is not None:
+                what = "moves a file of another tenant to a folder of its own"
+                yield self._crossed(actor, api, taken, self._takes, changes, what, Verdict.WRITES_ACROSS)
                 return
 
     def vacuous(self) -> str | None:

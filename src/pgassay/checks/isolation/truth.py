@@ -36,7 +36,11 @@ create function pgassay_probe.{name}() returns setof {table}
 language sql security definer set search_path = pg_catalog as {body};
 grant execute on function pgassay_probe.{name}() to public
 """)
-_ONE = sql.SQL("select pg_catalog.set_config('pgassay.row', %s, true); {}")
+_ONE = sql.SQL(
+    "select pg_catalog.set_config('pgassay.row', %s, true), pg_catalog.set_config('realtime.topic', %s, true); {}"
+)
+_MESSAGES = "realtime.messages"
+"""Of its rows, one is asked for at a time: that of the topic in the setting of that name."""
 _AT_ONCE = frozenset({"42", "54"})
 """Classes of errors that do not hang on the row."""
 
@@ -203,6 +207,10 @@ class Tables:
             for view in views
             if (texts := [text for text in view.texts if self._is_asked(view, text, actor, held)])
         ]
+        for view, texts in asked if _MESSAGES in self._truth.lines else ():
+            for text in texts if view.table == _MESSAGES else ():
+                self._one_by_one(view, text, actor)
+        asked = [(view, texts) for view, texts in asked if view.table != _MESSAGES]
         alone: list[tuple[_View, list[str]]] = []
         for (view, texts), found in self._asked(actor, asked):
             if isinstance(found, Result):
@@ -256,8 +264,9 @@ class Tables:
     def _one_by_one(self, view: _View, text: str, actor: Actor) -> None:
         """The condition for each row by itself, where it fails for some."""
         statement = _ONE.format(view.reading([text]))
-        numbers = range(len(self._truth.lines[view.table]))
-        found = self._answers(actor, [(statement, [str(number)]) for number in numbers])
+        lines = self._truth.lines[view.table]
+        asked = [(statement, [str(n), _topic(view.table, line)]) for n, line in enumerate(lines)]
+        found = self._answers(actor, asked)
         values = tuple(one.rows[0][0][0] if isinstance(one, Result) else None for one in found)
         self._truth.values.setdefault((view.table, text), {})[actor.name] = values
 
@@ -274,3 +283,7 @@ class Tables:
     def _fail_all(self, table: str, texts: Iterable[str], error: psycopg.Error) -> None:
         for text in texts:
             self._truth.errors.setdefault((table, text), {})["everybody"] = said(error)
+
+
+def _topic(table: str, line: Line) -> str:
+    return str(line.values.get("topic", "")) if table == _MESSAGES else ""

@@ -1,0 +1,317 @@
+"""Rows of A's that name rows of B, by a foreign key or by a value, and what triggers then change in B's rows.
+
+A trigger with its owner's rights passes over row level security. So it matters little that the row which fired it is
+one's own: what it changes by a key or a value of that row may be anybody's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from pgassay.catalog import PLATFORM, Column, Relation
+from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.relations import Found, Target
+from pgassay.checks.isolation.world import World
+from pgassay.identity import Session
+from pgassay.rows import USERS, Row, Unfilled, insert_statement
+
+_VALUES = 40
+"""So many values of B are tried in one column, and so many ways to name a row of B in all."""
+_CHANGES = 8
+"""So many changes are tried of a row that names a row of B."""
+_TRIGGERS: LiteralString = """
+select
+    pg_catalog.concat(n.nspname, '.', c.relname), t.tgname::pg_catalog.text, p.proname::pg_catalog.text,
+    array(
+        select o.operation
+        from (values ('insert', 4), ('delete', 8), ('update', 16)) as o (operation, bit)
+        where (t.tgtype operator(pg_catalog.&) o.bit::pg_catalog.int2) > 0
+    )
+from pg_catalog.pg_trigger as t
+join pg_catalog.pg_class as c on t.tgrelid = c.oid
+join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+join pg_catalog.pg_proc as p on t.tgfoid = p.oid
+join pg_catalog.pg_namespace as m on p.pronamespace = m.oid
+where not t.tgisinternal and t.tgenabled <> 'D' and m.nspname <> all(%s)
+order by 1, 2
+"""
+_BODIES: LiteralString = """
+select p.proname::pg_catalog.text, pg_catalog.string_agg(pg_catalog.pg_get_functiondef(p.oid), ' ')
+from pg_catalog.pg_proc as p
+join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
+where
+    p.prokind in ('f', 'p') and p.oid >= 16384
+    and n.nspname <> all(%s) and not pg_catalog.starts_with(n.nspname, 'pg_')
+group by 1
+"""
+
+
+@dataclass(frozen=True)
+class _Fired:
+    """The triggers of a table by the statements for which they fire, and the text of all that they may call."""
+
+    triggers: dict[str, list[str]]
+    text: str
+
+    def by(self, operation: str) -> list[str]:
+        """The triggers that fire for that."""
+        return self.triggers.get(operation, [])
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """Columns that are given values of a row of B, which they name by that."""
+
+    values: Row
+    is_key: bool
+
+    @property
+    def what(self) -> str:
+        """For a person."""
+        names = ", ".join(self.values)
+        return f"{names} points to a row" if self.is_key else f"{names} is a value of a row"
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A statement of the actor's, of one operation or of an insert and another one.
+
+    Where it does more than one thing after the insert, ``parts`` do one each: they are tried where it fails or finds
+    something.
+    """
+
+    operation: str
+    statement: sql.Composed
+    values: list[Any]
+    parts: tuple[_Tried, ...] = ()
+
+
+class Pointing:
+    """Inserts, updates and deletes rows of A's that name rows of B, where there are triggers, on ``api``."""
+
+    def __init__(self, world: World, api: Session) -> None:
+        self._world = world
+        self._api = api
+        self.probes = 0
+
+    def try_all(self, target: Target, actor: Actor) -> Iterator[Found]:
+        """A finding for each operation after which rows of B are other ones than before; ``actor`` is a member of A."""
+        relation = target.relation
+        fired = self._fired.get(relation.full_name)
+        if fired is None or not target.is_table:
+            return
+        found: set[str] = set()
+        for naming in itertools.islice(self._namings(target, fired), _VALUES):
+            for tried in self._statements(target, actor, naming, fired):
+                if tried.operation in found:
+                    continue
+                for one, tables in self._carried_out(actor, tried):
+                    found.add(one.operation)
+                    yield self._finding(relation, actor, naming, one, tables, fired)
+                    break
+
+    def _carried_out(self, actor: Actor, tried: _Tried) -> Iterator[tuple[_Tried, list[str]]]:
+        """A statement, or each of its parts, after which rows of others are other ones, and their tables."""
+        tables = self._across(self._api, actor, tried)
+        if tried.parts and tables != []:
+            for part in tried.parts:
+                yield from self._carried_out(actor, part)
+        elif tables:
+            yield tried, tables
+
+    # what triggers there are
+
+    @cached_property
+    def _fired(self) -> dict[str, _Fired]:
+        platform = [[*PLATFORM]]
+        bodies: dict[str, str] = dict(self._world.ask(_BODIES, platform))
+        triggers: dict[str, dict[str, list[str]]] = {}
+        functions: dict[str, list[str]] = {}
+        for table, trigger, function, operations in self._world.ask(_TRIGGERS, platform):
+            functions.setdefault(table, []).append(function)
+            for operation in operations:
+                triggers.setdefault(table, {}).setdefault(operation, []).append(trigger)
+        return {table: _Fired(triggers[table], _text(functions[table], bodies)) for table in triggers}
+
+    # what names rows of B
+
+    def _namings(self, target: Target, fired: _Fired) -> Iterator[_Naming]:
+        """Each foreign key, but for the one that tells whose the row is; then each value in each column that is read.
+
+        What everybody reads is nobody's.
+        """
+        world, relation = self._world, target.relation
+        name = relation.full_name
+        own = {target.column, *world.tenancy.tables.get(name, "").split(".")[:1]}
+        keys: set[str] = set()
+        for key in relation.foreign_keys:
+            columns = [here for here, _ in key.columns]
+            keys.update(columns)
+            if own & set(columns) or key.target in world.tenancy.public:
+                continue
+            for row in self._of_b(key.target):
+                yield _Naming({here: row[there] for here, there in key.columns}, True)
+        fixed = {*own, *keys, *relation.primary_key, *world.maker.listed_of(name)}
+        for column in relation.columns:
+            if column.name in fired.text and not column.generated and column.name not in fixed:
+                for value in self._values(column, fired):
+                    yield _Naming({column.name: value}, False)
+
+    def _of_b(self, table: str) -> Iterator[Row]:
+        tenants = self._world.tenants
+        if table == USERS:
+            yield {"id": tenants.users["B"]}
+            return
+        for rows in (tenants.rows, tenants.others):
+            if "B" in rows.get(table, {}):
+                yield rows[table]["B"]
+
+    def _values(self, where: Column, fired: _Fired) -> list[Any]:
+        """The values of B that may be compared with that column, from tables and columns that the triggers name.
+
+        What stands in rows of A as well names no row of B.
+        """
+        found: dict[Any, None] = {}
+        for name, label, row in self._world.made():
+            relation = self._world.relations.get(name)
+            if label != "B" or relation is None or relation.name not in fired.text:
+                continue
+            if name in self._world.tenancy.public:
+                continue
+            for column in relation.columns:
+                value = row.get(column.name)
+                is_named = column.name in fired.text and _alike(column, where)
+                if is_named and value is not None and not isinstance(value, bool | dict | list):
+                    found[value] = None
+        return [value for value in found if str(value) not in self._world.shared][:_VALUES]
+
+    # what is tried
+
+    def _statements(self, target: Target, actor: Actor, naming: _Naming, fired: _Fired) -> Iterator[_Tried]:
+        """Insert such a row, make one of one's own such a row; insert one and then change it, or take it away."""
+        world, relation = self._world, target.relation
+        role = actor.identity.role
+        table = sql.Identifier(relation.schema, relation.name)
+        where = world.where(naming.values)
+        named = [*naming.values.values()]
+        changeable = world.granted(relation, role, "update")
+        if set(naming.values) <= set(changeable) and fired.by("update"):
+            sets = _assigned(naming.values)
+            yield _Tried("update", sql.SQL("update {} set {}").format(table, sets), named)
+        inserts = [*self._inserts(target, actor, naming)]
+        for insert, values in inserts:
+            if fired.by("insert"):
+                yield _Tried("insert", insert, values)
+        for insert, values in inserts[:1]:
+            updates = [
+                (sql.SQL("update {} set {} where {}").format(table, _assigned(changes), where), [*changes.values()])
+                for changes in (self._changes(relation, changeable, naming) if fired.by("update") else ())
+            ]
+            parts = tuple(
+                _Tried("update", sql.SQL(";\n").join([insert, update]), [*values, *given, *named])
+                for update, given in updates
+            )
+            if parts:
+                every = sql.SQL(";\n").join([insert, *(update for update, _ in updates)])
+                given = [value for _, several in updates for value in (*several, *named)]
+                yield _Tried("update", every, [*values, *given], parts)
+            if fired.by("delete"):
+                delete = sql.SQL("delete from {} where {}").format(table, where)
+                yield _Tried("delete", sql.SQL(";\n").join([insert, delete]), [*values, *named])
+
+    def _inserts(self, target: Target, actor: Actor, naming: _Naming) -> Iterator[tuple[sql.Composed, list[Any]]]:
+        granted = set(self._world.granted(target.relation, actor.identity.role, "insert"))
+        if not set(naming.values) <= granted:
+            return
+        try:
+            rows = [*target.insertions("A", actor)]
+        except Unfilled:
+            return
+        known: list[Row] = []
+        for values in rows:
+            row = {**{name: value for name, value in values.items() if name in granted}, **naming.values}
+            if row not in known:
+                known.append(row)
+                yield insert_statement(target.relation, row), [*row.values()]
+
+    def _changes(self, relation: Relation, granted: Collection[str], naming: _Naming) -> Iterator[Row]:
+        """Values for one column of such a row: each to which it is held, and both of a flag; else what it has."""
+        listed = self._world.maker.listed_of(relation.full_name)
+        found: list[Row] = []
+        for column in relation.columns:
+            if column.name not in granted or column.name in {*naming.values, *relation.primary_key}:
+                continue
+            values = [True, False] if column.category == "B" else listed.get(column.name, [])
+            found += [{column.name: value} for value in values]
+        if not found and set(naming.values) <= set(granted):
+            found = [naming.values]
+        yield from found[:_CHANGES]
+
+    # what came of it
+
+    def _across(self, session: Session, actor: Actor, tried: _Tried) -> list[str] | None:
+        """The tables in which rows of other tenants are other ones afterwards; None where it fails."""
+        self.probes += 1
+        try:
+            with actor.enter(session):
+                touched = self._world.touched_by(session, tried.statement, tried.values)
+        except psycopg.Error:
+            if session.closed:
+                raise
+            return None
+        return [*dict.fromkeys(name for name, _, whose, _ in touched if whose and not whose & actor.own)]
+
+    def _finding(
+        self,
+        relation: Relation,
+        actor: Actor,
+        naming: _Naming,
+        tried: _Tried,
+        tables: Sequence[str],
+        fired: _Fired,
+    ) -> Found:
+        name, triggers = relation.full_name, fired.by(tried.operation)
+        return (
+            Finding(
+                Verdict.WRITES_ACROSS.rule,
+                name,
+                f"{actor.name} changes rows of another tenant in {', '.join(tables)} by {tried.operation} of a row of "
+                f"its own of which {naming.what} of that tenant",
+                f"Have the triggers on {name} change rows of the row's own tenant alone, or let nobody write a row "
+                "that names a row of another tenant.",
+                identity=actor.name,
+                statement=self._api.bound(tried.statement, tried.values),
+                door=tried.operation,
+                culprit=f"trigger {triggers[0]} on {name}" if len(triggers) == 1 else "",
+                expected="no row of another tenant is changed",
+            ),
+            Probe(actor, lambda session: bool(self._across(session, actor, tried))),
+        )
+
+
+def _text(functions: Collection[str], bodies: dict[str, str]) -> str:
+    """The texts of these functions, and of those of which the name stands in one of them."""
+    found = {name for name in functions if name in bodies}
+    while True:
+        text = " ".join(bodies[name] for name in sorted(found))
+        more = {name for name in bodies.keys() - found if name in text}
+        if not more:
+            return text
+        found |= more
+
+
+def _alike(one: Column, other: Column) -> bool:
+    """Whether values of one column may be compared with those of the other."""
+    return one.type == other.type or one.category == other.category == "N" or {one.category, other.category} <= {*"SU"}
+
+
+def _assigned(values: Row) -> sql.Composed:
+    return sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in values)
