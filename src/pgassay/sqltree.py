@@ -60,14 +60,29 @@ def body(definition: str) -> list[Node]:
     created: Any = next(iter(statements(definition)), None)
     if kind(created) != "CreateFunctionStmt":
         return []
-    options: dict[str, Any] = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
-    language = options.get("language")
-    if language is not None and language.sval == "plpgsql":
+    options = _options(created)
+    if _is_plpgsql(options):
         return [node for query in _queries(_plpgsql(definition)) for node in _parsed(query)]
     source = options.get("as")
     text = source.items[0].string.sval if source is not None else ""
     inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
     return [*statements(text), *inline]
+
+
+def is_parsed(text: str) -> bool:
+    """Whether statements, and the body of a function in PL/pgSQL that they make, can be parsed."""
+    found = statements(text)
+    functions = [node for node in found if kind(node) == "CreateFunctionStmt" and _is_plpgsql(_options(node))]
+    return bool(found) and (not functions or _plpgsql(text) is not None)
+
+
+def _options(created: Node) -> dict[str, Any]:
+    return {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
+
+
+def _is_plpgsql(options: dict[str, Any]) -> bool:
+    language = options.get("language")
+    return language is not None and language.sval == "plpgsql"
 
 
 def _plpgsql(definition: str) -> Any:
@@ -116,8 +131,14 @@ def keys(node: Node) -> Iterator[tuple[str, ...]]:
 def _keys(node: Node) -> tuple[str, ...]:
     node = uncast(node)
     if called(node).removeprefix("pg_catalog.") in _EXTRACTS:
-        path = [constant(part) for part in map(unwrapped, node.args[1:])]
+        path = [constant(key) for part in map(unwrapped, node.args[1:]) for key in elements(part) or [part]]
         return tuple(part for part in path if isinstance(part, str)) if None not in path else ()
+    if kind(node) == "A_Indirection":
+        subscripts = [
+            constant(unwrapped(part.a_indices.uidx)) for part in node.indirection if part.HasField("a_indices")
+        ]
+        named = [part for part in subscripts if isinstance(part, str)]
+        return (*_keys(unwrapped(node.arg)), *named) if len(named) == len(node.indirection) else ()
     compared = comparison(node)
     if compared is None or compared[0] not in _TAKES:
         return ()
@@ -201,6 +222,22 @@ def is_null(node: Node) -> Node:
     made = _tree.NullTest(nulltesttype=_tree.IS_NULL)
     made.arg.CopyFrom(_wrapped(_enclosed(node)))
     return made
+
+
+def is_not_null(node: Node) -> Node:
+    """The test whether that is not NULL."""
+    made = _tree.NullTest(nulltesttype=_tree.IS_NOT_NULL)
+    made.arg.CopyFrom(_wrapped(_enclosed(node)))
+    return made
+
+
+def unqualified(node: Node) -> Node:
+    """The same with nothing before the name of any column."""
+    if kind(node) == "ColumnRef" and len(node.fields) > 1:
+        made = type(node)()
+        made.fields.add().CopyFrom(node.fields[-1])
+        return made
+    return _rebuilt(node, unqualified)
 
 
 def is_not_true(node: Node) -> Node:

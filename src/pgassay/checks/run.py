@@ -24,6 +24,7 @@ from pgassay.config import Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error, without_passwords
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
+from pgassay.schema.states import Proposed, proposed
 from pgassay.servers.server import Server
 from pgassay.templates import Template
 from pgassay.tenancy import Inference
@@ -261,6 +262,21 @@ def propose(databases: Databases, template: Template, tenancy: Tenancy) -> tuple
     except PgassayError as error:
         return None, error.message
     return None, unjudged["roles"]
+
+
+def states(databases: Databases, template: Template, tenancy: Tenancy) -> tuple[list[Proposed], str]:
+    """States of rows that the schema asks for, and why they could not be read.
+
+    None of who is a member: leaving a tenant is tried anyway.
+    """
+    found: list[Proposed] = []
+    unread: dict[str, str] = {}
+    with databases.copy(template) as clone, _costing("states", unread):
+        owner = clone.connect_as_owner()
+        owner.execute("set search_path = pg_catalog")
+        found = proposed(lambda query, values: owner.execute(query, values).fetchall(), catalog.read(owner))
+    members = tenancy.member.table if isinstance(tenancy.member, Membership) else ""
+    return [state for state in found if state.table != members], unread.get("states", "")
 
 
 def _read(session: Session, settings: Config) -> tuple[Outcome, Intent]:
