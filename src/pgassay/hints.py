@@ -161,7 +161,8 @@ class Facts:
     """What was compared: columns with the caller's id (``callers``) or with a claim, folders of objects with whom.
 
     ``fixed_folders`` are those that have a name of their own, as ``teams`` in ``teams/<id>/file``. ``timed`` are
-    columns that are compared with the present time, ``later`` those of them that it must not have reached.
+    columns that are compared with the present time, ``later`` those of them that it must not have reached. ``joins``
+    are pairs of columns of two relations that have to be equal.
     """
 
     callers: set[Column] = field(default_factory=set)
@@ -172,6 +173,7 @@ class Facts:
     fixed_folders: set[int] = field(default_factory=set)
     timed: set[Column] = field(default_factory=set)
     later: set[Column] = field(default_factory=set)
+    joins: set[frozenset[Column]] = field(default_factory=set)
 
     def add(self, other: Facts) -> None:
         """Take in all that ``other`` knows."""
@@ -183,6 +185,7 @@ class Facts:
         self.fixed_folders |= other.fixed_folders
         self.timed |= other.timed
         self.later |= other.later
+        self.joins |= other.joins
 
 
 Way = tuple[frozenset[str], ...]
@@ -319,6 +322,7 @@ class _Reader:
                 if function is not None:
                     self._definitions.setdefault(f"{schema}.{name}", []).append(function)
         self._known: dict[tuple[int, tuple[_Term, ...]], Facts] = {}
+        self._followed: set[int] = set()
         self.written: frozenset[str] = frozenset()
         """The relations into which the statements that were followed write."""
 
@@ -376,6 +380,7 @@ class _Reader:
                 self.written |= {self._relation(node.relation)}
         elif kind == "A_Expr" and node.kind in _EQUALITIES and _name(node.name[-1:]) == "=":
             self._compare(self._term(node.lexpr, scope), self._term(node.rexpr, scope), facts)
+            self._join(self._given(node.lexpr, scope), self._given(node.rexpr, scope), facts)
             self._compare_folder(node, scope, facts)
         elif kind == "A_Expr" and node.kind == postgast.pg_query_pb2.AEXPR_OP and len(node.name):
             self._compare_time(node, scope, facts)
@@ -401,10 +406,56 @@ class _Reader:
         inner = _Scope(scope)
         for source in _sources(select):
             self._enter(source, inner)
-        if type(select).__name__ == "SelectStmt" and len(select.target_list) == 1:
-            self._compare(
-                self._term(node.testexpr, scope), self._term(select.target_list[0].res_target.val, inner), facts
-            )
+        if type(select).__name__ != "SelectStmt":
+            return
+        tested = _unwrapped(node.testexpr)
+        sides = list(tested.args) if type(tested).__name__ == "RowExpr" else [tested]
+        targets = [target.res_target.val for target in select.target_list]
+        for side, target in zip(sides, targets, strict=True) if len(sides) == len(targets) else ():
+            self._compare(self._term(side, scope), self._term(target, inner), facts)
+            self._join(self._given(side, scope), self._given(target, inner), facts)
+
+    def _join(self, one: Column | None, other: Column | None, facts: Facts) -> None:
+        if one is not None and other is not None and one.relation != other.relation:
+            facts.joins.add(frozenset((one, other)))
+
+    def _given(self, node: Any, scope: _Scope, depth: int = 0) -> Column | None:
+        """The column that the values of an expression come from, through subqueries, arrays and functions."""
+        node = _unwrapped(node)
+        if depth > _DEPTH or node is None:
+            return None
+        match type(node).__name__:
+            case "TypeCast" | "CollateClause":
+                return self._given(node.arg, scope, depth)
+            case "SubLink":
+                return self._given_by(_unwrapped(node.subselect), scope, depth)
+            case "FuncCall":
+                arguments = [self._term(argument, scope) for argument in node.args]
+                functions = self._named(_name(node.funcname), len(arguments))
+                if not functions:  # as unnest and array_agg do
+                    return self._given(node.args[0], scope, depth + 1) if len(node.args) == 1 else None
+                found = {column for function in functions for column in self._given_back(function, arguments, depth)}
+                return found.pop() if len(found) == 1 else None
+        term = self._term(node, scope)
+        return term if isinstance(term, Column) else None
+
+    def _given_back(self, function: _Function, arguments: list[_Term], depth: int) -> set[Column]:
+        """The columns whose values the queries of a function give; none of one that calls itself."""
+        if id(function) in self._followed:
+            return set()
+        self._followed.add(id(function))
+        scope = self._within(function, arguments)
+        given = {self._given_by(statement, scope, depth + 1) for statement in function.statements}
+        self._followed.discard(id(function))
+        return {column for column in given if column is not None}
+
+    def _given_by(self, select: Any, scope: _Scope, depth: int) -> Column | None:
+        if type(select).__name__ != "SelectStmt" or len(select.target_list) != 1:
+            return None
+        inner = _Scope(scope)
+        for source in _sources(select):
+            self._enter(source, inner)
+        return self._given(select.target_list[0].res_target.val, inner, depth + 1)
 
     def _compare(self, one: _Term, other: _Term, facts: Facts) -> None:
         for term, column in ((one, other), (other, one)):

@@ -20,7 +20,7 @@ from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.checks.ways import Way
-from pgassay.config import Config, Membership, Tenancy
+from pgassay.config import NO_TABLE, Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error, without_passwords
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
@@ -319,7 +319,7 @@ def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> 
     names = {relation.full_name for relation in found}
     member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
     for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
-        if name not in names and name != rows.USERS:
+        if name not in names and name not in (rows.USERS, NO_TABLE):
             raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
 
 

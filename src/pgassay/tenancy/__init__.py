@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pgassay.catalog import Relation
 from pgassay.config import Membership, Tenancy
 from pgassay.hints import Hints
+from pgassay.tenancy import unlisted
 from pgassay.tenancy.choice import said, settled
 from pgassay.tenancy.evidence import shown
 from pgassay.tenancy.model import USERS, Candidate, Inference, Question, written
@@ -29,7 +30,13 @@ def infer(
     schema = Observed(tuple(relations), hints)
     candidates, doubt = settled(schema) if tenant is None and member is None else said(schema, tenant, member)
     if len(candidates) != 1 or doubt:
-        return Inference(None, doubt=doubt, candidates=tuple(shown(schema, found) for found in candidates))
+        claimed = unlisted.forgeable(schema) if not candidates else None
+        return Inference(
+            None,
+            doubt=doubt,
+            candidates=tuple(shown(schema, found) for found in candidates),
+            forgeable=Rules(schema, claimed).inference().tenancy if claimed is not None else None,
+        )
     return Rules(schema, candidates[0]).inference()
 
 

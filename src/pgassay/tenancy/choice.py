@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pgassay.catalog import Relation
-from pgassay.config import Claim, Membership
+from pgassay.config import NO_TABLE, Claim, Membership
 from pgassay.hints import Column
+from pgassay.tenancy import unlisted
 from pgassay.tenancy.claims import WRITTEN_BY_USERS, of_claims
 from pgassay.tenancy.model import USERS, Found, written
 from pgassay.tenancy.names import MEMBERS, TENANTS
@@ -21,7 +22,7 @@ def said(schema: Observed, tenant: str | None, member: str | None) -> tuple[list
     """The candidates that agree with what a person has said."""
     found = [
         candidate
-        for candidate in (*schema.memberships, *of_claims(schema), each_alone(schema))
+        for candidate in (*schema.memberships, *of_claims(schema), *unlisted.candidates(schema), each_alone(schema))
         if tenant in (None, candidate.tenant) and member in (None, written(candidate.member))
     ]
     chosen = _best(found)
@@ -37,12 +38,12 @@ def settled(schema: Observed) -> tuple[list[Found], str]:
     has_owners = any(schema.users_of(name) for name in schema.tables)
     found = [*(found for found in schema.memberships if not found.is_share), *of_claims(schema)]
     found = [candidate for candidate in found if not _is_a_catalog(schema, candidate, alone)]
-    found = _best(_highest(schema, found))
+    found = _best(_highest(schema, found)) or _best(unlisted.candidates(schema))
     found = [c for c in found if not _is_part(schema, c, found)]
     sure = [candidate for candidate in found if not candidate.unsure]
     if len(sure) == 1 and len(found) == 1:
         (candidate,) = sure
-        above = _above(schema, candidate)
+        above = _above(schema, candidate) if candidate.tenant in schema.tables else None
         if above:
             return [candidate, *([alone] if has_owners else [])], (
                 f"{candidate.tenant} belongs to {above}, and nothing says who is a member there: "
@@ -75,23 +76,13 @@ def _is_a_catalog(schema: Observed, candidate: Found, alone: Found) -> bool:
 
 
 def _without_tenants(schema: Observed, alone: Found, has_owners: bool) -> tuple[list[Found], str]:
-    forged = [
-        (column, path)
-        for facts in (*schema.hints.policies.values(), schema.hints.elsewhere)
-        for column, path in facts.claims
-    ]
-    for column, path in sorted(forged):
-        claim = ".".join(path)
-        if path[0] == WRITTEN_BY_USERS:
-            return [], (
-                f"{column.relation} compares {column.name} with the claim {claim}, which users write themselves: "
-                "it cannot say whose member they are."
-            )
-        if Column(column.relation, column.name) not in schema.user_columns and column.name.endswith("_id"):
-            return [], (
-                f"{column.relation} compares {column.name} with the claim {claim}, but it is no foreign key, so the "
-                "table of tenants is not known."
-            )
+    for facts in (*schema.hints.policies.values(), schema.hints.elsewhere):
+        for column, path in sorted(facts.claims):
+            if path[0] == WRITTEN_BY_USERS:
+                return [], (
+                    f"{column.relation} compares {column.name} with the claim {'.'.join(path)}, which users write "
+                    "themselves: it cannot say whose member they are."
+                )
     for name, table in schema.tables.items():
         for key in table.foreign_keys:
             (here, there), *more = key.columns
@@ -205,5 +196,6 @@ def _above(schema: Observed, candidate: Found) -> str | None:
 def _several(candidates: list[Found]) -> str:
     tenants = list(dict.fromkeys(candidate.tenant for candidate in candidates))
     if len(tenants) == 1 and len(candidates) > 1:
-        return f"Who belongs to {tenants[0]}: what {' or what '.join(written(c.member) for c in candidates)} says?"
+        whom = "a tenant" if tenants[0] == NO_TABLE else tenants[0]
+        return f"Who belongs to {whom}: what {' or what '.join(written(c.member) for c in candidates)} says?"
     return f"Whose are the rows: is the tenant {' or '.join(tenants)}?"

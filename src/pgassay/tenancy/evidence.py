@@ -19,7 +19,10 @@ def of_member(schema: Observed, candidate: Found) -> str:
     match candidate.member:
         case Membership() as member:
             text = f"Its foreign keys join auth.users with {candidate.tenant}"
-            if not any(key.columns[0][0] == member.user for key in schema.tables[member.table].foreign_keys):
+            if member.tenant not in schema.tables[member.table].referring:
+                others = sorted({other.relation for other in schema.joined_with(Column(member.table, member.tenant))})
+                text = f"Policies and functions compare its {member.tenant} with that of {', '.join(others)}"
+            elif not any(key.columns[0][0] == member.user for key in schema.tables[member.table].foreign_keys):
                 text = f"It joins the caller's id with {candidate.tenant}"
             if {member.user} in schema.unique(member.table):
                 text += ", one for each user"

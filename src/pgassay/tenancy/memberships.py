@@ -26,14 +26,14 @@ def of_tables(schema: Observed) -> Iterator[Found]:
             ((here, there),) = key.columns
             if schema.tables[key.target].primary_key != (there,) or Column(name, here) in schema.user_columns:
                 continue
-            made = [_membership(schema, name, here, user, key.target) for user in users]
+            made = [membership(schema, name, here, user, key.target) for user in users]
             pairs.extend(found for found in made if found is not None)
         if any(found.pair for found in pairs):
             pairs = [found for found in pairs if found.pair]
         yield from pairs
 
 
-def _membership(schema: Observed, name: str, here: str, user: str, tenant: str) -> Found | None:
+def membership(schema: Observed, name: str, here: str, user: str, tenant: str) -> Found | None:
     """What a table with a foreign key to a possible tenant and a column for users comes to."""
     member = Membership(name, here, user)
     column = Column(name, user)

@@ -40,7 +40,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Found:
-    """A candidate with the tables whose policies bear it out, and whether it may as well be something else."""
+    """A candidate with the tables whose policies bear it out, and whether it may as well be something else.
+
+    With ``by_name``, its name alone says that it is the table of tenants.
+    """
 
     tenant: str
     member: Membership | Claim | None
@@ -48,6 +51,7 @@ class Found:
     pair: bool = False
     unsure: str = ""
     is_share: bool = False
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Inference:
     ``evidence`` has a sentence for each of ``tenant``, ``member`` and ``column``; ``users`` are the tables whose rows
     are a user's and no tenant's. ``questions`` do not stand in the way, but what they ask about is not judged.
     ``openings`` ask whether what is a tenant's is open to others on purpose; until that is said, it is not.
+    ``forgeable`` is what a claim tells that users write themselves, where nothing else tells anything: whoever takes
+    that claim reaches what is held by it.
     """
 
     tenancy: Tenancy | None
@@ -67,6 +73,7 @@ class Inference:
     notes: tuple[str, ...] = ()
     doubt: str = ""
     candidates: tuple[Candidate, ...] = ()
+    forgeable: Tenancy | None = None
 
 
 def written(member: Membership | Claim | None) -> str:

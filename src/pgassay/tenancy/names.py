@@ -13,3 +13,9 @@ TENANTS = re.compile(
 )
 OWNERS = ("user_id", "owner_id", "author_id", "creator_id", "profile_id", "owner", "created_by", "user", "id")
 """Names of a column for whom a row belongs to, the likeliest first."""
+
+
+def is_named_after(column: str, table: str) -> bool:
+    """Whether a column has the name of a table, as ``org_id`` has that of ``orgs``."""
+    stem = column.removesuffix("_id")
+    return table in (stem, f"{stem}s", f"{stem}es", f"{stem[:-1]}ies")

@@ -55,6 +55,27 @@ class Observed:
         """The tables other than ``but`` whose policies look the caller up in ``column``."""
         return frozenset(name for name, facts in self.facts.items() if name != but and column in facts.callers)
 
+    def joined_with(self, column: Column) -> set[Column]:
+        """The columns of other tables that have to be equal to ``column`` somewhere, but for those of users."""
+        every = [*self.hints.policies.values(), self.hints.elsewhere]
+        pairs = [pair for facts in every for pair in facts.joins if column in pair]
+        return {
+            other
+            for pair in pairs
+            for other in pair - {column}
+            if other.relation in self.tables and other not in self.user_columns
+        }
+
+    def key_of(self, table: str) -> str:
+        """The one column of its primary key; empty where there are several or none."""
+        key = self.tables[table].primary_key if table in self.tables else ()
+        return key[0] if len(key) == 1 else ""
+
+    def type_of(self, column: Column) -> str:
+        """The type of a column; empty where it is not known."""
+        found = self.tables[column.relation].column(column.name) if column.relation in self.tables else None
+        return "" if found is None else found.type
+
     def is_referred_to(self, user_table: str, tenant: str) -> bool:
         """Whether other tables than that of users refer to what looks like a table of tenants."""
         return bool(TENANTS.search(tenant.partition(".")[2])) and any(

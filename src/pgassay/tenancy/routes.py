@@ -17,8 +17,8 @@ def tenant_columns(schema: Observed, candidate: Found) -> dict[str, list[str]]:
     if candidate.tenant == USERS:
         return {name: owned for name in schema.tables if (owned := _owner_columns(schema, name))}
     found: dict[str, list[str]] = {}
-    (key_column,) = schema.tables[candidate.tenant].primary_key
-    known = {Column(candidate.tenant, key_column)}
+    known = _seeds(schema, candidate)
+    kinds = {schema.type_of(column) for column in known}
     before = 0
     while before != len(known):
         before = len(known)
@@ -28,23 +28,50 @@ def tenant_columns(schema: Observed, candidate: Found) -> dict[str, list[str]]:
                     if Column(key.target, there) in known and name != candidate.tenant:
                         known.add(Column(name, here))
     names = {column.name for column in known if column.relation != candidate.tenant}
-    kind = schema.tables[candidate.tenant].column(key_column)
     for name, table in schema.tables.items():
         linked = table.referring
         for column in table.columns:
-            is_bare = (
-                column.name in names and column.name not in linked and kind is not None and column.type == kind.type
-            )
+            is_bare = column.name in names and column.name not in linked and column.type in kinds
             if name != candidate.tenant and column.name != "id" and is_bare:
                 known.add(Column(name, column.name))
-    if isinstance(candidate.member, Claim):
-        for facts in (*schema.hints.policies.values(), schema.hints.elsewhere):
-            known |= {column for column, path in facts.claims if path == candidate.member.path}
+    known |= _compared(schema, candidate)
+    known |= _joined_only(schema, known)
     for name, table in schema.tables.items():
         columns = [column.name for column in table.columns if Column(name, column.name) in known]
         if columns and name != candidate.tenant:
             found[name] = columns
     return found
+
+
+def _seeds(schema: Observed, candidate: Found) -> set[Column]:
+    """The key of the tenants; where no foreign key leads there, also what members and claims have of them."""
+    key, member = schema.key_of(candidate.tenant), candidate.member
+    seeds = {Column(candidate.tenant, key)} if key else set()
+    if isinstance(member, Membership) and member.tenant not in schema.tables[member.table].referring:
+        seeds.add(Column(member.table, member.tenant))
+    return seeds if seeds and not candidate.by_name else seeds | _compared(schema, candidate)
+
+
+def _compared(schema: Observed, candidate: Found) -> set[Column]:
+    """The columns that are compared with the claim that names the tenant."""
+    member = candidate.member
+    if not isinstance(member, Claim):
+        return set()
+    every = (*schema.hints.policies.values(), schema.hints.elsewhere)
+    return {column for facts in every for column, path in facts.claims if path == member.path}
+
+
+def _joined_only(schema: Observed, known: set[Column]) -> set[Column]:
+    """The columns without a foreign key that policies join with known ones, of tables that have none as yet."""
+    tables = {column.relation for column in known}
+    joined = {other for column in known for other in schema.joined_with(column)}
+    return {
+        column
+        for column in joined
+        if column.relation not in tables
+        and column.name not in schema.tables[column.relation].referring
+        and column.name != schema.key_of(column.relation)
+    }
 
 
 def _owner_columns(schema: Observed, table: str) -> list[str]:
@@ -88,7 +115,7 @@ def routes(schema: Observed, candidate: Found) -> dict[str, list[tuple[str, ...]
 
 
 def _found_routes(schema: Observed, candidate: Found) -> dict[str, list[tuple[str, ...]]]:
-    found: dict[str, list[tuple[str, ...]]] = {candidate.tenant: [()]} if candidate.tenant != USERS else {}
+    found: dict[str, list[tuple[str, ...]]] = {candidate.tenant: [()]} if candidate.tenant in schema.tables else {}
     for name, columns in tenant_columns(schema, candidate).items():
         found[name] = [(column,) for column in columns]
     through = {name for name in schema.tables if schema.is_of_users(name)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pgassay.config import Membership, Share, Tenancy
+from pgassay.config import NO_TABLE, Membership, Share, Tenancy
 from pgassay.hints import OBJECTS, Column
 from pgassay.tenancy.evidence import count, have, of_column, of_member
 from pgassay.tenancy.memberships import opened
@@ -233,8 +233,11 @@ class Rules:
         near = sum(name in self._columns for name in tables)
         far = sum(name in self._routes for name in tables) - near
         of_users = self._candidate.tenant == USERS
+        unlisted = "No table lists them. " if self._candidate.tenant == NO_TABLE else ""
+        if self._candidate.by_name:
+            unlisted = "It is taken for their table by its name alone: no foreign key and no policy says so. "
         if not tables:
-            return "There are no other tables."
+            return unlisted + "There are no other tables."
         total = count(len(tables), "table" if of_users else "other table")
-        text = f"{near} of {total} {have(near)} a column for {'the user' if of_users else 'it'}"
+        text = f"{unlisted}{near} of {total} {have(near)} a column for {'the user' if of_users else 'it'}"
         return text + (f", and {far} more {'leads' if far == 1 else 'lead'} to it by foreign keys." if far else ".")
