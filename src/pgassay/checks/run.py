@@ -280,7 +280,7 @@ def states(databases: Databases, template: Template, tenancy: Tenancy) -> tuple[
 
 
 def _read(session: Session, settings: Config) -> tuple[Outcome, Intent]:
-    outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
+    outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.callers(session)))
     intended = intent.of(settings.tenancy, session, outcome.relations, outcome.functions)
     if intended.tenancy is not None:
         intended = replace(intended, tenancy=replace(intended.tenancy, within=settings.within))

@@ -23,6 +23,7 @@ from pgassay.checks.isolation import (
     costs,
     entitled,
     openings,
+    own_roles,
     partitions,
     people,
     requests,
@@ -50,7 +51,6 @@ from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
-from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
 from pgassay.migrations import Script
 from pgassay.rows import Unfilled
@@ -576,12 +576,13 @@ class _Check:
         ((reachable,),) = self._world.ask(
             "select pg_catalog.bool_or(pg_catalog.has_schema_privilege(r, %s, 'usage')) "
             "from pg_catalog.unnest(%s::pg_catalog.text[]) as r",
-            [relation.schema, list(API_ROLES)],
+            [relation.schema, list(self._world.roles)],
         )
         return bool(reachable)
 
     def _notes(self) -> Iterator[str]:
-        """What the API layer does not reach, once a schema."""
+        """What the API layer does not reach, once a schema; and roles of which nothing is declared."""
+        yield from own_roles.notes(self._world)
         for schema in sorted(self._schemas):
             (row,) = self._world.ask(_BEYOND_THE_API, [schema])
             rights = [what for what, count in zip(_RIGHTS, row, strict=True) if count]
