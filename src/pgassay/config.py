@@ -24,12 +24,14 @@ from pgassay.within import Within, read_within
 
 BACKENDS = ("auto", "container", "embedded", "system")
 OLDEST_MAJOR = 15
+NO_TABLE = "none"
+"""The table of tenants where no table lists them: a tenant is a value then."""
 
 _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
     "fail_on", "timeout", "rows", "roles", "states",
 )  # fmt: skip
-_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables")
+_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables", "trusted")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
 _LINK = re.compile(r"(?P<table>[^()]+)\((?P<row>[^(),]+)\)")
 _PUBLISHED = re.compile(r"(?P<table>[^.=]+\.[^.=]+)\.(?P<column>[^.=]+)(=(?P<value>.+))?")
@@ -95,7 +97,8 @@ class Published:
 class Tenancy:
     """The declared rule for who owns which rows (`harness.md`, "Isolation check").
 
-    ``tenant`` is the table of tenants, ``auth.users`` where each user is one; ``member`` says who belongs to which
+    ``tenant`` is the table of tenants, ``auth.users`` where each user is one, `NO_TABLE` where a tenant is no more than
+    a value of ``column`` that members have in a claim or in a table; ``member`` says who belongs to which
     tenant, None where users are tenants themselves. ``column`` is the column that names the tenant in a relation that
     has it; other relations belong to the tenant that their foreign keys lead to. Everybody may read the relations in
     ``public``. Relations are written ``schema.name``.
@@ -103,7 +106,7 @@ class Tenancy:
     ``tables`` are rules for single relations: another column, a path of foreign keys that ends in one
     (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by which
     an owner opens a row to others, ``published`` the columns by which a row is open to everybody. ``within`` says who
-    may what within a tenant.
+    may what within a tenant. ``trusted`` are roles of the API that may all, as a back end's own.
     """
 
     tenant: str
@@ -114,6 +117,7 @@ class Tenancy:
     tables: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
     within: Within = field(default_factory=Within)
+    trusted: frozenset[str] = frozenset()
 
     def column_of(self, relation: str) -> str:
         """The column that names the tenant in that relation, if it has it; empty where the rule is no mere column."""
@@ -397,14 +401,21 @@ def _tenancy(table: object, where: str) -> Tenancy:
     missing = [key for key, value in values.items() if value is None]
     if missing:
         raise ConfigError(f"{inside} lacks {' and '.join(missing)}.")
+    tenant, member = (values["tenant"] or "").strip(), _member((values["member"] or "").strip(), inside)
+    if tenant == NO_TABLE and member is None:
+        raise ConfigError(
+            f'{inside}: tenant is "{NO_TABLE}" and member is "self".',
+            hint='Where each user is a tenant, write tenant = "auth.users".',
+        )
     return Tenancy(
-        tenant=_relation(values["tenant"] or "", inside),
-        member=_member((values["member"] or "").strip(), inside),
+        tenant=tenant if tenant == NO_TABLE else _relation(tenant, inside),
+        member=member,
         column=values["column"] or "",
         public=frozenset(_relation(name, inside) for name in _texts(table, "public", inside)),
         shared=tuple(_share(text, inside) for text in _texts(table, "shared", inside)),
         tables=_rules(table.get("tables", {}), inside),
         published=tuple(_published(text, inside) for text in _texts(table, "published", inside)),
+        trusted=frozenset(_texts(table, "trusted", inside)),
     )
 
 

@@ -17,6 +17,7 @@ import tomlkit
 from pgassay import config
 from pgassay.config import Config, Tenancy
 from pgassay.errors import ConfigError, PgassayError
+from pgassay.schema.states import HIDDEN, Proposed
 from pgassay.tenancy import USERS, Inference, Question, written
 from pgassay.within import Proposal
 
@@ -101,6 +102,28 @@ def roles(proposal: Proposal | None, why: str = "") -> str:
         + "".join(_comment(f"Question: {question}") for question in proposal.questions)
         + "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
     )
+
+
+def states(proposed: Iterable[Proposed], why: str = "") -> str:
+    """``[tool.pgassay.states]`` as policies ask for them: questions, each with the line that answers it with yes.
+
+    Or ``why`` they could not be read.
+    """
+    if why:
+        return "\n" + _comment(f"Which states of rows policies ask for could not be read: {why}")
+    asked: list[str] = []
+    for state in proposed:
+        if state.kind == HIDDEN:
+            text = f"Are rows of {state.table} the back end's alone where {state.condition}?"
+        else:
+            text = f"Do rows of {state.table} open nothing any more unless {state.condition}?"
+        line = tomlkit.inline_table()
+        line.update({state.kind: state.condition})
+        asked += [_comment(f"Question: {text}"), f"# {_pair(state.table, line)}"]
+    if not asked:
+        return ""
+    first = _comment("States of rows, as policies and functions ask for them. Where it is so, take the # away.")
+    return "".join(["\n", first, "# [tool.pgassay.states]\n", *asked])
 
 
 def _asked(key: str, questions: Iterable[Question], answer: list[str]) -> list[str]:

@@ -194,6 +194,12 @@ class Identity:
         return frozenset(_texts(json.loads(self.sent)))
 
     @cached_property
+    def given(self) -> dict[str, Any]:
+        """The claims as values."""
+        found: dict[str, Any] = json.loads(self.claims)
+        return found
+
+    @cached_property
     def request(self) -> dict[str, str]:
         """What PostgREST sets for a request besides the claims: method, path, headers and cookies."""
         parts = [json.dumps({"alg": "HS256", "typ": "JWT"}), self.claims, "not a signature"]

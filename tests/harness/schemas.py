@@ -54,7 +54,7 @@ def observe_in(
 ) -> list[isolation.Matrix]:
     """What it says of the schema in ``clone``, to which no session is connected, with the rows of each seed."""
     with clone.connect() as session:
-        relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+        relations, functions = catalog.read(session), catalog.read_functions(session, isolation.callers(session))
     arrangement = [script(text, 100 + number) for number, text in enumerate(rows)]
     return [
         isolation.observe(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pgassay import ConfigError
-from pgassay.config import Claim, Config, Membership, Published, Share, Tenancy, load
+from pgassay.config import NO_TABLE, Claim, Config, Membership, Published, Share, Tenancy, load, read_tenancy
 from pgassay.within import Roles, State, Within
 
 TENANCY = """
@@ -364,6 +364,14 @@ def test_a_malformed_member_is_answered_with_one_that_is_not(tmp_path: Path, mem
     said = refusal(tmp_path)
     assert repr(member) in said
     assert "public.members(organization_id, user_id)" in said
+
+
+def test_tenants_that_no_table_lists_and_roles_that_may_all() -> None:
+    table = {"tenant": "none", "member": "claim:org_id", "column": "org_id", "trusted": ["worker"]}
+    found = read_tenancy(table, "[tool.pgassay]")
+    assert found == Tenancy(NO_TABLE, Claim(("org_id",)), "org_id", trusted=frozenset({"worker"}))
+    with pytest.raises(ConfigError, match='member is "self"'):
+        read_tenancy({**table, "member": "self"}, "[tool.pgassay]")
 
 
 @pytest.mark.parametrize("missing", ["tenant", "member", "column"])

@@ -26,7 +26,7 @@ CHANGING = ("insert", "update", "delete", "move")
 def observe(databases: Databases, case: Case, tenancy: Tenancy, *mends: str, keep: bool = False) -> Matrix:
     with schemas.database(databases, case.schema, case.extra["sql"], *mends) as clone:
         with clone.connect() as session:
-            relations, functions = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+            relations, functions = catalog.read(session), catalog.read_functions(session, isolation.callers(session))
         return isolation.observe(databases, Template(clone.name), relations, functions, tenancy, keep=keep)
 
 

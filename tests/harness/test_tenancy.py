@@ -14,7 +14,7 @@ import pytest
 from pgassay import Session, catalog, hints, tenancy
 from pgassay.catalog import Relation
 from pgassay.checks import intent
-from pgassay.config import Claim, Membership, Tenancy, read_tenancy
+from pgassay.config import NO_TABLE, Claim, Membership, Tenancy, read_tenancy
 from pgassay.hints import Column, Hints
 from pgassay.identity import Databases
 from pgassay.templates import Template
@@ -145,7 +145,6 @@ NOT_YET = {
     ),
     "personal_drive": "whose shares are is said, which goes without saying",
     "sites": "passes of guests are taken for rows of the builder, not for whom a site is shared with, unasked",
-    "without_keys": "memberships that no foreign key leads to: a tenancy by joins of policies is not inferred yet",
 }
 """What is inferred otherwise than declared, and why. Each must be: who mends one takes it out."""
 
@@ -444,6 +443,89 @@ def test_what_a_person_says_settles_it(infer: Infer) -> None:
     members = infer(both, tenant="public.orgs", member="public.members(org_id, user_id)").tenancy
     assert members == Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
     assert "Nothing in the schema speaks for tenant public.teams" in infer(both, tenant="public.teams").doubt
+
+
+UNLISTED = """
+create table public.members (user_id uuid not null, org_id uuid not null, primary key (user_id, org_id));
+create table public.notes (id uuid primary key, org_id uuid not null, author uuid);
+alter table public.members enable row level security;
+alter table public.notes enable row level security;
+create policy own on public.members for select using (user_id = auth.uid());
+create function public.mine() returns setof uuid language plpgsql as $$ begin
+return query select m.org_id from public.members as m where m.user_id = auth.uid(); end $$;
+create function public.list() returns uuid[] language sql as $$
+select array_agg(org_id) from public.members where user_id = auth.uid() $$;
+create function public.is_in(o uuid) returns boolean language sql as $$
+select exists (select from public.members as m where m.org_id = $1 and m.user_id = auth.uid()) $$;
+"""
+JOINED = [
+    "exists (select from public.members as m where m.user_id = auth.uid() and m.org_id = notes.org_id)",
+    "org_id in (select m.org_id from public.members as m where m.user_id = auth.uid())",
+    "(auth.uid(), org_id) in (select m.user_id, m.org_id from public.members as m)",
+    "org_id in (select public.mine())",
+    "org_id = any (public.list())",
+    "public.is_in(org_id)",
+]
+
+
+@pytest.mark.parametrize("condition", JOINED)
+def test_tenants_are_told_by_joins_where_no_foreign_key_and_no_table_says_so(infer: Infer, condition: str) -> None:
+    found = infer(f"{UNLISTED} create policy p on public.notes using ({condition});")
+    assert found.tenancy == Tenancy(NO_TABLE, Membership("public.members", "org_id", "user_id"), "org_id")
+    assert found.evidence["tenant"].startswith("No table lists them.")
+    assert found.evidence["member"].startswith("Policies and functions compare its org_id with that of public.notes")
+
+
+def test_a_table_that_is_taken_for_that_of_tenants_by_its_name_alone_is_told(infer: Infer) -> None:
+    orgs = "create table public.orgs (id uuid primary key);"
+    found = infer(f"{UNLISTED} {orgs} create policy p on public.notes using ({JOINED[0]});")
+    assert found.tenancy == Tenancy("public.orgs", Membership("public.members", "org_id", "user_id"), "org_id")
+    assert "by its name alone" in found.evidence["tenant"]
+
+
+def test_a_column_of_another_name_is_the_tenants_where_policies_join_it(infer: Infer) -> None:
+    more = """
+    create table public.tasks (id uuid primary key, workspace uuid not null);
+    create policy p on public.tasks using (public.is_in(workspace));
+    """
+    found = infer(f"{UNLISTED} create policy p on public.notes using ({JOINED[0]}); {more}")
+    assert found.tenancy is not None
+    assert found.tenancy.tables == {"public.tasks": "workspace"}
+
+
+CLAIMED = "create table public.notes (id uuid primary key, org {}, author uuid);"
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "path"),
+    [
+        ("text", "org = (select auth.jwt()) ->> 'org_id'", ("org_id",)),
+        ("bigint", "(auth.jwt() ->> 'org_id')::bigint = org", ("org_id",)),
+        ("uuid", "org::text = auth.jwt() #>> '{app_metadata,team}'", ("app_metadata", "team")),
+        ("uuid", "org = (select public.team())", ("app_metadata", "team")),
+    ],
+)
+def test_a_tenant_may_be_a_claim_alone(infer: Infer, kind: str, condition: str, path: tuple[str, ...]) -> None:
+    helper = """
+    create function public.team() returns uuid language plpgsql as $$ begin
+    return nullif(auth.jwt() -> 'app_metadata' ->> 'team', '')::uuid; end $$;
+    """
+    found = infer(f"{CLAIMED.format(kind)} {helper} create policy p on public.notes using ({condition});")
+    assert found.tenancy == Tenancy(NO_TABLE, Claim(path), "org")
+
+
+def test_what_every_token_has_is_no_tenant(infer: Infer) -> None:
+    mails = "create policy p on public.notes using (org = auth.jwt() ->> 'email' or author = auth.uid());"
+    found = infer(CLAIMED.format("text") + mails)
+    assert found.tenancy == Tenancy("auth.users", None, "author")
+
+
+def test_a_claim_that_users_write_is_no_tenancy_and_yet_something_to_try(infer: Infer) -> None:
+    forged = "create policy p on public.notes using (org = auth.jwt() -> 'user_metadata' ->> 'org');"
+    found = infer(CLAIMED.format("text") + forged)
+    assert (found.tenancy, found.candidates) == (None, ())
+    assert "which users write themselves" in found.doubt
+    assert found.forgeable == Tenancy(NO_TABLE, Claim(("user_metadata", "org")), "org")
 
 
 def test_files_belong_to_whom_their_folder_is_compared_with(infer: Infer) -> None:

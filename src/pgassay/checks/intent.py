@@ -65,7 +65,11 @@ def _of(
         if not any(_is_called(function) for function in functions) and _is_closed(known, listed):
             return Intent(replace(nobodys, public=frozenset(listed)), notes=_noted(nobodys, listed))
         why = f"no tenancy is declared, and the schema does not settle it. {found.doubt} pgassay init tells more."
-        return Intent(None, found, {OBJECT: why})
+        if found.forgeable is None:
+            return Intent(None, found, {OBJECT: why})
+        listed = tenancy.references(relations, known, found.forgeable)
+        claimed = replace(found.forgeable, public=found.forgeable.public | set(listed))
+        return Intent(claimed, found, {OBJECT: why}, _noted(claimed, listed))
     listed = tenancy.references(relations, known, found.tenancy)
     # whether these are everybody's is asked, so that it is no finding that everybody reads them
     questions = [question for question in found.questions if question.object not in listed]

@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from pgassay import catalog, migrations, rows
 from pgassay.checks.finding import Finding
-from pgassay.config import Membership, Tenancy
+from pgassay.config import NO_TABLE, Membership, Tenancy
 from pgassay.errors import MigrationError
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Script, Statement
@@ -178,7 +178,7 @@ def _fill(owner: Session, tenancy: Tenancy) -> bool:
     """Make rows of two tenants in what is there; False where there are no tenants yet, or none could be made."""
     relations = catalog.read(owner)
     names = {relation.full_name for relation in relations}
-    wanted = {tenancy.tenant} - {rows.USERS}
+    wanted = {tenancy.tenant} - {rows.USERS, NO_TABLE}
     if isinstance(tenancy.member, Membership):
         wanted.add(tenancy.member.table)
     if not wanted <= names:

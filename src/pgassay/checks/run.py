@@ -20,10 +20,11 @@ from pgassay.checks.intent import Intent
 from pgassay.checks.isolation import Access, Matrix
 from pgassay.checks.waivers import Verdict, Waived
 from pgassay.checks.ways import Way
-from pgassay.config import Config, Membership, Tenancy
+from pgassay.config import NO_TABLE, Config, Membership, Tenancy
 from pgassay.errors import ConfigError, MigrationError, NoTenants, PgassayError, internal_error, without_passwords
 from pgassay.identity import Databases, Session
 from pgassay.migrations import Applied, Folder, Script
+from pgassay.schema.states import Proposed, proposed
 from pgassay.servers.server import Server
 from pgassay.templates import Template
 from pgassay.tenancy import Inference
@@ -263,8 +264,23 @@ def propose(databases: Databases, template: Template, tenancy: Tenancy) -> tuple
     return None, unjudged["roles"]
 
 
+def states(databases: Databases, template: Template, tenancy: Tenancy) -> tuple[list[Proposed], str]:
+    """States of rows that the schema asks for, and why they could not be read.
+
+    None of who is a member: leaving a tenant is tried anyway.
+    """
+    found: list[Proposed] = []
+    unread: dict[str, str] = {}
+    with databases.copy(template) as clone, _costing("states", unread):
+        owner = clone.connect_as_owner()
+        owner.execute("set search_path = pg_catalog")
+        found = proposed(lambda query, values: owner.execute(query, values).fetchall(), catalog.read(owner))
+    members = tenancy.member.table if isinstance(tenancy.member, Membership) else ""
+    return [state for state in found if state.table != members], unread.get("states", "")
+
+
 def _read(session: Session, settings: Config) -> tuple[Outcome, Intent]:
-    outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.API_ROLES))
+    outcome = Outcome(catalog.read(session), catalog.read_functions(session, isolation.callers(session)))
     intended = intent.of(settings.tenancy, session, outcome.relations, outcome.functions)
     if intended.tenancy is not None:
         intended = replace(intended, tenancy=replace(intended.tenancy, within=settings.within))
@@ -303,7 +319,7 @@ def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> 
     names = {relation.full_name for relation in found}
     member = [tenancy.member.table] if isinstance(tenancy.member, Membership) else []
     for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
-        if name not in names and name != rows.USERS:
+        if name not in names and name not in (rows.USERS, NO_TABLE):
             raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
 
 

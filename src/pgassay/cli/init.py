@@ -19,6 +19,7 @@ from pgassay.cli.steps import Steps
 from pgassay.errors import ConfigError
 from pgassay.report import tenancy as tenancy_report
 from pgassay.report import terminal
+from pgassay.schema.states import Proposed
 
 
 @click.command(
@@ -44,7 +45,8 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
 
     The schema is built, and [tool.pgassay.tenancy] is written into the project's pyproject.toml, or into pgassay.toml
     where there is none, with the evidence for each line and what only you can answer. What members of each role were
-    seen to do is written below it in comments, as a proposal. Nothing that is there is changed.
+    seen to do is written below it in comments, as a proposal, and so are states of rows that policies ask for. Nothing
+    that is there is changed.
     """
     out = terminal.console(stderr=only_print)
     with errors_as_sentences():
@@ -52,13 +54,16 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
             steps("Reading the catalog")
             inferred = run.infer(databases, template, tenant, member)
             proposal, why = None, ""
+            states: list[Proposed] = []
+            unseen = ""
             if inferred.tenancy is not None:
                 steps("Looking what members of each role do")
                 proposal, why = run.propose(databases, template, inferred.tenancy)
+                states, unseen = run.states(databases, template, inferred.tenancy)
         if inferred.tenancy is None:
             out.print(tenancy_report.undecided(inferred), soft_wrap=True)
             sys.exit(NOT_JUDGED)
-        block = declaration.lines(inferred) + declaration.roles(proposal, why)
+        block = declaration.lines(inferred) + declaration.roles(proposal, why) + declaration.states(states, unseen)
         if only_print:
             click.echo(block, nl=False)
             return
@@ -74,6 +79,7 @@ def init(directory: str | None, only_print: bool, tenant: str | None, member: st
         out.print(f"Wrote into {file}:", soft_wrap=True)
         out.print()
         out.print(block, soft_wrap=True)
-    asks = len(inferred.questions) + len(inferred.openings) + len(proposal.questions if proposal is not None else ())
+    asks = len(inferred.questions) + len(inferred.openings) + len(states)
+    asks += len(proposal.questions) if proposal is not None else 0
     answer = f", answer {'its question' if asks == 1 else f'its {asks} questions'}" if asks else ""
     out.print(f"Next: read it{answer}, and run: pgassay check", soft_wrap=True)

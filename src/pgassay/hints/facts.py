@@ -38,7 +38,8 @@ class Facts:
     """What was compared: columns with the caller's id (``callers``) or with a claim, folders of objects with whom.
 
     ``fixed_folders`` are those that have a name of their own, as ``teams`` in ``teams/<id>/file``. ``timed`` are
-    columns that are compared with the present time, ``later`` those of them that it must not have reached.
+    columns that are compared with the present time, ``later`` those of them that it must not have reached. ``joins``
+    are pairs of columns of two relations that have to be equal.
     """
 
     callers: set[Column] = field(default_factory=set)
@@ -49,6 +50,7 @@ class Facts:
     fixed_folders: set[int] = field(default_factory=set)
     timed: set[Column] = field(default_factory=set)
     later: set[Column] = field(default_factory=set)
+    joins: set[frozenset[Column]] = field(default_factory=set)
 
     def add(self, other: Facts) -> None:
         """Take in all that ``other`` knows."""
@@ -60,6 +62,7 @@ class Facts:
         self.fixed_folders |= other.fixed_folders
         self.timed |= other.timed
         self.later |= other.later
+        self.joins |= other.joins
 
 
 Way = tuple[frozenset[str], ...]

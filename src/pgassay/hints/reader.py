@@ -10,6 +10,7 @@ from pgassay.catalog import Relation
 from pgassay.hints.costing import costing
 from pgassay.hints.facts import CALLER, OBJECTS, Claim, Column, Facts, Folder, Term, Way
 from pgassay.hints.functions import Function, read
+from pgassay.hints.joins import Joins
 from pgassay.hints.reading import constant, is_now_within, joined, qualified, result, sources
 from pgassay.hints.terms import Scope, Terms
 from pgassay.sqltree import trees
@@ -34,6 +35,7 @@ class Reader:
                 if function is not None:
                     definitions.setdefault(f"{schema}.{function_name}", []).append(function)
         self._terms = Terms(columns, definitions)
+        self._joins = Joins(self._terms)
         self._known: dict[tuple[int, tuple[Term, ...]], Facts] = {}
         self.written: frozenset[str] = frozenset()
         """The relations into which the statements that were followed write."""
@@ -92,6 +94,7 @@ class Reader:
                 self.written |= {self._terms.relation(node.relation)}
         elif kind == "A_Expr" and trees.choice(node, "kind") in _EQUALITIES and qualified(node.name[-1:]) == "=":
             self._compare(self._terms.term(node.lexpr, scope), self._terms.term(node.rexpr, scope), facts)
+            self._joins.compare(node.lexpr, scope, node.rexpr, scope, facts)
             self._compare_folder(node, scope, facts)
         elif kind == "A_Expr" and trees.choice(node, "kind") == "AEXPR_OP" and len(node.name):
             self._compare_time(node, scope, facts)
@@ -117,12 +120,14 @@ class Reader:
         inner = Scope(scope)
         for source in sources(select):
             self._terms.enter(source, inner)
-        if sqltree.kind(select) == "SelectStmt" and len(select.target_list) == 1:
-            self._compare(
-                self._terms.term(node.testexpr, scope),
-                self._terms.term(select.target_list[0].res_target.val, inner),
-                facts,
-            )
+        if sqltree.kind(select) != "SelectStmt":
+            return
+        tested: Any = sqltree.unwrapped(node.testexpr)
+        sides = list(tested.args) if sqltree.kind(tested) == "RowExpr" else [tested]
+        targets = [target.res_target.val for target in select.target_list]
+        for side, target in zip(sides, targets, strict=True) if len(sides) == len(targets) else ():
+            self._compare(self._terms.term(side, scope), self._terms.term(target, inner), facts)
+            self._joins.compare(side, scope, target, inner, facts)
 
     def _compare(self, one: Term, other: Term, facts: Facts) -> None:
         for term, column in ((one, other), (other, one)):

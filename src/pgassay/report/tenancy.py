@@ -8,6 +8,7 @@ import textwrap
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from pgassay.config import NO_TABLE
 from pgassay.report.visible import in_a_line
 from pgassay.tenancy import USERS, Inference, written
 
@@ -20,8 +21,9 @@ def assumption(inference: Inference) -> str:
     if tenancy.tenant == USERS:
         whose = f"each user owns rows of their own, by the column {tenancy.column} or foreign keys"
     else:
+        to = f"the tenant that {tenancy.column} names" if tenancy.tenant == NO_TABLE else tenancy.tenant
         whose = (
-            f"rows belong to {tenancy.tenant}, by the column {tenancy.column} or foreign keys; "
+            f"rows belong to {to}, by the column {tenancy.column} or foreign keys; "
             f"who is a member, {written(tenancy.member)} says"
         )
     return f"No tenancy is declared. Assumed: {whose}."
@@ -38,7 +40,7 @@ def undecided(inference: Inference, command: str = "pgassay init") -> Renderable
     """Why nothing could be inferred, and how to say which candidate is meant."""
     lines: list[RenderableType] = [Text(in_a_line(inference.doubt))]
     for candidate in inference.candidates:
-        whose = "each user" if candidate.tenant == USERS else candidate.tenant
+        whose = {USERS: "each user", NO_TABLE: "tenants that no table lists"}.get(candidate.tenant, candidate.tenant)
         lines.append(Text.assemble("  ", (in_a_line(whose), "bold"), in_a_line(f": {candidate.evidence}")))
         chosen = f"{command} --tenant {shlex.quote(candidate.tenant)} --member {shlex.quote(candidate.written)}"
         lines.append(Text(f"    {in_a_line(chosen)}", "cyan"))

@@ -18,10 +18,10 @@ from psycopg import sql
 
 from pgassay import sqltree
 from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
-from pgassay.config import Membership, Tenancy
+from pgassay.config import NO_TABLE, Membership, Tenancy
 from pgassay.errors import PgassayError, internal_error
 from pgassay.identity import Identity
-from pgassay.rows import callers, values
+from pgassay.rows import callers, unlisted, values
 from pgassay.rows import hints as reading
 from pgassay.rows.search import LEFT_OUT, Part, Pools, Row, Search, Unfilled, Variable, check_rules, hints_for
 from pgassay.schema import conditions
@@ -329,6 +329,8 @@ class Maker:
             tenants.users[label] = self.user()
             if self._tenancy.tenant == USERS:
                 tenants.ids[label] = tenants.users[label]
+        if self._tenancy.tenant == NO_TABLE:
+            tenants.ids.update(zip(labels, self._named(len(labels)), strict=True))
         tables = [relation for relation in self._relations.values() if relation.kind == "table"]
         first = self._needed_by(self._tenancy.tenant), self._needed_by(*self._of_the_tenancy())
         for circle in sorted(
@@ -343,6 +345,15 @@ class Maker:
             with self._costing([relation], tenants):
                 self._put_back(relation, tenants)
         return tenants
+
+    def _named(self, count: int) -> list[Any]:
+        """Values that name so many tenants, where no table lists them. Raises `Unfilled` where there are fewer."""
+        for relation, column in unlisted.columns(self._relations.values(), self._tenancy):
+            listed = self._listed.get(relation.full_name, {}).get(column.name)
+            known = {value: None for _ in range(count) for value in self._options(relation, column, listed, (), None)}
+            if len(known) >= count:
+                return list(known)[:count]
+        raise Unfilled(f"no table has a column {self._tenancy.column} with values for {count} tenants")
 
     def _fill_circle(self, circle: list[Relation], tenants: Tenants, labels: tuple[str, ...]) -> None:
         """Rows of tables that refer to each other, which are mostly one table."""
@@ -729,6 +740,9 @@ class Maker:
                 known[column] = user
         elif relation.column(column) is not None and label in tenants.ids:
             known[column] = tenants.ids[label]
+        member = self._tenancy.member
+        if isinstance(member, Membership) and relation.full_name == member.table:
+            known |= dict.fromkeys({member.user} - relation.referring, user or tenants.users[label])
         checked = {name for check in relation.check_constraints for name in check.columns}
         for key in relation.foreign_keys:
             needed = self._is_needed(relation, key, known)
@@ -817,7 +831,10 @@ class Maker:
         )
 
     def users_in(self, relation: Relation) -> Iterator[str]:
-        """The columns that refer to users, or to their profiles."""
+        """The columns that refer to users, or to their profiles; of memberships that of the user without a key, too."""
+        member = self._tenancy.member
+        if isinstance(member, Membership) and relation.full_name == member.table:
+            yield from {member.user} - relation.referring
         for key in relation.foreign_keys:
             if self._is_of_users(key.target):
                 yield from (here for here, _ in key.columns)

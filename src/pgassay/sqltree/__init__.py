@@ -63,9 +63,8 @@ def body(definition: str) -> list[Node]:
     created: Any = next(iter(statements(definition)), None)
     if kind(created) != "CreateFunctionStmt":
         return []
-    options: dict[str, Any] = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
-    language = options.get("language")
-    if language is not None and language.sval == "plpgsql":
+    options = _options(created)
+    if _is_plpgsql(options):
         return [node for query in _queries(plpgsql(definition)) for node in _parsed(query)]
     source = options.get("as")
     text = source.items[0].string.sval if source is not None else ""
@@ -73,15 +72,30 @@ def body(definition: str) -> list[Node]:
     return [*statements(text), *inline]
 
 
+def is_parsed(text: str) -> bool:
+    """Whether statements, and the body of a function in PL/pgSQL that they make, can be parsed."""
+    found = statements(text)
+    functions = [node for node in found if kind(node) == "CreateFunctionStmt" and _is_plpgsql(_options(node))]
+    return bool(found) and (not functions or plpgsql(text) is not None)
+
+
 def executes(definition: str) -> bool:
     """Whether a function in PL/pgSQL executes a text as SQL; where its body cannot be parsed, by its words."""
     created: Any = next(iter(statements(definition)), None)
-    options = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in getattr(created, "options", ())}
-    language: Any = options.get("language")
-    if language is None or language.sval != "plpgsql":
+    options = _options(created) if kind(created) == "CreateFunctionStmt" else {}
+    if not _is_plpgsql(options):
         return False
     tree = plpgsql(definition)
     return _has_word(options.get("as")) if tree is None else _has_dynamic(tree)
+
+
+def _options(created: Node) -> dict[str, Any]:
+    return {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
+
+
+def _is_plpgsql(options: dict[str, Any]) -> bool:
+    language = options.get("language")
+    return language is not None and language.sval == "plpgsql"
 
 
 def _has_word(source: Any) -> bool:
@@ -132,8 +146,14 @@ def keys(node: Node) -> Iterator[tuple[str, ...]]:
 def _keys(node: Node) -> tuple[str, ...]:
     node = uncast(node)
     if called(node).removeprefix("pg_catalog.") in _EXTRACTS:
-        path = [constant(part) for part in map(unwrapped, node.args[1:])]
+        path = [constant(key) for part in map(unwrapped, node.args[1:]) for key in elements(part) or [part]]
         return tuple(part for part in path if isinstance(part, str)) if None not in path else ()
+    if kind(node) == "A_Indirection":
+        subscripts = [
+            constant(unwrapped(part.a_indices.uidx)) for part in node.indirection if part.HasField("a_indices")
+        ]
+        named = [part for part in subscripts if isinstance(part, str)]
+        return (*_keys(unwrapped(node.arg)), *named) if len(named) == len(node.indirection) else ()
     compared = comparison(node)
     if compared is None or compared[0] not in _TAKES:
         return ()
@@ -217,6 +237,22 @@ def is_null(node: Node) -> Node:
     made = _tree.NullTest(nulltesttype=_tree.IS_NULL)
     made.arg.CopyFrom(wrapped(_enclosed(node)))
     return made
+
+
+def is_not_null(node: Node) -> Node:
+    """The test whether that is not NULL."""
+    made = _tree.NullTest(nulltesttype=_tree.IS_NOT_NULL)
+    made.arg.CopyFrom(wrapped(_enclosed(node)))
+    return made
+
+
+def unqualified(node: Node) -> Node:
+    """The same with nothing before the name of any column."""
+    if kind(node) == "ColumnRef" and len(node.fields) > 1:
+        made = type(node)()
+        made.fields.add().CopyFrom(node.fields[-1])
+        return made
+    return rebuilt(node, unqualified)
 
 
 def is_not_true(node: Node) -> Node:

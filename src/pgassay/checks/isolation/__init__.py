@@ -8,6 +8,7 @@ reach it the same way, or nothing is proved.
 
 from pgassay.checks.isolation.check import observe
 from pgassay.checks.isolation.matrix import OPERATIONS, RULES, Access, Actor, Matrix, Probe, Reach, Verdict
+from pgassay.checks.isolation.own_roles import callers
 from pgassay.checks.isolation.proposal import propose
 from pgassay.environment import API_ROLES
 
@@ -21,6 +22,7 @@ __all__ = [
     "Probe",
     "Reach",
     "Verdict",
+    "callers",
     "observe",
     "propose",
 ]

@@ -26,6 +26,7 @@ from pgassay.checks.isolation import (
     idle,
     openings,
     outbound,
+    own_roles,
     partitions,
     people,
     realtime,
@@ -55,7 +56,6 @@ from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
-from pgassay.environment import API_ROLES
 from pgassay.identity import Clone, Databases, Session
 from pgassay.migrations import Script
 from pgassay.rows import Unfilled
@@ -585,13 +585,14 @@ class _Check:
         ((reachable,),) = self._world.ask(
             "select pg_catalog.bool_or(pg_catalog.has_schema_privilege(r, %s, 'usage')) "
             "from pg_catalog.unnest(%s::pg_catalog.text[]) as r",
-            [relation.schema, list(API_ROLES)],
+            [relation.schema, list(self._world.roles)],
         )
         return bool(reachable)
 
     def _notes(self) -> Iterator[str]:
-        """What the API layer does not reach, once a schema; what restricts nobody."""
+        """What restricts nobody, roles of which nothing is declared, and what the API layer does not reach."""
         yield from idle.notes(self._ways)
+        yield from own_roles.notes(self._world)
         for schema in sorted(self._schemas):
             (row,) = self._world.ask(_BEYOND_THE_API, [schema])
             rights = [what for what, count in zip(_RIGHTS, row, strict=True) if count]

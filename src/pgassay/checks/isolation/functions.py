@@ -110,7 +110,7 @@ class Calls:
         """Call every function with the ids of B, as those who are not of B, until one is answered."""
         for function in functions:
             progress(function.signature)
-            if not function.roles & {"anon", "authenticated"} or function.immutable:
+            if not function.roles - {"service_role"} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
             found = None
@@ -442,7 +442,8 @@ def _offered(world: World) -> set[str]:
         for relation in world.relations.values()
         if any(
             world.granted(relation, role, privilege)
-            for role in ("anon", "authenticated")
+            for role in world.roles
+            if role != "service_role"
             for privilege in ("select", "insert", "update")
         )
     }

@@ -41,7 +41,7 @@ join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where
     c.oid = pg_catalog.to_regclass(%s)
     and exists (
-        select from pg_catalog.unnest(array['anon', 'authenticated']) as r
+        select from pg_catalog.unnest(%s::pg_catalog.text[]) as r
         where
             pg_catalog.has_schema_privilege(r, n.oid, 'usage')
             and (
@@ -53,6 +53,11 @@ where
 _TRIES = 256
 _BY_HASH = "satisfies_hash_partition"
 _UNFILLED = "no row of each tenant could be made in this partition, which has policies of its own"
+
+
+def _held(world: World) -> list[str]:
+    """The roles of the API that row level security holds."""
+    return [role for role in world.roles if role != "service_role"]
 
 
 class Partition(Target):
@@ -78,7 +83,7 @@ class Partition(Target):
     @cached_property
     def _read(self) -> Any:
         name = sql.Identifier(self.relation.schema, self.relation.name).as_string(None)
-        (row,) = self.world.ask(_PARTITIONS, [name])
+        (row,) = self.world.ask(_PARTITIONS, [name, _held(self.world)])
         return row
 
     @property
@@ -112,7 +117,7 @@ def fill(world: World, found: tuple[Relation, ...]) -> tuple[tuple[Relation, ...
     unjudged: dict[str, str] = {}
     for partition in found:
         name = sql.Identifier(partition.schema, partition.name).as_string(None)
-        row = next(iter(world.ask(_PARTITIONS, [name])), None)
+        row = next(iter(world.ask(_PARTITIONS, [name, _held(world)])), None)
         if row is None or row[1] not in world.tenants.rows:
             continue
         _, root, constraint, keys, opened = row

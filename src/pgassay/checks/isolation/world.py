@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from pgassay import migrations
 from pgassay.catalog import ForeignKey, Relation
-from pgassay.checks.isolation import costs
+from pgassay.checks.isolation import costs, own_roles
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
@@ -26,6 +26,7 @@ from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled
+from pgassay.schema import tokens
 
 LABELS = ("A", "B", "C")
 MARKER_LENGTH = 6
@@ -71,27 +72,15 @@ join pg_catalog.pg_class as c on f.relation = c.oid
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where f.enabled in ('A', 'R')
 """
-_SOURCES = """
-select pg_catalog.concat(p.qual, ' ', p.with_check) from pg_catalog.pg_policies as p
-union all
-select s.prosrc
-from pg_catalog.pg_proc as s
-where s.pronamespace not in ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)
-union all
-select v.definition
-from pg_catalog.pg_views as v
-where v.schemaname not in ('pg_catalog', 'information_schema')
-"""
 _SIGNED_UP: LiteralString = (
     "select email, phone, raw_app_meta_data, raw_user_meta_data from auth.users where id operator(pg_catalog.=) %s"
 )
 _KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
     ("aal", "amr"): ("with a second factor", {"aal": "aal2"}),
     ("is_anonymous",): ("anonymous sign-in", {"is_anonymous": True}),
-    ("auth.email()", "auth.jwt() ->> 'email'"): ("without an email address", {"email": ""}),
+    ("auth.email",): ("without an email address", {"email": ""}),
 }
-"""Further callers, where one of the words stands in a policy, function or view."""
-_USER_METADATA = re.compile(r"user_metadata(?:'(?:::text)?\)?\s*->>?\s*'|,)(\w+)")
+"""Further callers, where a policy, function or view reads one of the words."""
 _BOTH = "member of both"
 _FORGED = 4
 """With how many values of each claim it is tried."""
@@ -187,6 +176,9 @@ class World:
         self.unjudged: dict[str, str] = {}
         """What could not be made as it is wanted, and why: by the name of the object that it costs its verdict."""
         self._check_rules()
+        own_roles.refuse_unknown(connection, tenancy.trusted)
+        self.roles = own_roles.callers(connection)
+        """The roles of the API."""
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
             self._both = self._stranger = self.maker.user()
@@ -353,12 +345,34 @@ class World:
         if self._both != self._stranger:
             found.append(Actor(_BOTH, frozenset("AB"), self._signed_in(self._both), self._both))
         found += self._by_role("A")
-        self.entitled = [*self._by_role("B"), *self._with_claims("B"), *self._invited("B"), *self._staff()]
+        found += self._of_own_roles()
+        self.entitled = [
+            *self._by_role("B"),
+            *self._with_claims("B"),
+            *self._invited("B"),
+            *self._staff(),
+            *self._of_own_roles("B"),
+        ]
         found += [
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self.guests.items()
         ]
         return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
+
+    def _of_own_roles(self, label: str = "A") -> Iterator[Actor]:
+        """Tokens with a role of the project's own: of nobody in particular, and of a member; one if it is trusted."""
+        for role in self.roles:
+            if role in API_ROLES:
+                continue
+            name, member = f"role {role}", self.member(label)
+            if role in self.tenancy.trusted:
+                if label == "B":
+                    yield Actor(name, frozenset(LABELS), own_roles.identity(role), shown=False)
+                continue
+            if label == "A":
+                yield Actor(name, frozenset(), own_roles.identity(role))
+            of_member = own_roles.identity(role, member.identity)
+            yield replace(member, name=f"{name}, {member.name}", identity=of_member, shown=False)
 
     @cached_property
     def stranger(self) -> Actor:
@@ -371,25 +385,24 @@ class World:
 
     def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
         """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
-        sources = " ".join(source for (source,) in self.ask(_SOURCES))
-        read: dict[str, list[str]] = {}
-        for key in dict.fromkeys(_USER_METADATA.findall(sources)):
-            read[key] = []
-            for relation, label, row in self.made():
-                if label == "B" and relation not in self.tenancy.public:
-                    ends = (key, key.removesuffix("s"))
-                    found = [value for name, value in row.items() if name.endswith(ends) and value is not None]
-                    read[key].extend(map(str, found))
-        several = {key: list(dict.fromkeys(values)) for key, values in read.items() if values}
+        read: dict[tuple[str, ...], list[str]] = {}
+        for path in self._token.metadata:
+            ends = (path[-1], path[-1].removesuffix("s"))
+            read[path] = [
+                str(value)
+                for relation, label, row in self.made()
+                if label == "B" and relation not in self.tenancy.public
+                for name, value in row.items()
+                if name.endswith(ends) and value is not None
+            ]
+        several = {path: list(dict.fromkeys(values)) for path, values in read.items() if values}
         count = min(_FORGED, max(map(len, several.values()), default=1))
-        forged: list[dict[str, Any]] = [
-            {key: values[n % len(values)] for key, values in several.items()} for n in range(count)
-        ]
+        forged = [_claimed({path: values[n % len(values)] for path, values in several.items()}) for n in range(count)]
         if several:
-            forged.append(several)  # each as a list, too
+            forged.append(_claimed(several))  # each as a list, too
         if read:
-            forged.append(dict.fromkeys(read, True))
-        return [{**claims, "user_metadata": {**metadata, **claims["user_metadata"]}} for metadata in forged]
+            forged.append(_claimed(dict.fromkeys(read, True)))
+        return [{**claims, "user_metadata": merged(metadata, claims["user_metadata"])} for metadata in forged]
 
     def _by_role(self, label: str) -> list[Actor]:
         """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
@@ -441,8 +454,18 @@ class World:
     @cached_property
     def _tokens(self) -> list[tuple[str, Mapping[str, Any]]]:
         """The kinds of token that the schema tells from the usual one: what each is, and its claims."""
-        sources = " ".join(source for (source,) in self.ask(_SOURCES))
-        return [kind for words, kind in _KINDS_OF_TOKENS.items() if any(word in sources for word in words)]
+        read = self._token
+        is_email = ("email",) in read.paths
+        return [
+            kind
+            for words, kind in _KINDS_OF_TOKENS.items()
+            if read.reads(*words) or (is_email and "auth.email" in words)
+        ]
+
+    @cached_property
+    def _token(self) -> tokens.Token:
+        """What the schema reads of the caller's token."""
+        return tokens.read(self.ask)
 
     def _with_claims(self, label: str) -> Iterator[Actor]:
         """A member with each kind of token."""
@@ -713,7 +736,7 @@ class World:
         name = sql.Identifier(relation.schema, relation.name).as_string(None)
         if name not in self._privileges:
             found: dict[tuple[str, str], list[str]] = {}
-            wanted = {"relation": name, "roles": list(API_ROLES), "privileges": ["select", "insert", "update"]}
+            wanted = {"relation": name, "roles": list(self.roles), "privileges": ["select", "insert", "update"]}
             for _, who, what, column in self.ask(_PRIVILEGES, wanted):
                 found.setdefault((who, what), []).append(column)
             self._privileges[name] = found
@@ -797,6 +820,14 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in other.items():
         mine = found.get(key)
         found[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return found
+
+
+def _claimed(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """The values under their paths."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        found = merged(found, nested(path, value))
     return found
 
 
