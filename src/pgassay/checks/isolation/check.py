@@ -35,6 +35,7 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.leaving import Leaving
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
@@ -113,6 +114,8 @@ CHANGES = "what is read after changes of one's own rows"
 """The same where those changes fail."""
 SIGN_UPS = "what is read after a sign-up with any metadata"
 """The same where signing up fails."""
+LEAVING = "what is read after leaving"
+"""The same where leaving fails."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -181,6 +184,7 @@ def observe(
             check.candidates()
             check.escalation()
             check.sign_ups()
+            check.leaving()
             check.roles(members)
             check.states(guests)
             check.add(called())
@@ -541,6 +545,15 @@ class _Check:
         with costs.only(SIGN_UPS, self._unjudged, self._again):
             self.add(list(sign_up.try_all(self._whole)))
         self._probes += sign_up.probes
+
+    def leaving(self) -> None:
+        """Look again at what a member reads, after leaving, on a session that may be lost."""
+        filled, _ = self._clones
+        with costs.only(LEAVING, self._unjudged, self._again), filled.connect_as_owner() as owner:
+            owner.take_requests()
+            leaving = Leaving(self._world, owner, self._whole)
+            self.add([*leaving.try_all(self._actors)])
+            self._probes += leaving.probes
 
     def roles(self, members: Iterable[Person]) -> None:
         """Compare what each role does in the declared tables with what it may."""
