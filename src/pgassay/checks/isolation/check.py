@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -182,12 +182,12 @@ def observe(
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.candidates()
-            check.escalation()
             check.sign_ups()
             check.leaving()
             check.roles(members)
             check.states(guests)
             check.add(called())
+            check.escalation([function for function in functions if function.signature not in calls.unjudged])
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
@@ -401,6 +401,7 @@ class _Check:
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
         self._targets: dict[str, Target] = {}
+        self._reached: dict[tuple[str, str], Mapping[str, set[str]]] = {}
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._warnings: list[Finding] = []
@@ -418,7 +419,6 @@ class _Check:
         self._api = filled.connect_as_authenticator()
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
-        self._escalation = Escalation(self._world, self._api)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -433,8 +433,7 @@ class _Check:
             findings=(*self._findings, *self._warnings),
             rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
-            probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, self._escalation, calls))
-            + self._probes,
+            probes=sum(part.probes for part in (self._ways.truth, self._effects, self._flags, calls)) + self._probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
             demonstrations=self._findings,
@@ -482,7 +481,7 @@ class _Check:
         """Log in again where a statement has ended a session; raises where nobody can."""
         self._world.go_on()
         if self._api.closed or (self._alone is not None and self._alone.closed):
-            self._probes += self._effects.probes + self._escalation.probes
+            self._probes += self._effects.probes
             self._log_in()
 
     def _try(self, target: Target) -> None:
@@ -495,6 +494,7 @@ class _Check:
                 reached = target.try_all(self._api, actor)
                 self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
                 self._ways.saw(name, actor, reached)
+                self._reached[name, actor.name] = reached
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
@@ -534,10 +534,22 @@ class _Check:
                     self.add(seen)
                     found |= {(finding.object, finding.door) for finding, _ in seen}
 
-    def escalation(self) -> None:
-        """Look again at what was isolated, after changing what one may change of one's own."""
+    def escalation(self, functions: Sequence[Function]) -> None:
+        """Look again at what was isolated, after writing what one may write of one's own, and after calls.
+
+        Of functions of which something was found already, nothing more is.
+        """
+        found = {finding.object for finding in self._findings} | self._unjudged.keys()
+        called = [function for function in functions if function.signature not in found]
         with costs.only(CHANGES, self._unjudged, self._again):
-            self.add(self._escalation.try_all(self._whole, self._actors))
+            escalation = Escalation(self._world, self._targets, self._whole, self._actors, self._reached, called)
+            for table in escalation.tables:
+                with costs.only(table, self._unjudged, self._again):
+                    self.add([*escalation.try_table(self._api, table)])
+            for function in called:
+                with costs.only(function.signature, self._unjudged, self._again):
+                    self.add([*escalation.try_function(self._api, function)])
+            self._probes += escalation.probes
 
     def sign_ups(self) -> None:
         """Look again at what was isolated, after sign-ups and changes of one's own metadata."""
