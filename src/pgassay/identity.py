@@ -18,7 +18,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.sql import Composable
 
-from pgassay import templates
+from pgassay import moments, templates
 from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import PgassayError
 from pgassay.patience import PatientConnection, Stopped
@@ -384,7 +384,8 @@ class Session(PatientConnection[TupleRow]):
         try:
             results = self._sent(*before, self.statement, *then, undo)
         except (psycopg.Error, PgassayError):
-            if not self.closed:
+            # PostgreSQL took it back already where it is Python that has no value for an answer
+            if not self.closed and self.info.transaction_status == TransactionStatus.INERROR:
                 self._sent(undo)
             raise
         end = len(results) - undo.count(";") - 1
@@ -548,7 +549,9 @@ class Session(PatientConnection[TupleRow]):
 
     @cached_property
     def _binding(self) -> psycopg.ClientCursor[TupleRow]:
-        return psycopg.ClientCursor(self, row_factory=tuple_row)
+        cursor = psycopg.ClientCursor(self, row_factory=tuple_row)
+        moments.as_text(cursor)
+        return cursor
 
     def _cursor(self) -> psycopg.Cursor[TupleRow]:
         """A cursor that gives tuples, whatever row factory the user has chosen for the connection."""

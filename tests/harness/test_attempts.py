@@ -65,6 +65,7 @@ def test_of_several_statements_in_an_attempt_the_last_one_counts(session: Sessio
         ("insert into {} values (%s, 'x')", [1], [], psycopg.errors.UniqueViolation),
         ("update {} set word = 'x'", [], ["select 1 / 0"], psycopg.errors.DivisionByZero),
         ("select from {}, nowhere", [], [], psycopg.errors.UndefinedTable),
+        ("select time '24:00' from {}", [], [], psycopg.DataError),  # of which Python has no value
     ],
 )
 def test_an_attempt_that_fails_raises_and_leaves_nothing(
@@ -75,6 +76,16 @@ def test_an_attempt_that_fails_raises_and_leaves_nothing(
         session.attempt(statement(text), values, *then)
     assert session.info.transaction_status == before
     assert words(session) == ["one", "two"]
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+def test_a_moment_that_python_has_no_value_for_is_its_text(session: Session, kind: str) -> None:
+    """Rows have such moments where a time is NOT NULL and long ago, and are read all the same."""
+    texts = ["infinity", "-infinity"]
+    moments = sql.SQL(", ").join(sql.SQL("{}::{}").format(text, sql.SQL(kind)) for text in texts)
+    assert session.attempt(sql.SQL("select {}").format(moments))[0].rows == [tuple(texts)]
+    (moment,) = session.attempt(sql.SQL("select '2020-02-02'::{}").format(sql.SQL(kind)))[0].rows[0]
+    assert (moment.year, moment.month) == (2020, 2)
 
 
 def test_an_attempt_that_takes_too_long_leaves_nothing(session: Session) -> None:

@@ -23,7 +23,7 @@ TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id
 INDEXES = "create index on public.members (user_id); create index on public.notes (org_id);"
 TRIED = sorted({*isolation.RULES, "rls-disabled", "definer-search-path", "definer-view", "policy-per-row-auth",
                 "fk-without-index", "not-judged", "relation-missing", "policy-error", "broken-function",
-                "role-right", "row-state", "chosen-request"})  # fmt: skip
+                 "role-escalation", "role-right", "row-state", "chosen-request"})  # fmt: skip
 
 
 def rule_ids() -> set[str]:

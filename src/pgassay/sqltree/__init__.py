@@ -343,6 +343,22 @@ def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:
     return ("= any", left, [right]) if node.kind == _tree.AEXPR_OP_ANY and name == "=" else None
 
 
+def compared(node: Node) -> Iterator[tuple[str, bool | int | str]]:
+    """Each column that is compared with a constant at a node or below it: its name, and the constant."""
+    for found in walk(node):
+        left_and_right = comparison(found)
+        if left_and_right is None:
+            continue
+        _, left, right = left_and_right
+        right = [part for side in right for part in (elements(side) or [side])]
+        for one, others in ((left, right), *((side, [left]) for side in right)):
+            column = path(uncast(one))
+            for other in others if len(column) == 1 else ():
+                value = constant(other)
+                if value is not None:
+                    yield column[0], value
+
+
 def sought(node: Node) -> Node | None:
     """What is looked for in ``a in (select …)``; None where it is something else."""
     is_sought = kind(node) == "SubLink" and node.sub_link_type == _tree.ANY_SUBLINK

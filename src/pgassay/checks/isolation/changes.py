@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from pgassay import sqltree
+from pgassay import moments, sqltree
 from pgassay.catalog import Column, Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Target
@@ -145,6 +145,7 @@ def rows_of(world: World, relation: Relation, known: Collection[tuple[str, Any]]
     """The rows of a table that have these values, as they are."""
     statement = sql.SQL("select * from {} where {}").format(_table(relation), world.where([name for name, _ in known]))
     with world.connection.cursor(row_factory=dict_row) as cursor:
+        moments.as_text(cursor)
         return cursor.execute(statement, [value for _, value in known]).fetchall()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -40,6 +40,7 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.leaving import Leaving
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
@@ -118,6 +119,8 @@ CHANGES = "what is read after changes of one's own rows"
 """The same where those changes fail."""
 SIGN_UPS = "what is read after a sign-up with any metadata"
 """The same where signing up fails."""
+LEAVING = "what is read after leaving"
+"""The same where leaving fails."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -186,11 +189,12 @@ def observe(
             check.relations((*relations, *files))
             check.relations(parts, partitions.Partition)
             check.candidates()
-            check.escalation()
             check.sign_ups()
+            check.leaving()
             check.roles(members)
             check.states(guests)
             check.add(called())
+            check.escalation([function for function in functions if function.signature not in calls.unjudged])
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
@@ -404,6 +408,7 @@ class _Check:
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
         self._targets: dict[str, Target] = {}
+        self._reached: dict[tuple[str, str], Mapping[str, set[str]]] = {}
         self._lines: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._warnings: list[Finding] = []
@@ -421,9 +426,8 @@ class _Check:
         self._api = filled.connect_as_authenticator()
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
-        self._escalation = Escalation(self._world, self._api)
         self._pointing = Pointing(self._world, self._api)
-        self._parts = (self._effects, self._escalation, self._pointing, self._flags)
+        self._parts = (self._effects, self._pointing)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -438,7 +442,7 @@ class _Check:
             findings=(*self._findings, *self._warnings),
             rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
-            probes=sum(part.probes for part in (self._ways.truth, *self._parts, calls)) + self._probes,
+            probes=sum(part.probes for part in (self._ways.truth, self._flags, *self._parts, calls)) + self._probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
             demonstrations=self._findings,
@@ -499,6 +503,7 @@ class _Check:
                 reached = target.try_all(self._api, actor)
                 self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
                 self._ways.saw(name, actor, reached)
+                self._reached[name, actor.name] = reached
                 if actor.shown:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
                     self._lines.append(Access(name, actor.name, how_far))
@@ -539,10 +544,22 @@ class _Check:
                     self.add(seen)
                     found |= {(finding.object, finding.door) for finding, _ in seen}
 
-    def escalation(self) -> None:
-        """Look again at what was isolated, after changing what one may change of one's own."""
+    def escalation(self, functions: Sequence[Function]) -> None:
+        """Look again at what was isolated, after writing what one may write of one's own, and after calls.
+
+        Of functions of which something was found already, nothing more is.
+        """
+        found = {finding.object for finding in self._findings} | self._unjudged.keys()
+        called = [function for function in functions if function.signature not in found]
         with costs.only(CHANGES, self._unjudged, self._again):
-            self.add(self._escalation.try_all(self._whole, self._actors))
+            escalation = Escalation(self._world, self._targets, self._whole, self._actors, self._reached, called)
+            for table in escalation.tables:
+                with costs.only(table, self._unjudged, self._again):
+                    self.add([*escalation.try_table(self._api, table)])
+            for function in called:
+                with costs.only(function.signature, self._unjudged, self._again):
+                    self.add([*escalation.try_function(self._api, function)])
+            self._probes += escalation.probes
 
     def sign_ups(self) -> None:
         """Look again at what was isolated, after sign-ups and changes of one's own metadata."""
@@ -550,6 +567,15 @@ class _Check:
         with costs.only(SIGN_UPS, self._unjudged, self._again):
             self.add(list(sign_up.try_all(self._whole)))
         self._probes += sign_up.probes
+
+    def leaving(self) -> None:
+        """Look again at what a member reads, after leaving, on a session that may be lost."""
+        filled, _ = self._clones
+        with costs.only(LEAVING, self._unjudged, self._again), filled.connect_as_owner() as owner:
+            owner.take_requests()
+            leaving = Leaving(self._world, owner, self._whole)
+            self.add([*leaving.try_all(self._actors)])
+            self._probes += leaving.probes
 
     def roles(self, members: Iterable[Person]) -> None:
         """Compare what each role does in the declared tables with what it may."""

@@ -1,155 +1,236 @@
-"""Rights that somebody takes by changing a row of their own, as a flag in their profile, before they look again."""
+"""Rights that somebody takes by moves of their own, as a flag in their profile or a role in their membership.
+
+Rows of other tenants that they reach then are an error. So is what only a higher role could do in their own tenant.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import psycopg
 from psycopg import sql
 
-from pgassay.catalog import Relation
+from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.chains import Chains
+from pgassay.checks.isolation.gains import Gains, Nobodys, Seen, anew_after
+from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Verdict
+from pgassay.checks.isolation.owncalls import OwnCalls
+from pgassay.checks.isolation.ownwrites import OwnMove, OwnWrites
 from pgassay.checks.isolation.relations import Found, Target
-from pgassay.checks.isolation.world import KEYS, World
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
+from pgassay.schema import asked as asked_for
 
-_ASKED_ELSEWHERE = """
-select pg_catalog.concat(n.nspname, '.', c.relname), a.attname::pg_catalog.text
-from pg_catalog.pg_class as c
-join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
-join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where
-    c.relkind in ('r', 'p')
-    and pg_catalog.has_column_privilege('authenticated', c.oid, a.attnum, 'update')
-    and (
-        exists (
-            select from pg_catalog.pg_depend as d
-            join pg_catalog.pg_policy as p on d.objid = p.oid and p.polrelid <> c.oid
-            where
-                d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and d.refobjid = c.oid
-                and d.refobjsubid = a.attnum
-        )
-        or exists (
-            select from pg_catalog.pg_proc as f
-            where
-                f.oid >= 16384 and f.prosecdef and f.prorettype <> 'trigger'::pg_catalog.regtype
-                and pg_catalog.strpos(f.prosrc, c.relname) > 0 and pg_catalog.strpos(f.prosrc, a.attname) > 0
-        )
-    )
-order by 1, 2
-"""
-"""Columns that a signed-in user may have the right to write, and that policies of other tables or functions ask for."""
+ROLE_ESCALATION = "role-escalation"
+Reached = Mapping[tuple[str, str], Mapping[str, set[str]]]
+"""By relation and name of an actor: the tenants whose rows each operation reaches."""
 
 
 @dataclass(frozen=True)
-class _Change:
-    """A column of a row of one's own that is given a value."""
+class _Right:
+    """What a member may not do without a move: ``what`` with the rows of ``table``, as the statement ``shown`` does."""
 
-    relation: Relation
-    column: str
-    statement: sql.Composed
-    values: list[Any]
+    table: str
+    what: str
+    shown: str
+    holds: Callable[[Session], bool]
+
+
+def _reaches(target: Target, operation: str, actor: Actor, session: Session) -> bool:
+    return "A" in target.reaches(operation, session, actor)
 
 
 class Escalation:
-    """Changes of rows that policies of other tables look at: flags, what is held to a list of values, keys of B's."""
+    """Moves of a member of A, and of somebody without a tenant, and what is open then in ``whole``.
 
-    def __init__(self, world: World, api: Session) -> None:
+    Nothing was found in ``whole`` before. ``reached`` is what each of the ``actors`` reaches in ``targets``, and they
+    may call the ``functions``.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        targets: Mapping[str, Target],
+        whole: Sequence[Target],
+        actors: Sequence[Actor],
+        reached: Reached,
+        functions: Iterable[Function],
+    ) -> None:
         self._world = world
-        self._api = api
-        self.probes = 0
+        self._targets = targets
+        self._actors = actors
+        self._reached = reached
+        asked = asked_for.read(world.ask)
+        self._writes = OwnWrites(world, targets, asked)
+        self._calls = OwnCalls(world, asked)
+        self._chains = Chains(self._writes, self._calls, functions)
+        self._gains = Gains(world, whole)
+        self._before: dict[Actor, Seen] = {}
+        self._opened: set[str] = set()
+        """Where rows of others were found open."""
+        self._beyond: list[_Right] | None = None
+        self._tried = 0
 
-    def try_all(self, targets: Sequence[Target], actors: Iterable[Actor]) -> Iterator[Found]:
-        """What an actor reads of other tenants once it has changed what it may change; one finding a relation."""
-        found: set[str] = set()
-        for actor in actors:
-            if actor.identity.role != "authenticated" or "B" in actor.own or not actor.shown:
-                continue
-            for change in self._changes():
-                for target in self._opened(targets, actor, change):
-                    name = target.relation.full_name
-                    if name not in found:
-                        found.add(name)
-                        yield self._finding(target, actor, change)
+    @property
+    def probes(self) -> int:
+        """How many probes there were."""
+        return self._tried + sum(part.probes for part in (self._gains, self._writes, self._calls, self._chains))
 
-    def _changes(self) -> Iterator[_Change]:
-        for name, column in self._world.ask(_ASKED_ELSEWHERE):
-            relation = self._world.relations.get(name)
-            known = relation.column(column) if relation is not None else None
-            if relation is None or known is None:
-                continue
-            listed: list[Any] = self._world.maker.listed_of(name).get(column, [])
-            statement = sql.SQL("update {} set {} = %s").format(
-                sql.Identifier(relation.schema, relation.name), sql.Identifier(column)
-            )
-            tenants = self._world.tenants
-            keys = [key for key in (tenants.ids["B"], tenants.users["B"]) if type(key) is KEYS.get(known.type)]
-            for value in [True, False] if known.category == "B" else [*listed, *keys]:
-                yield _Change(relation, column, statement, [value])
+    @property
+    def tables(self) -> Sequence[str]:
+        """The tables whose rows decide what is open elsewhere, and may be written by signed-in users."""
+        return self._writes.tables
 
-    def _opened(self, targets: Sequence[Target], actor: Actor, change: _Change) -> Iterator[Target]:
-        """The relations in which the change has opened rows of other tenants. Nothing of it stays."""
-        with actor.enter(self._api):
-            if not self._changed(change.statement, change.values):
+    def try_table(self, session: Session, table: str) -> Iterator[Found]:
+        """Write rows of one's own in a table, on a session of the API.
+
+        One finding for each relation in which rows of others are open, and one where the writes give a role.
+        """
+        for actor in self._movers:
+            moves = self._writes.that_go_through(session, actor, table)
+            yield from self._gained(session, moves)
+            yield from self._leaks(session, self._chains.of(session, moves))
+
+    def try_function(self, session: Session, function: Function) -> Iterator[Found]:
+        """The same by calls of a function; the finding is at the function."""
+        for actor in self._movers if self._calls.is_move(function) else ():
+            found = next(self._gained(session, self._calls.that_go_through(session, actor, function)), None)
+            if found is not None:
+                yield found
                 return
-            for target in targets:
-                if not self._seen(target) <= actor.own:
-                    yield target
 
-    def _changed(self, statement: sql.Composed, values: list[Any]) -> bool:
-        self.probes += 1
+    @property
+    def _movers(self) -> tuple[Actor, Actor]:
+        return self._world.stranger, self._world.member("A")
+
+    def _gained(self, session: Session, moves: Sequence[OwnMove]) -> Iterator[Found]:
+        """What is open after one of the moves, which are those of one actor."""
+        yield from self._leaks(session, moves)
+        yield from self._raised(session, [move for move in moves if move.gives])
+
+    def _leaks(self, session: Session, moves: Sequence[OwnMove]) -> Iterator[Found]:
+        for move in moves:
+            actor = move.actor
+            if actor not in self._before:
+                self._before[actor] = self._gains.before(session, actor)
+            before, after = self._before[actor], self._after(session, move)
+            for target in self._across(before, after, move):
+                name = target.relation.full_name
+                if name not in self._opened:
+                    self._opened.add(name)
+                    yield self._leak(before, target, move)
+
+    def _after(self, session: Session, move: OwnMove) -> Seen:
+        """What the actor reads after the move; nothing where it fails."""
+        self._tried += 1
         try:
-            with self._api.transaction():
-                self._api.begin_request()
-                return self._api.execute(statement, values).rowcount > 0
+            with anew_after(session, move.actor, move.statements) as is_done:
+                return self._gains.seen(session, move.actor, move.sent) if is_done else {}
         except psycopg.Error:
-            if self._api.closed:
+            if session.closed:
                 raise
-            return False
+            return {}
 
-    def _seen(self, target: Target) -> set[str]:
-        self.probes += 1
+    def _across(self, before: Seen, after: Seen, move: OwnMove) -> Iterator[Target]:
+        """Where rows of others are open, but for who they are: whoever names a user may know whom."""
+        for target in self._gains.gained(before, after, move.actor):
+            relation = target.relation
+            is_who = set(relation.primary_key) <= set(self._world.maker.users_in(relation))
+            if move.gives or not (relation.primary_key and is_who):
+                yield target
+
+    def _raised(self, session: Session, moves: Sequence[OwnMove]) -> Iterator[Found]:
+        """What the first of the moves lets its actor do that does more than before, if there is one."""
+        for move in moves:
+            right = self._right_after(session, move)
+            if right is not None:
+                yield self._raise(right, move)
+                return
+
+    def _right_after(self, session: Session, move: OwnMove) -> _Right | None:
+        """The first right that there is after the move, of which nothing stays."""
+        self._tried += 1
+        rights = [right for right in self._rights_beyond(session) if right.table != move.object]
         try:
-            return target.read(self._api)
+            with anew_after(session, move.actor, move.statements) as is_done:
+                return next((right for right in rights if is_done and right.holds(session)), None)
         except psycopg.Error:
-            if self._api.closed:
+            if session.closed:
                 raise
-            return set()
+            return None
 
-    def _finding(self, target: Target, actor: Actor, change: _Change) -> Found:
-        relation = target.relation
-        table = sql.Identifier(relation.schema, relation.name)
-        done = self._api.bound(change.statement, change.values)
-        read = sql.SQL("select * from {}").format(table).as_string(None)
+    def _rights_beyond(self, session: Session) -> list[_Right]:
+        """What the member of A may not do without a move."""
+        if self._beyond is None:
+            member = self._world.member("A")
+            self._beyond = [*self._of_others(member), *self._of_nobody(session, member)]
+        return self._beyond
+
+    def _of_others(self, member: Actor) -> Iterator[_Right]:
+        """What other members of the tenant reach of it, and this one does not."""
+        for name, target in self._targets.items():
+            mine = self._reached.get((name, member.name), {})
+            for operation in OPERATIONS if target.is_table else ():
+                for actor in self._actors:
+                    theirs = self._reached.get((name, actor.name), {})
+                    is_other = actor.own == member.own and actor.user != member.user and not actor.forged
+                    if is_other and "A" in theirs.get(operation, set()) - mine.get(operation, set()):
+                        what = f"{operation} rows of its tenant in {name}, as {actor.name} can,"
+                        shown = target.statements.get((operation, "A"), "")
+                        yield _Right(name, what, shown, partial(_reaches, target, operation, member))
+                        break
+
+    def _of_nobody(self, session: Session, member: Actor) -> Iterator[_Right]:
+        """To read tables of which it is not known whose their rows are, and which are closed to the member."""
+        nobodys = Nobodys(self._world, self._targets)
+        with member.enter(session):
+            closed = nobodys.closed(session)
+        for relation in closed:
+            shown = sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name)).as_string(None)
+            is_read = partial(nobodys.is_read, relation)
+            yield _Right(relation.full_name, f"select rows in {relation.full_name}", shown, is_read)
+
+    def _leak(self, before: Seen, target: Target, move: OwnMove) -> Found:
+        relation, actor, is_call = target.relation, move.actor, move.door == "call"
+        where = f" in {relation.full_name}" if is_call else ""
+        read = sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name)).as_string(None)
 
         def holds(session: Session) -> bool:
-            session.begin_request()
-            session.execute(change.statement, change.values)
-            return not target.read(session) <= actor.own
+            with anew_after(session, actor, move.statements):
+                after = self._gains.seen(session, actor, move.sent, [target])
+            return next(self._gains.gained(before, after, actor), None) is not None
 
         finding = Finding(
             Verdict.LEAKS.rule,
-            relation.full_name,
-            f"{actor.name} can select rows of other tenants after changing a row of its own: {done}",
-            "Take the right to update that column from the API's roles; let a function change it that asks who calls.",
+            move.object if is_call else relation.full_name,
+            f"{actor.name} can select rows of other tenants{where} after {move.what}",
+            move.advice,
             identity=actor.name,
-            statement=f"{done};\n{read}",
-            door="select",
+            statement=f"{move.text};\n{read}",
+            door=move.door if is_call else "select",
             expected="no row of another tenant, whatever one writes into one's own rows",
         )
-        return finding, Probe(actor, holds, mends=self._without(change), touches=change.relation.full_name)
+        touches = relation.full_name if is_call else move.object
+        return finding, Probe(actor, holds, mends=move.mends, touches=touches)
 
-    def _without(self, change: _Change) -> tuple[str, ...]:
-        """The statement that leaves the right to update but for that column."""
-        relation = change.relation
-        table = sql.Identifier(relation.schema, relation.name)
-        statements = [sql.SQL("revoke update on {} from public, anon, authenticated").format(table)]
-        for role in ("anon", "authenticated"):
-            left = [name for name in self._world.granted(relation, role, "update") if name != change.column]
-            if left:
-                columns = sql.SQL(", ").join(map(sql.Identifier, left))
-                statements.append(sql.SQL("grant update ({}) on {} to {}").format(columns, table, sql.Identifier(role)))
-        return (sql.SQL(";\n").join(statements).as_string(None),)
+    def _raise(self, right: _Right, move: OwnMove) -> Found:
+        actor = move.actor
+
+        def holds(session: Session) -> bool:
+            with anew_after(session, actor, move.statements):
+                return right.holds(session)
+
+        finding = Finding(
+            ROLE_ESCALATION,
+            move.object,
+            f"{actor.name} can {right.what} after {move.what}",
+            move.advice,
+            identity=actor.name,
+            statement=f"{move.text};\n{right.shown}" if right.shown else move.text,
+            door=move.door,
+            expected="no right that only another role has, whatever one writes into one's own rows",
+        )
+        return finding, Probe(actor, holds, mends=move.mends)

@@ -6,12 +6,14 @@ an invitation that one sends, nor a row of one's own that names another tenant.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
+from pgassay.catalog import Relation
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Target
 from pgassay.checks.isolation.world import World
@@ -30,8 +32,24 @@ class Move:
     sent: frozenset[str]
 
 
+@contextmanager
+def anew_after(session: Session, actor: Actor, statements: Iterable[str]) -> Iterator[bool]:
+    """A block after statements of the actor's, all of which is undone; whether the last of them changed anything.
+
+    The session is the actor's anew in the block: a trigger may have given it another role. Raises `psycopg.Error` where
+    a statement fails.
+    """
+    with actor.enter(session):
+        count = 0
+        for statement in statements:
+            session.begin_request()
+            count = session.execute(statement.encode()).rowcount
+        with actor.enter(session):
+            yield count > 0
+
+
 class Gains:
-    """What moves gain in ``targets``, on the session of the rows' owner, where each is undone."""
+    """What moves gain in ``targets``, each on a session in the database of the rows, where it is undone."""
 
     def __init__(self, world: World, targets: Sequence[Target]) -> None:
         self._world = world
@@ -39,13 +57,13 @@ class Gains:
         self._labels = {target.relation.full_name: target.places() for target in targets if target.is_table}
         self.probes = 0
 
-    def before(self, actor: Actor) -> Seen:
+    def before(self, session: Session, actor: Actor) -> Seen:
         """What the actor reads before any move."""
-        with actor.enter(self._world.connection) as session:
+        with actor.enter(session):
             return self.seen(session, actor, frozenset())
 
     def after(self, move: Move) -> Seen | None:
-        """What the actor reads after a move; None where the move fails."""
+        """What the actor reads after the platform's move; None where the move fails."""
         owner = self._world.connection
         self.probes += 1
         try:
@@ -106,3 +124,35 @@ class Gains:
             where = f"{table} {place}"
             if where in labels:
                 yield where, labels[where]
+
+
+class Nobodys:
+    """Tables whose rows are no tenant's, or of which that is not known, as logs that are for admins alone."""
+
+    def __init__(self, world: World, known: Container[str]) -> None:
+        self._world = world
+        self._relations = [
+            relation
+            for name, relation in sorted(world.relations.items())
+            if relation.kind == "table" and (name not in known or name in world.tenancy.public)
+        ]
+        self._there = {relation.full_name: self._places(world.connection, relation) for relation in self._relations}
+
+    def closed(self, session: Session) -> list[Relation]:
+        """Those of which the session reads no row that was there before, though there are some."""
+        filled = [relation for relation in self._relations if self._there[relation.full_name]]
+        return [relation for relation in filled if not self.is_read(relation, session)]
+
+    def is_read(self, relation: Relation, session: Session) -> bool:
+        """Whether the session reads a row that was there before."""
+        return bool(self._places(session, relation) & self._there[relation.full_name])
+
+    def _places(self, session: Session, relation: Relation) -> set[str]:
+        table = sql.Identifier(relation.schema, relation.name)
+        statement = sql.SQL("select pg_catalog.concat(t.tableoid, ' ', t.ctid) from {} as t").format(table)
+        try:
+            return {place for (place,) in session.attempt(statement, reading=True)[0].rows}
+        except psycopg.Error:
+            if session.closed:
+                raise
+            return set()

@@ -57,7 +57,7 @@ class SignUp:
         self.probes += gains.probes
 
     def _signing_up(self, gains: Gains, readers: Iterable[Reader]) -> Iterator[Found]:
-        before = gains.before(self._world.stranger)
+        before = gains.before(self._world.connection, self._world.stranger)
         for reader in readers:
             for written in self._written(reader.paths):
                 move = self._sign_up(written)
@@ -73,7 +73,7 @@ class SignUp:
         paths = tuple(dict.fromkeys(path for reader in readers if reader.is_later for path in reader.paths))
         found: set[str] = set()
         for actor in (self._world.stranger, self._world.member("A")):
-            before = gains.before(actor)
+            before = gains.before(self._world.connection, actor)
             for written in self._written(paths):
                 update = self._world.connection.bound(_UPDATE, [json.dumps(written), actor.user])
                 move = Move(actor, update, _sent(written))
@@ -138,7 +138,7 @@ class SignUp:
         self, gains: Gains, opened: Target, move: Move, written: dict[str, Any], name: str, culprit: str = ""
     ) -> Found:
         actor, target = move.actor, opened.relation
-        before = gains.before(self._world.stranger if culprit else actor)
+        before = gains.before(self._world.connection, self._world.stranger if culprit else actor)
         read = sql.SQL("select * from {}").format(sql.Identifier(target.schema, target.name)).as_string(None)
 
         def holds(session: Session) -> bool:
