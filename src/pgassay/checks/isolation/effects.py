@@ -59,6 +59,7 @@ class _Outcome:
     across: list[str] = field(default_factory=list)
     nobodys: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    """The words of errors and notices."""
     own: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     """The values of the rows that it left, by table and column."""
 
@@ -84,7 +85,7 @@ class Effects:
                     outcome = self._run(self._api, actor, statement, values)
                     if outcome.across or outcome.nobodys:
                         yield self._across(target, actor, operation, statement, values, outcome)
-                    elif outcome.told:
+                    elif self._is_told(actor, statement, values, outcome):
                         yield self._tells(target, actor, operation, statement, values, outcome)
                     if not outcome.error:
                         break
@@ -159,7 +160,7 @@ class Effects:
             if here.across:
                 yield self._across(target, actor, "insert", statement, sent, here)
                 return
-            if here.told:
+            if self._is_told(actor, statement, sent, here):
                 yield self._tells(target, actor, "insert", statement, sent, here)
                 return
             if self._alone is None:
@@ -215,10 +216,15 @@ class Effects:
         with heard(session) as words:
             outcome = self._done(session, actor, statement, values)
         sent = frozenset(part for value in values for part in leaves(value))
-        for text in (*words[-1], *outcome.said):
-            if self._world.labels([text], sent) - actor.own:
-                outcome.told = text
+        outcome.said += words[-1]
+        outcome.told = next((text for text in outcome.said if self._world.labels([text], sent) - actor.own), "")
         return outcome
+
+    def _is_told(self, actor: Actor, statement: sql.Composed, values: Sequence[Any], outcome: _Outcome) -> bool:
+        """Whether a value of others is told, and no longer where there are none: the schema may use the same word."""
+        if not outcome.told or self._alone is None:
+            return bool(outcome.told)
+        return outcome.told not in self._run(self._alone, actor, statement, values).said
 
     def _done(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
         self.probes += 1
@@ -292,12 +298,12 @@ class Effects:
             return bool(self._run(session, actor, statement, values).told)
 
         name = target.relation.full_name
-        how = "with the error" if outcome.told in outcome.said else "in a notice"
+        how = f"with the error {outcome.error}:" if outcome.error else "in a notice:"
         return (
             Finding(
                 Verdict.LEAKS.rule,
                 name,
-                f"{actor.name} is given values of another tenant {how} {outcome.error} {shortened(outcome.told)}",
+                f"{actor.name} is given values of another tenant {how} {shortened(outcome.told)}",
                 f"Tell in the errors and notices of the triggers on {name} nothing but what the caller sent.",
                 identity=actor.name,
                 statement=self._api.bound(statement, values),

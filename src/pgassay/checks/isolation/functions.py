@@ -324,7 +324,7 @@ class Calls:
         """
         self.probes += 1
         severity = "error"
-        if seen := self._foreign(actor, call, answer):
+        if seen := [part for part in self._foreign(actor, call, answer) if not _says(other, part)]:
             verdict, what = Verdict.LEAKS, f"is given values of another tenant{_how(seen[0])}"
         elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
             verdict, what = Verdict.WRITES_ACROSS, changed
@@ -478,6 +478,13 @@ class _Notice(str):
     """The words of a notice or warning."""
 
     __slots__ = ()
+
+
+def _says(other: Answer | None, part: Any) -> bool:
+    """Whether an error or notice has the same words in the other answer, so that they tell of nobody."""
+    if isinstance(part, Words):
+        return isinstance(other, Words) and other.told == part.told
+    return isinstance(part, _Notice) and part in getattr(other, "notices", ())
 
 
 def _row(part: Any) -> Sequence[Any]:
