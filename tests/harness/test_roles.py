@@ -66,6 +66,38 @@ def test_what_agrees_with_the_declaration_is_no_finding_and_is_shown_by_role(pg_
     }
 
 
+LOOKED_UP = """
+create table public.ranks (id smallint primary key, word text not null unique);
+insert into public.ranks values (1, 'reader'), (2, 'writer');
+alter table public.members add column rank smallint not null default 1 references public.ranks (id);
+alter table public.ranks enable row level security;
+"""
+FLAGGED = "alter table public.members add column writes boolean not null default false;"
+
+
+@pytest.mark.parametrize(
+    ("column", "names", "schema", "condition"),
+    [
+        ("rank", ["1", "2"], LOOKED_UP, "m.rank = 2"),
+        ("rank", ["reader", "writer"], LOOKED_UP, "m.rank = 2"),
+        ("writes", ["false", "true"], FLAGGED, "m.writes"),
+    ],
+)
+def test_roles_are_named_by_keys_words_or_truth_values(
+    pg_databases: Databases, column: str, names: list[str], schema: str, condition: str
+) -> None:
+    low, high = names
+    writers = f"""create policy writers on public.notes for delete to authenticated
+    using (exists (select from public.members as m where m.org_id = notes.org_id and {condition}))"""
+    declared = {"column": f"public.members.{column}", "order": names}
+    tables = {"public.notes": {low: "select", high: "select, delete"}}
+    matrix = observe(pg_databases, {**declared, "tables": tables}, schema, writers)
+    assert (told(matrix, "error"), told(matrix, "warning"), matrix.unjudged) == ([], [], {})
+    wrong = {"public.notes": {low: "select", high: "select"}}
+    seen = told(observe(pg_databases, {**declared, "tables": wrong}, schema, writers), "error")
+    assert {identity for _, identity, _ in seen} == {f"member of A, {column} {high}"}
+
+
 def test_what_a_role_may_and_cannot_is_a_warning(pg_databases: Databases) -> None:
     matrix = observe(pg_databases, {"tables": {"public.notes": {"viewer": "select, update", "editor": "all"}}})
     assert told(matrix, "error") == []

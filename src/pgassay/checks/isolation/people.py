@@ -111,7 +111,7 @@ def _place(world: World, roles: Roles, role: str) -> _Place:
     for table, column in roles.columns:
         relation = world.relations[table]
         listed = world.maker.listed_of(table).get(column)
-        looked_up = _looked_up(world, relation, column)
+        looked_up = _looked_up(world, relation, column) or _truths(relation, column)
         if looked_up is not None:
             listed = [word for word, _ in looked_up]
         if listed is None and role in (*roles.order, *roles.others):
@@ -128,7 +128,10 @@ def _place(world: World, roles: Roles, role: str) -> _Place:
 
 
 def _looked_up(world: World, relation: Relation, column: str) -> list[tuple[str, Any]] | None:
-    """The words that rows of a lookup table have, each with the row's key; None where the column refers to none."""
+    """The words that rows of a lookup table have, each with the row's key; None where the column refers to none.
+
+    The last of a row is the key itself, as text.
+    """
     for key in relation.foreign_keys:
         target = world.relations.get(key.target)
         if [here for here, _ in key.columns] != [column] or target is None:
@@ -138,8 +141,18 @@ def _looked_up(world: World, relation: Relation, column: str) -> list[tuple[str,
                 sql.SQL("select * from {}").format(sql.Identifier(target.schema, target.name))
             ).fetchall()
         there = key.columns[0][1]
-        return [(value, row[there]) for row in rows for value in row.values() if isinstance(value, str)]
+        return [
+            (value, row[there])
+            for row in rows
+            for value in [*(value for value in row.values() if isinstance(value, str)), str(row[there])]
+        ]
     return None
+
+
+def _truths(relation: Relation, column: str) -> list[tuple[str, Any]] | None:
+    """The words for the values of a flag; None where the column is none."""
+    found = relation.column(column)
+    return [("false", False), ("true", True)] if found is not None and found.category == "B" else None
 
 
 def words_of(world: World, relation: Relation, column: str) -> list[str]:
