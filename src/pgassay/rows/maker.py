@@ -463,7 +463,7 @@ class Maker:
         """Insert a row with the numbers or names of other tenants' that are unique in one alone, where that can be."""
         name = relation.full_name
         there: Row = next((sent for (other, _), sent in self._sent.items() if other == name), {})
-        alike = {column: there[column] for column in self._numbering(relation) if column in there}
+        alike = {column: there[column] for column in self.numbering(relation) if column in there}
         alike = {column: value for column, value in alike.items() if column not in known.values}
         if alike:
             try:
@@ -472,7 +472,7 @@ class Maker:
                 pass
         return self._insert(relation, known, (name, label))
 
-    def _numbering(self, relation: Relation) -> list[str]:
+    def numbering(self, relation: Relation) -> list[str]:
         """Columns that number or name the rows of a tenant: in unique indexes with its column, and in no others."""
         tenant = self._tenancy.column_of(relation.full_name)
         indexes = [index.columns for index in relation.exclusions if not index.exclusion]

@@ -20,6 +20,7 @@ from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation import (
     candidates,
+    collided,
     costs,
     entitled,
     headers,
@@ -161,6 +162,8 @@ def observe(
         world.arrange(arrangement)
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
+        if any(function.volatile for function in functions):
+            collided.prepare(world)
         headers.add(world, actors)
         world.install()
         outbound.install(world, filled)

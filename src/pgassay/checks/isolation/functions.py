@@ -14,7 +14,7 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import ERROR, WARNING, Finding
-from pgassay.checks.isolation import costs, secrets
+from pgassay.checks.isolation import collided, costs, secrets
 from pgassay.checks.isolation.arguments import (
     Answer,
     Call,
@@ -279,8 +279,10 @@ class Calls:
                     ended = [pair for pair in answered.values() if repr(pair[0].values) in mine]
                     further = itertools.chain(further, exchanged(self._world, ended))
                 tried = distinct([*(call for call, _ in answered.values()), *further])
-                more = itertools.islice(tried, len(answered), None)
-                yield from self._judged(function, actor, self._answered(_without(more, kept)))
+                more = self._answered(_without(itertools.islice(tried, len(answered), None), kept))
+                yield from self._judged(function, actor, more)
+                others = _without(collided.again(self._world, [*answered.values(), *more]), kept)
+                yield from self._judged(function, actor, self._answered(others))
 
     def _own(self, function: Function) -> list[Call]:
         """Calls with values of A, which are its member's own."""
