@@ -19,14 +19,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "harness" / "corpus"
 KINDS = ("hole", "bait")
+DECLARED = ("tenancy", "roles", "states")
 CANNOT_RUN = 2
 """Exit code: there is no such commit, or one of the two did not come to the end."""
 
 Case = tuple[str, dict[str, Any], list[str]]
-"""Its name, its tenancy, and the texts that make it."""
+"""Its name, what ``[tool.pgassay]`` declares for it, and the texts that make it."""
 
 
 def cases(part: str) -> Iterator[Case]:
@@ -39,16 +42,8 @@ def cases(part: str) -> Iterator[Case]:
                 (f"{file.stem}: {kind} {extra['name']}", [content["schema"], extra["sql"]])
                 for extra in content.get(kind, [])
             ]
-        yield from ((name, content["tenancy"], texts) for name, texts in every if part in name)
-
-
-def configuration(tenancy: dict[str, Any]) -> str:
-    """The file that declares a tenancy."""
-    lines = ["[tool.pgassay.tenancy]"]
-    lines += [f"{key} = {value!r}" for key, value in tenancy.items() if key != "tables"]
-    lines += ["[tool.pgassay.tenancy.tables]"]
-    lines += [f"{name!r} = {rule!r}" for name, rule in tenancy.get("tables", {}).items()]
-    return "\n".join(lines)
+        declared = {key: content[key] for key in DECLARED if key in content}
+        yield from ((name, declared, texts) for name, texts in every if part in name)
 
 
 def said(matrix: Any) -> list[str]:
@@ -75,12 +70,12 @@ def answer(pg: str, part: str) -> None:
         settings.write_text("[tool.pgassay]\n")
         server = environment.prepare(stack.enter_context(running(load(cwd=folder, environ={}, pg=pg))))
         databases = stack.enter_context(Databases(server, Session))
-        for name, tenancy, texts in cases(part):
-            settings.write_text(configuration(tenancy))
-            declared = load(cwd=folder, environ={}).tenancy
-            assert declared is not None
+        for name, declared, texts in cases(part):
+            settings.write_text(tomlkit.dumps({"tool": {"pgassay": declared}}))
             try:
-                lines = said(schemas.observe(databases, *texts, tenancy=declared))
+                tenancy = load(cwd=folder, environ={}).tenancy
+                assert tenancy is not None
+                lines = said(schemas.observe(databases, *texts, tenancy=tenancy))
             except Exception as error:  # an answer as well: a commit is compared with one that may fail
                 lines = [f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"]
             print(json.dumps([name, lines]), flush=True)
