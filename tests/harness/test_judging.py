@@ -328,6 +328,28 @@ def test_what_is_declared_as_published_holds_whatever_value_it_is_that_closes(
     assert (found(matrix), matrix.unjudged) == ([], {})
 
 
+@pytest.mark.parametrize(
+    ("condition", "source", "is_clean"),
+    [
+        ("j.is_public", "public.jobs as j", True),
+        ("j.is_public or j.org_id is not null", "public.jobs as j", False),
+        ("j.is_public", "public.jobs as j cross join public.orgs as o", False),  # which nobody has published
+    ],
+)
+def test_an_owners_view_of_published_rows_alone_is_clean(
+    pg_databases: Databases, condition: str, source: str, is_clean: bool
+) -> None:
+    schema = f"""
+    alter table public.jobs add column is_public boolean not null default false;
+    create view public.shown with (security_invoker = false) as select j.* from {source} where {condition};
+    revoke all on public.shown from anon, authenticated;
+    grant select on public.shown to anon, authenticated;
+    """
+    said = replace(TENANCY, published=(Published("public.jobs", "is_public"),))
+    matrix = schemas.observe(pg_databases, SCHEMA, schema, tenancy=said)
+    assert (not found(matrix) and not matrix.unjudged) is is_clean
+
+
 # what cannot be looked at
 
 

@@ -150,15 +150,17 @@ def observe(
         filled = stack.enter_context(databases.copy(template))
         owner = filled.connect_as_owner()
         files = catalog.read_storage(owner)
+        sources = _sources_of(owner)
         tenancy = replace(
             tenancy,
-            public=tenancy.public | _views_of(owner, tenancy.public) | openings.links_of(tenancy),
+            public=tenancy.public | _views_of(sources, tenancy.public) | openings.links_of(tenancy),
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
         unjudged = storage.fill(world) | realtime.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         openings.arrange(world)
+        world.tenancy = replace(tenancy, public=tenancy.public | openings.shown(world, sources))
         world.arrange(arrangement)
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
@@ -244,14 +246,19 @@ def _kept(databases: Databases, filled: Clone, stack: ExitStack) -> Clone:
     return clone
 
 
-def _views_of(owner: Session, public: frozenset[str]) -> set[str]:
-    """The views that show nothing but what everybody may read."""
-    found = set(public)
+def _sources_of(owner: Session) -> dict[str, set[str]]:
+    """What each view reads."""
     sources: dict[str, set[str]] = {}
     with owner.transaction(force_rollback=True):
         owner.execute("set local search_path = pg_catalog")
         for view, source in owner.execute(_SOURCES).fetchall():
             sources.setdefault(view, set()).add(source)
+    return sources
+
+
+def _views_of(sources: Mapping[str, set[str]], public: frozenset[str]) -> set[str]:
+    """The views that show nothing but what everybody may read."""
+    found = set(public)
     while more := {view for view, of in sources.items() if of <= found} - found:
         found |= more
     return found - public
@@ -408,6 +415,7 @@ class _Check:
         self._endless: set[str] = set()
         """Policies that ask themselves, to which nobody who is entitled gets an answer."""
         self._closed = {name for name, is_read in world.ask(_CLOSED) if not is_read or name in world.tenancy.public}
+        self._closed |= set(filter(self._is_view, world.tenancy.public))
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []
         self._targets: dict[str, Target] = {}
@@ -422,6 +430,10 @@ class _Check:
         self._skipped: list[str] = []
         self._schemas: set[str] = set()
         self._probes = 0
+
+    def _is_view(self, name: str) -> bool:
+        relation = self._world.relations.get(name)
+        return relation is not None and relation.kind == "view"
 
     def _log_in(self) -> None:
         """Sessions of the API: where the rows are, and where there is nothing of any tenant but A."""

@@ -6,7 +6,7 @@ What is made is closed but for one row of each tenant that a link opens, so that
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.isolation.matrix import Actor
-from pgassay.checks.isolation.purpose import closing, written
+from pgassay.checks.isolation.purpose import closing, opening, setting, written
 from pgassay.checks.isolation.world import World
 from pgassay.config import Published, Share, Tenancy
 from pgassay.errors import ConfigError, PgassayError
@@ -56,6 +56,37 @@ def arrange(world: World) -> None:
             _link(world, share)
     for table, several in of.items():
         _close(world, table, several)
+
+
+def shown(world: World, sources: Mapping[str, set[str]]) -> set[str]:
+    """The views that show nothing but published rows: nothing while all are closed, and something once they are not.
+
+    ``sources`` is what each view reads: of a published table, and of what everybody may read besides.
+    """
+    tables = {published.table for published in world.tenancy.published}
+    return {
+        view
+        for view, read in sources.items()
+        if view in world.relations and read & tables and read <= tables | world.tenancy.public
+        if not _shows(world, view)
+        and _shows(world, view, [one for one in world.tenancy.published if one.table in read])
+    }
+
+
+def _shows(world: World, view: str, published: Iterable[Published] = ()) -> bool:
+    """Whether its owner sees anything in a view, once what is published is open."""
+    values = [[(one, value) for value in opening(world, one)] for one in published]
+    for several in itertools.product(*values):
+        try:
+            with world.connection.transaction(force_rollback=True):
+                for one, value in several:
+                    world.connection.execute(setting(one, value).as_string(None).encode())
+                statement = sql.SQL("select from {} limit 1").format(sql.Identifier(*view.split(".", 1)))
+                if world.connection.execute(statement).rowcount:
+                    return True
+        except psycopg.Error:
+            world.go_on()
+    return False
 
 
 def _relation(world: World, key: str, name: str, column: str) -> Relation:

@@ -115,6 +115,15 @@ def closing(world: World, published: Published) -> list[Any]:
     return found
 
 
+def opening(world: World, published: Published) -> list[Any]:
+    """Values with which the column may open a row, the likeliest first."""
+    column = world.relations[published.table].column(published.column)
+    assert column is not None
+    if published.value or column.category not in "BD":
+        return [published.value]
+    return [True, False] if column.category == "B" else [*_TIMES]
+
+
 def setting(published: Published, value: Any) -> sql.Composed:
     """The statement that gives all rows that value in the column, or what stands for one in SQL."""
     schema, _, name = published.table.partition(".")
