@@ -34,7 +34,9 @@ from pgassay.checks.isolation import (
     states,
     storage,
 )
+from pgassay.checks.isolation.by_calls import ByCalls
 from pgassay.checks.isolation.controls import Controls
+from pgassay.checks.isolation.declared import Declared
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
@@ -50,6 +52,7 @@ from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.roles import Rights
+from pgassay.checks.isolation.seen_in import SeenIn
 from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
@@ -121,6 +124,8 @@ SIGN_UPS = "what is read after a sign-up with any metadata"
 """The same where signing up fails."""
 LEAVING = "what is read after leaving"
 """The same where leaving fails."""
+ROLES = "what roles do through functions"
+"""The same where what is read and called for that fails."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -194,7 +199,9 @@ def observe(
             check.roles(members)
             check.states(guests)
             check.add(called())
-            check.escalation([function for function in functions if function.signature not in calls.unjudged])
+            judged = [function for function in functions if function.signature not in calls.unjudged]
+            check.roles_elsewhere(members, judged)
+            check.escalation(judged)
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
@@ -591,6 +598,25 @@ class _Check:
                             self._findings[finding] = probe
                     self._probes += rights.probes
                     self._rights += rights.lines
+
+    def roles_elsewhere(self, members: Sequence[Person], functions: Iterable[Function]) -> None:
+        """Compare what each role does through functions, and sees in views, with what it may in the declared tables."""
+        declared = self._world.tenancy.within.roles
+        if declared is None or not declared.tables:
+            return
+        by_row = Declared(self._world, declared)
+        seen = SeenIn(self._world, by_row)
+        for view in filter(seen.is_shown, [target.relation for target in self._targets.values()]):
+            if view.full_name not in self._unjudged:
+                with costs.only(view.full_name, self._unjudged, self._again):
+                    self.add([found for person in members for found in seen.in_view(self._api, view, person)])
+        with costs.only(ROLES, self._unjudged, self._again):
+            calls = ByCalls(self._world, members, by_row, seen)
+            for function in functions:
+                with costs.only(function.signature, self._unjudged, self._again):
+                    self.add([*calls.try_function(self._api, function)])
+            self._probes += calls.probes
+        self._probes += seen.probes
 
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""
