@@ -29,6 +29,8 @@ from pgassay.schema import asked as asked_for
 _LOOKED = 24
 """So many calls of a function that go through are looked at, of each person."""
 _TENANT = "A"
+_USER_KEY = ("id",)
+"""The key of auth.users, the one table that is looked at and is no door."""
 Answered = list[tuple[Call, Answer]]
 Line = Mapping[str, Any]
 """A row as it is in JSON."""
@@ -117,11 +119,11 @@ class ByCalls:
         rows: dict[tuple[str, tuple[str, ...]], dict[bool, Line]] = {}
         own = set()
         for table, row, whose, there in touched:
-            if table in self._world.relations:
-                place = table, tuple(str(row.get(name)) for name in self._world.relations[table].primary_key)
-                rows.setdefault(place, {})[there] = row
-                if _TENANT in whose and table in self._declared.roles.tables:
-                    own.add(place)
+            relation = self._world.relations.get(table)
+            place = table, tuple(str(row.get(name)) for name in (relation.primary_key if relation else _USER_KEY))
+            rows.setdefault(place, {})[there] = row
+            if _TENANT in whose and table in self._declared.roles.tables:
+                own.add(place)
         gone = [(table, versions[False]) for (table, _), versions in rows.items() if True not in versions]
         for place in rows:
             old, new = rows[place].get(False), rows[place].get(True)
