@@ -116,6 +116,40 @@ def test_rows_in_ones_own_name_that_others_make_are_a_warning(pg_databases: Data
     ]
 
 
+def definer(name: str, statement: str) -> str:
+    """A function with its owner's rights, for signed-in users, of rows in an organisation."""
+    return f"""
+    create function {name}(org uuid) returns setof uuid language sql security definer set search_path = ''
+    as $$ {statement} $$;
+    revoke execute on function {name}(uuid) from public, anon;
+    grant execute on function {name}(uuid) to authenticated;
+    """
+
+
+def test_a_function_that_changes_rows_in_ones_own_name_is_a_warning(pg_databases: Databases) -> None:
+    own = "m.org_id = org and m.user_id = (select auth.uid())"
+    leave = definer("public.leave", f"delete from public.members as m where {own} returning m.user_id")
+    matrix = observe(pg_databases, {"tables": {"public.members": {"viewer": "select"}}}, leave)
+    assert told(matrix, "error") == []
+    seen = {(where, who) for where, who, _ in told(matrix, "warning")}
+    assert seen == {
+        ("public.leave(uuid)", "member of A, role viewer"),
+        ("public.leave(uuid)", "member of A, role editor"),
+    }
+
+
+def test_a_function_that_the_api_does_not_offer_is_a_warning(pg_databases: Databases) -> None:
+    member = "exists (select from public.members as m where m.org_id = org and m.user_id = (select auth.uid()))"
+    clear = definer("hidden.clear", f"delete from public.notes as n where n.org_id = org and {member} returning n.id")
+    schema = "create schema hidden; grant usage on schema hidden to authenticated;"
+    matrix = observe(pg_databases, {"tables": NOTES}, schema + clear)
+    assert told(matrix, "error") == []
+    ((where, who, what),) = told(matrix, "warning")
+    assert (where, who) == ("hidden.clear(uuid)", "member of A, role viewer")
+    assert "delete rows of its tenant in public.notes" in what
+    assert "by SQL alone" in what
+
+
 def test_undeclared_tables_are_not_judged_by_roles(pg_databases: Databases) -> None:
     assert told(observe(pg_databases, {"tables": {}}), "error") == []
     wrong = {"public.notes": {"viewer": "none", "editor": "all"}}

@@ -37,6 +37,7 @@ from pgassay.checks.isolation import (
 )
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
+from pgassay.checks.isolation.elsewhere import Elsewhere
 from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.flags import Flags
@@ -122,6 +123,8 @@ SIGN_UPS = "what is read after a sign-up with any metadata"
 """The same where signing up fails."""
 LEAVING = "what is read after leaving"
 """The same where leaving fails."""
+ROLES = "what roles do through functions and views"
+"""The same where what is read and called for that fails."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -199,7 +202,9 @@ def observe(
             check.roles(members)
             check.states(guests)
             check.add(called())
-            check.escalation([function for function in functions if function.signature not in calls.unjudged])
+            judged = [function for function in functions if function.signature not in calls.unjudged]
+            check.escalation(judged)
+            check.roles_elsewhere(members, judged)
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
@@ -390,6 +395,15 @@ def _refresh(clone: Clone, relations: Iterable[Relation]) -> dict[str, str]:
     return stale
 
 
+def _is_reachable(world: World, relation: Relation) -> bool:
+    ((reachable,),) = world.ask(
+        "select pg_catalog.bool_or(pg_catalog.has_schema_privilege(r, %s, 'usage')) "
+        "from pg_catalog.unnest(%s::pg_catalog.text[]) as r",
+        [relation.schema, list(world.roles)],
+    )
+    return bool(reachable)
+
+
 class _Check:
     """All probes, and what came of them."""
 
@@ -469,7 +483,7 @@ class _Check:
         """Select, insert, update, delete, move and refer, as everybody, in all that the API reaches."""
         for relation in relations:
             self._progress(relation.full_name)
-            if not self._is_reachable(relation):
+            if not _is_reachable(self._world, relation):
                 self._skipped.append(relation.full_name)
                 continue
             self._schemas.add(relation.schema)
@@ -607,6 +621,15 @@ class _Check:
                     self._probes += rights.probes
                     self._rights += rights.lines
 
+    def roles_elsewhere(self, members: Sequence[Person], functions: Iterable[Function]) -> None:
+        """Compare what each role does and sees through functions and views with what it may."""
+        with costs.only(ROLES, self._unjudged, self._again):
+            elsewhere = Elsewhere(self._world, members)
+            for name, judge in elsewhere.doors([target.relation for target in self._targets.values()], functions):
+                with costs.only(name, self._unjudged, self._again):
+                    self.add(judge(self._api) if name not in self._unjudged else ())
+            self._probes += elsewhere.probes
+
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""
         for state in self._world.tenancy.within.states:
@@ -621,14 +644,6 @@ class _Check:
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""
         self._findings.update(found)
-
-    def _is_reachable(self, relation: Relation) -> bool:
-        ((reachable,),) = self._world.ask(
-            "select pg_catalog.bool_or(pg_catalog.has_schema_privilege(r, %s, 'usage')) "
-            "from pg_catalog.unnest(%s::pg_catalog.text[]) as r",
-            [relation.schema, list(self._world.roles)],
-        )
-        return bool(reachable)
 
     def _notes(self) -> Iterator[str]:
         """What restricts nobody, roles of which nothing is declared, and what the API layer does not reach."""

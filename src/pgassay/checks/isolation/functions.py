@@ -74,7 +74,7 @@ class Calls:
         self._outbound = Outbound(world, bodies, self._secrets)
         self._clones = clone, other
         self._log_in()
-        self._offered = _offered(world)
+        self._offered = offered(world)
         ((began,),) = world.ask("select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())")
         self._began = datetime.fromtimestamp(began, UTC)
         self.probes = 0
@@ -429,7 +429,7 @@ class Calls:
         return None
 
 
-def _offered(world: World) -> set[str]:
+def offered(world: World) -> set[str]:
     """The schemas of which the API is taken to offer tables and functions.
 
     A setting of the role authenticator decides that. What config.toml says is of development alone, so that it only

@@ -63,6 +63,14 @@ class OwnCalls:
                     found.append(self._move(actor, function, call, gives=label in actor.own))
         return found
 
+    def with_own(self, session: Session, actor: Actor, function: Function) -> list[Call]:
+        """All calls with values of the actor's own tenants that need no secret; the session is the actor's."""
+        tried: list[tuple[Call, str]] = []
+        for label in sorted(actor.own):
+            calls = [*calls_of(function, self._world, label)]
+            tried += [(call, label) for call in (*calls, *self._with_constants(function, calls[:1]))]
+        return [*distinct(call for call, _ in self._known(session, actor, tried))]
+
     def calls(self, session: Session, actor: Actor, function: Function, label: str) -> list[OwnMove]:
         """Calls with values of one tenant, whatever comes of them."""
         tried = ((call, label) for call in itertools.islice(calls_of(function, self._world, label), _TOLD))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Reached:
         self._named = {name: str(person.named_in(world, relation, name)) for name in named}
         self.probes = 0
 
-    def _whose(self, row: Row) -> Whose | None:
+    def whose(self, row: Mapping[str, Any]) -> Whose | None:
         """Whose a row is; None where another column than the owner's names the caller."""
         if any(str(row.get(name)) == value for name, value in self._mine.items()):
             return Whose.OWN
@@ -83,7 +83,7 @@ class Reached:
         made = {
             key_of(self._relation, row): row
             for relation, label, row in self._world.made()
-            if relation == name and label == "A" and self._whose(row) is whose
+            if relation == name and label == "A" and self.whose(row) is whose
         }
         if self._is_membership and whose is Whose.OWN and self._person.membership:
             made[()] = self._person.membership
@@ -174,7 +174,7 @@ class Reached:
         return _written(api, found)
 
     def _is(self, row: Row, whose: Whose) -> bool:
-        found = self._whose(row) or Whose.OWN
+        found = self.whose(row) or Whose.OWN
         return found is whose
 
     # update

@@ -503,7 +503,7 @@ class World:
         return {
             label
             for marker, label in (self._values if public else self._markers).items()
-            if (marker in found or (marker in text and _stands_in(marker, text)))
+            if (marker in found or (marker in text and stands_in(marker, text)))
             and not any(marker in value for value in known)
         }
 
@@ -744,7 +744,8 @@ class World:
         return self._privileges[name].get((role, privilege), [])
 
 
-def _stands_in(marker: str, text: str) -> bool:
+def stands_in(marker: str, text: str) -> bool:
+    """Whether a text has such a value within it: a short one with a number, as a word of its own."""
     if len(marker) >= _UUID_LENGTH:
         return True
     numbered = any(character.isdigit() for character in marker)
