@@ -116,14 +116,14 @@ def _close(world: World, table: str, published: Sequence[Published]) -> None:
             if seen is not None and (best is None or seen < best[0]):
                 best = seen, values
         if best is not None:
-            _set(world, relation, row, dict(zip(names, best[1], strict=True)))
+            set_values(world, relation, row, dict(zip(names, best[1], strict=True)))
 
 
 def _seen_with(world: World, relation: Relation, row: Row, changes: Row, doors: Iterable[Relation]) -> int | None:
     """How many rows strangers see while a row has these values; None where it cannot have them."""
     strangers = (Actor("anon", frozenset(), Identity.anon()), world.stranger)
     with world.connection.transaction(force_rollback=True):
-        if not _set(world, relation, dict(row), changes):
+        if not set_values(world, relation, dict(row), changes):
             return None
         return sum(_count(world, actor, door) for actor in strangers for door in doors)
 
@@ -140,7 +140,7 @@ def _count(world: World, actor: Actor, door: Relation) -> int:
         return 0
 
 
-def _set(world: World, relation: Relation, row: Row, changes: Row) -> bool:
+def set_values(world: World, relation: Relation, row: Row, changes: Row) -> bool:
     """Change a row that was made, where that can be; what is known of it changes too."""
     if not relation.primary_key:
         return False
@@ -206,7 +206,7 @@ def _referred(world: World, key: ForeignKey, row: Row) -> Row:
 
 def _point(world: World, relation: Relation, row: Row, column: str, value: Any) -> None:
     """Let a link lead to that row; where several of a tenant may not, there is one link."""
-    if not _set(world, relation, row, {column: value}) and relation.primary_key:
+    if not set_values(world, relation, row, {column: value}) and relation.primary_key:
         statement = sql.SQL("delete from {} where {}").format(
             sql.Identifier(relation.schema, relation.name), world.where(relation.primary_key)
         )

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
-from pgassay.checks.isolation import changes, costs
+from pgassay.checks.isolation import changes, costs, openings
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.world import World
 from pgassay.config import Membership
@@ -235,24 +235,26 @@ def _fill(world: World, roles: Roles, people: list[Person]) -> None:
     for table in roles.tables:
         relation = world.relations[table]
         for wanted in _wanted(world, roles, relation, people):
-            for values in ({**_texts(world, relation), **wanted}, wanted):
-                try:
-                    with world.connection.transaction():
-                        row = world.maker.further(relation, world.tenants, _TENANT, values)
-                except (psycopg.Error, Unfilled):  # then that is not tried, which costs no verdict
-                    world.go_on()
-                    continue
-                if all(str(row.get(name)) == str(value) for name, value in wanted.items()):
-                    world.more.setdefault(table, []).append((_TENANT, row))
-                break
+            try:
+                with world.connection.transaction():
+                    row = world.maker.further(relation, world.tenants, _TENANT, wanted)
+            except (psycopg.Error, Unfilled):  # then that is not tried, which costs no verdict
+                world.go_on()
+                continue
+            if all(str(row.get(name)) == str(value) for name, value in wanted.items()):
+                world.more.setdefault(table, []).append((_TENANT, row))
+    for table, label, row in [*world.made()]:
+        if table in roles.tables and label == _TENANT:
+            _tell(world, world.relations[table], row)
     world.forget_what_is_known()
 
 
-def _texts(world: World, relation: Relation) -> Row:
-    """Texts for columns that may be empty, by which a row is known wherever it is shown."""
-    left = {*relation.referring, *world.maker.listed_of(relation.full_name), *relation.primary_key}
-    columns = [c for c in relation.columns if c.category == "S" and not c.not_null and c.name not in left]
-    return {column.name: world.maker.another(relation, column.name) for column in columns}
+def _tell(world: World, relation: Relation, row: Row) -> None:
+    """Give a row texts where it has none, by which it is known wherever it is shown."""
+    left = {*relation.referring, *world.maker.listed_of(relation.full_name)}
+    for column in relation.columns:
+        if column.category == "S" and not column.not_null and column.name not in left and row.get(column.name) is None:
+            openings.set_values(world, relation, row, {column.name: world.maker.another(relation, column.name)})
 
 
 def _wanted(world: World, roles: Roles, relation: Relation, people: list[Person]) -> Iterator[Row]:
