@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import postgast
@@ -447,6 +448,164 @@ def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
             elif kind(part) != "Node":
                 part.CopyFrom(_rebuilt(part, change))
     return made
+
+
+def replaced(node: Node, change: Callable[[Node], Node | None]) -> Node:
+    """The same tree with each node replaced for which ``change`` gives another one; nothing below that is looked at."""
+    other = change(node)
+    return other if other is not None else _rebuilt(node, lambda child: replaced(child, change))
+
+
+def normal(node: Node) -> Node:
+    """An expression without casts, in order, and with BETWEEN as two comparisons."""
+    return _normal(replaced(node, _between))
+
+
+def _between(node: Node) -> Node | None:
+    if kind(node) != "A_Expr" or node.kind != _tree.AEXPR_BETWEEN:
+        return None
+    least, most = children(unwrapped(node.rexpr))
+    left = unwrapped(node.lexpr)
+    return joined([_operator(">=", left, least), _operator("<=", left, most)], AND)
+
+
+def _operator(name: str, left: Node, right: Node) -> Node:
+    made = _tree.A_Expr(kind=_tree.AEXPR_OP)
+    made.name.add().string.sval = name
+    made.lexpr.CopyFrom(_wrapped(left))
+    made.rexpr.CopyFrom(_wrapped(right))
+    return made
+
+
+def scalar(select: Node) -> Node:
+    """``(select …)`` as a value."""
+    return _subquery(select, _tree.EXPR_SUBLINK)
+
+
+def exists(select: Node) -> Node:
+    """``exists (select …)``."""
+    return _subquery(select, _tree.EXISTS_SUBLINK)
+
+
+def _subquery(select: Node, type_: int) -> Node:
+    made = _tree.SubLink(sub_link_type=type_)
+    made.subselect.CopyFrom(_wrapped(select))
+    return made
+
+
+def case(condition: Node, result: Node, otherwise: Node) -> Node:
+    """``case when … then … else … end``."""
+    made = _tree.CaseExpr()
+    when = made.args.add().case_when
+    when.expr.CopyFrom(_wrapped(condition))
+    when.result.CopyFrom(_wrapped(result))
+    made.defresult.CopyFrom(_wrapped(otherwise))
+    return made
+
+
+def column(*names: str) -> Node:
+    """A reference to a column, with what stands before the dot."""
+    made = _tree.ColumnRef()
+    for name in names:
+        made.fields.add().string.sval = name
+    return made
+
+
+def array(elements: Iterable[Node]) -> Node:
+    """``array[…]``."""
+    made = _tree.A_ArrayExpr()
+    for element in elements:
+        made.elements.add().CopyFrom(_wrapped(element))
+    return made
+
+
+def targets(select: Node) -> list[Node]:
+    """What a SELECT gives; nothing where it is something else."""
+    return [unwrapped(part.res_target.val) for part in select.target_list] if kind(select) == "SelectStmt" else []
+
+
+def giving(select: Node, target: Node) -> Node:
+    """The same SELECT with that as the one thing that it gives."""
+    made = type(select)()
+    made.CopyFrom(select)
+    del made.target_list[:]
+    made.target_list.add().res_target.val.CopyFrom(_wrapped(target))
+    return made
+
+
+def is_plain(select: Node) -> bool:
+    """Whether a SELECT reads nothing: it has no FROM and no WHERE."""
+    return _only_target(select) is not None
+
+
+def arguments(node: Node) -> list[Node]:
+    """The arguments of a call, by their position; names that they are given are not looked at."""
+    found = [unwrapped(part) for part in node.args]
+    return [unwrapped(part.arg) if kind(part) == "NamedArgExpr" else part for part in found if part is not None]
+
+
+def names(node: Node) -> list[str]:
+    """The name of a column with what stands before the dot; nothing where it is something else."""
+    return _names(node.fields) if kind(node) == "ColumnRef" else []
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function, by which a caller hands something in."""
+
+    name: str
+    default: Node | None
+    is_variadic: bool
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A function as it was created: what it takes, and what it does, in SQL as trees or in PL/pgSQL as JSON has it."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    statements: tuple[Node, ...] = ()
+    plpgsql: Any = None
+
+
+def routine(definition: str) -> Routine | None:
+    """A function by its CREATE FUNCTION; None where that cannot be parsed."""
+    created: Any = next(iter(statements(definition)), None)
+    if kind(created) != "CreateFunctionStmt":
+        return None
+    parts: list[Any] = [unwrapped(part) for part in created.parameters]
+    given = [part for part in parts if part.mode not in (_tree.FUNC_PARAM_OUT, _tree.FUNC_PARAM_TABLE)]
+    parameters = tuple(
+        Parameter(
+            part.name,
+            unwrapped(part.defexpr) if part.HasField("defexpr") else None,
+            part.mode == _tree.FUNC_PARAM_VARIADIC,
+        )
+        for part in given
+    )
+    options: dict[str, Any] = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
+    name = ".".join(_names(created.funcname))
+    language = options.get("language")
+    if language is not None and language.sval == "plpgsql":
+        return Routine(name, parameters, plpgsql=_plpgsql(definition))
+    source = options.get("as")
+    found = statements(source.items[0].string.sval) if source is not None else []
+    if created.HasField("sql_body"):
+        found = [*_inline(unwrapped(created.sql_body))]
+    return Routine(name, parameters, tuple(found))
+
+
+def _inline(body_: Node) -> Iterator[Node]:
+    """The statements of BEGIN ATOMIC, or what RETURN gives, as a SELECT."""
+    if kind(body_) == "ReturnStmt":
+        made = _tree.SelectStmt(limit_option=_tree.LIMIT_OPTION_DEFAULT, op=_tree.SETOP_NONE)
+        made.target_list.add().res_target.val.CopyFrom(body_.returnval)
+        yield made
+    elif kind(body_) == "List":
+        for part in body_.items:
+            yield from _inline(unwrapped(part))
+    elif body_ is not None:
+        yield body_
 
 
 def _wrapped(node: Node) -> Node:

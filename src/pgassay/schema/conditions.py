@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from pgassay import sqltree
-from pgassay.sqltree import AND, NOT, Node
+from pgassay.sqltree import AND, NOT, OR, Node
 
 _MOST = 8
 """So many rows are made for one condition."""
@@ -99,14 +99,11 @@ def asked_of(condition: str, relation: str) -> list[dict[str, Any]]:
     for name, where in sqltree.selected(tree, relation) if tree is not None else ():
         asked: dict[str, list[Any]] = {}
         for literal in sqltree.operands(where, AND) or [where]:
-            mine = all(names[:-1] == [name] for names in sqltree.columns(literal))
+            literal = next(iter(sqltree.operands(literal, OR)), literal)
+            mine = all(names[:-1] in ([name], []) for names in sqltree.columns(literal))
             for wish in _of(literal, True) if mine else ():
-                if (
-                    len(wish.path) == 1
-                    and not (wish.is_element or wish.is_other)
-                    and not isinstance(wish.value, Special)
-                ):
-                    asked.setdefault(wish.path[0], []).append(wish.value)
+                if len(wish.path) == 1 and not wish.is_other and not isinstance(wish.value, Special):
+                    asked.setdefault(wish.path[0], []).append([wish.value] if wish.is_element else wish.value)
         if asked:
             found += [dict(zip(asked, chosen, strict=True)) for chosen in itertools.product(*asked.values())][:_VALUES]
     return found
@@ -147,6 +144,8 @@ def _path_of_claim(node: Node) -> tuple[str, ...] | None:
         return () if "request.jwt.claims" in constants else None
     if name in ("nullif", "jsonb_array_elements_text", "json_array_elements_text"):
         return _path_of_claim(next(sqltree.children(node)))
+    if alternatives := sqltree.alternatives(node):
+        return _path_of_claim(alternatives[0])
     compared = sqltree.comparison(node)
     if compared is None or compared[0] not in ("->", "->>", "#>", "#>>"):
         return None

@@ -34,10 +34,11 @@ def callers(ways: Ways) -> list[Actor]:
             continue
         for branches in policy.branches.values():
             for branch in branches:
-                asked = conditions.claims(branch.key)
-                if asked and not ways.is_taken(policy, branch) and all(map(_is_the_platforms, asked)):
-                    for actor in _with(ways, policy.relation, asked):
-                        found.setdefault(actor.identity.claims, actor)
+                forms = () if ways.is_taken(policy, branch) else ways.forms(policy, branch)
+                for asked in map(conditions.claims, forms):
+                    if asked and all(map(_is_the_platforms, asked)):
+                        for actor in _with(ways, policy.relation, asked):
+                            found.setdefault(actor.identity.claims, actor)
     return [*found.values()]
 
 
@@ -50,7 +51,8 @@ def members(ways: Ways) -> list[Actor]:
     for policy in ways.policies:
         for branch in (branch for branches in policy.branches.values() for branch in branches):
             if ways.roles_of(policy) and not ways.is_taken(policy, branch):
-                asked |= {repr(kind): kind for kind in conditions.asked_of(branch.key, member.table)}
+                for form in ways.forms(policy, branch):
+                    asked |= {repr(kind): kind for kind in conditions.asked_of(form, member.table)}
     return [actor for kind in asked.values() for actor in _joined(world, kind)]
 
 

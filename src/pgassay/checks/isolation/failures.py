@@ -371,7 +371,8 @@ def broken_call(
 
 
 def is_broken(error: psycopg.Error) -> bool:
-    """Whether a call fails whatever it is given."""
+    """Whether a call fails whatever it is given: within the function, and not because it was called wrongly."""
+    is_within = error.diag.context is not None
     return error.diag.source_function != RAISED and (
-        error.sqlstate in ENDLESS or error.sqlstate in MISSING or error.sqlstate == _READ_ONLY
+        error.sqlstate in ENDLESS or (error.sqlstate in MISSING and is_within) or error.sqlstate == _READ_ONLY
     )

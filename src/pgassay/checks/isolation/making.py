@@ -28,6 +28,8 @@ from pgassay.schema.policies import Branch, Policy
 _LEAST: dict[str, Any] = {"A": [], "B": False, "D": "-infinity", "N": 0, "R": "empty", "S": ""}
 _GREATEST: dict[str, Any] = {"B": True, "D": "infinity", "N": 32767, "R": "(,)"}
 """Values at the ends of types, by their category: of a range, none at all and all there are."""
+_MOST = 8
+"""So many rows of a tenant are made for a branch, each once or for so many users."""
 _USERS = 5
 """In the names of so many users of a tenant a row is made where it is to be the caller's."""
 Key = tuple[str, tuple[str, ...]]
@@ -107,7 +109,8 @@ class Making:
         relation = self._world.relations[policy.relation]
         any_row = [] if branch.reads_row or self._ways.truth.lines.get(policy.relation) else [()]
         found = []
-        for wishes in conditions.wishes(branch.key) or any_row:
+        asked = [wishes for form in self._ways.forms(policy, branch) for wishes in conditions.wishes(form)]
+        for wishes in list(dict.fromkeys(asked))[:_MOST] or any_row:
             known = [wish for wish in wishes if self._is_possible(relation, wish)]
             is_the_callers = any(wish.value is Special.CALLER for wish in known)
             for turn in range(_USERS if is_the_callers else 1):
