@@ -55,6 +55,11 @@ def wishes(condition: str) -> list[tuple[Wish, ...]]:
     return [tuple(chosen) for chosen in itertools.islice(itertools.product(*asked), _MOST)]
 
 
+def wished(literal: Node) -> Iterator[Wish]:
+    """Values by which a literal may be true, one after the other."""
+    yield from _of(literal, True)
+
+
 def listed(condition: str) -> dict[str, list[str]]:
     """The columns that a condition holds to a list of texts somewhere, with those texts."""
     tree = sqltree.expression(condition)
@@ -176,7 +181,8 @@ def _of(node: Node, truth: bool) -> Iterator[Wish]:
 
 
 def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iterator[Wish]:
-    here, there = sqltree.path(left), sqltree.path(right[0]) if right else ()
+    read = _ranged if operator in ("<", "<=") else sqltree.path
+    here, there = read(left), read(right[0]) if right else ()
     if operator == "= any":
         if there and truth and (value := _value(left)) is not None:
             yield Wish(there, value, is_element=True)
@@ -191,6 +197,12 @@ def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iter
         for value in _values(right if here else [left]):
             if (beyond := _beyond(value, upwards, operator == "<=" and truth)) is not None:
                 yield Wish(here or there, beyond)
+
+
+def _ranged(node: Node) -> tuple[str, ...]:
+    """The column that is compared, or the range of which that is a bound."""
+    is_bound = sqltree.called(node) in ("lower", "upper")
+    return sqltree.path(sqltree.arguments(node)[0]) if is_bound else sqltree.path(node)
 
 
 def _values(nodes: Iterable[Node]) -> Iterator[Any]:

@@ -47,6 +47,7 @@ from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.witnesses import Witnesses
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
@@ -288,6 +289,10 @@ def _calls(
     return Calls(world.elsewhere(clone.connect_as_owner()), clone, other, controls)
 
 
+_NEW = 6
+"""So many of the members that were made for ways try every door; all are asked what policies say."""
+
+
 def _ways(world: World, actors: Iterable[Actor]) -> Ways:
     """The ways of the schema, for all whom policies hold."""
     everybody = [*actors, *world.entitled, *map(world.member, LABELS)]
@@ -302,7 +307,8 @@ def _exercised(
     Nobody is connected to it, nor to ``filled``. New members are among ``actors`` then.
     """
     clone = stack.enter_context(databases.copy(Template(filled.name)))
-    world, members = ways.world, []
+    world = ways.world
+    members: list[Actor] = []
     is_better = False
     with costs.only(WAYS, unjudged):
         world.connection = clone.connect_as_owner()
@@ -313,12 +319,15 @@ def _exercised(
         more = [*entitled.callers(ways), *members]
         tables.ask(more)
         ways.actors += more
-        is_better = Making(tables, ways).make(needed=bool(members))
+        witnesses = Witnesses(ways)
+        witnesses.make()
+        members += witnesses.actors
+        is_better = Making(tables, ways, witnesses).make(needed=bool(members))
     clone.close()
     if not is_better:  # the new members are not there
         ways.actors = [actor for actor in ways.actors if actor not in members]
         return filled
-    actors[-1:-1] = [actor for actor in members if actor.own == {"A"}]
+    actors[-1:-1] = [actor for actor in members if actor.own == {"A"}][:_NEW]
     world.entitled += [actor for actor in members if actor.own == {"B"}]
     return clone
 

@@ -5,6 +5,7 @@ Whoever has such a claim has it from the project itself, so all rows are theirs 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -37,9 +38,19 @@ def callers(ways: Ways) -> list[Actor]:
                 forms = () if ways.is_taken(policy, branch) else ways.forms(policy, branch)
                 for asked in map(conditions.claims, forms):
                     if asked and all(map(_is_the_platforms, asked)):
-                        for actor in _with(ways, policy.relation, asked):
-                            found.setdefault(actor.identity.claims, actor)
-    return [*found.values()]
+                        for key, actor in _with(ways, policy.relation, asked):
+                            found.setdefault(key, actor)
+    return _named([*found.values()])
+
+
+def _named(actors: list[Actor]) -> list[Actor]:
+    """The same with a name of its own for each."""
+    counted: dict[str, int] = {}
+    found = []
+    for actor in actors:
+        number = counted[actor.name] = counted.get(actor.name, 0) + 1
+        found.append(actor if number == 1 else replace(actor, name=f"{actor.name} ({number})"))
+    return found
 
 
 def members(ways: Ways) -> list[Actor]:
@@ -74,7 +85,8 @@ def _is_the_platforms(asked: Asked) -> bool:
     return asked.path[0] != _USERS_OWN and asked.path[0] not in _GIVEN
 
 
-def _with(ways: Ways, relation: str, asked: Iterable[Asked]) -> Iterator[Actor]:
+def _with(ways: Ways, relation: str, asked: Iterable[Asked]) -> Iterator[tuple[str, Actor]]:
+    """A member of A and of B with such claims in their token, each with a key that is the same for the same claims."""
     for label in LABELS[:2]:
         claims: dict[str, Any] = {}
         for claim in asked:
@@ -82,7 +94,10 @@ def _with(ways: Ways, relation: str, asked: Iterable[Asked]) -> Iterator[Actor]:
             claims = merged(claims, nested(claim.path, value))
         shown = ", ".join(".".join(claim.path) for claim in asked)
         member = ways.world.member(label, f"member of {label} whose token has {shown}", **claims)
-        yield replace(member, own=frozenset(LABELS), shown=False)
+        yield (
+            f"{label} {json.dumps(claims, sort_keys=True, default=str)}",
+            replace(member, own=frozenset(LABELS), shown=False),
+        )
 
 
 def _values(ways: Ways, relation: str, label: str, claim: Asked) -> Any:

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from pgassay.catalog import Relation
 from pgassay.checks.isolation.truth import Tables, Truth
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.witnesses import Witnesses
 from pgassay.checks.isolation.world import LABELS
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
@@ -57,8 +58,9 @@ class _Made:
 class Making:
     """Makes rows where the ``tables`` are, to which `World.connection` leads."""
 
-    def __init__(self, tables: Tables, ways: Ways) -> None:
+    def __init__(self, tables: Tables, ways: Ways, witnesses: Witnesses) -> None:
         self._world = ways.world
+        self._witnesses = witnesses
         self._tables = tables
         self._ways = ways
 
@@ -68,11 +70,13 @@ class Making:
         It is ``needed`` for something else that was made there.
         """
         wanted = [*self._wanted()]
-        if not wanted:
+        if not wanted and not self._witnesses.rows:
             self._tables.remove()
             return needed
         before = self._shown(self._ways.truth)
-        groups = [group for policy, branch in wanted for group in self._made(policy, branch)]
+        self._ways.actors += self._witnesses.actors
+        groups = [_Made(relation, "", {label: row}, True) for relation, label, row in self._witnesses.rows]
+        groups += [group for policy, branch in wanted for group in self._made(policy, branch)]
         self._know(groups)
         try:
             return self._judged(before, groups)
@@ -192,9 +196,9 @@ class Making:
             case Special.CALLER:
                 return user
             case Special.AFTER:
-                return "tomorrow"
+                return "[2999-01-01,)" if category == "R" else "tomorrow"
             case Special.BEFORE:
-                return "yesterday"
+                return "(,2000-01-01)" if category == "R" else "yesterday"
             case Special.LEAST:
                 return _LEAST[category]
             case Special.GREATEST:
@@ -219,9 +223,11 @@ class Making:
                     table = sql.Identifier(relation.schema, relation.name)
                     where = self._world.where(relation.primary_key)
                     statement = sql.SQL("delete from {} where {}").format(table, where)
+                    there = sql.SQL("select from {} where {}").format(table, where)
                     for row in group.rows.values():
                         key = [row[name] for name in relation.primary_key]
-                        if self._world.connection.execute(statement, key).rowcount != 1:
+                        self._world.connection.execute(statement, key)  # it may have gone with another one already
+                        if self._world.connection.execute(there, key).fetchone() is not None:
                             return False
         except psycopg.Error:
             if self._world.connection.closed:
@@ -243,10 +249,12 @@ class Making:
 
     def _shown(self, truth: Truth) -> _Shown:
         """What is true for a row of tenants that the actor is not of."""
+        new = {actor.name for actor in self._witnesses.actors}  # what they may see of others is told at the doors
         return {
             (table, text, actor.name, _key(table, self._primary_key(table), line.values))
             for table, text in truth.values
             for actor in self._ways.actors
+            if actor.name not in new
             for line in truth.held(table, text, actor)
             if line.whose and not line.whose & actor.own
         }
