@@ -42,9 +42,8 @@ def test_each_object_of_a_random_schema_gets_a_verdict(pg_databases: Databases, 
         outcome = run.check(pg_databases, Template(clone.name), settings)
     assert taken
     assert not [why for why in outcome.unjudged.values() if "internal error" in why]
-    if intent.OBJECT in outcome.unjudged:
-        assert not outcome.matrix.lines  # no tenancy is known, or no tenants can be made: that is the verdict
-        return
+    if intent.OBJECT in outcome.unjudged and not outcome.matrix.lines:
+        return  # no tenancy is known, or no tenants can be made: that is the verdict
     seen = outcome.matrix
     judged = {line.relation for line in seen.lines} | {finding.object for finding in seen.findings}
     names = {relation.full_name for relation in outcome.relations}

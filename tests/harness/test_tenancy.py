@@ -80,7 +80,8 @@ def compare(session: Session, pg_databases: Databases) -> Compare:
             with session.example():
                 session.execute(schema.encode())
                 return infers(session, declared)
-        except psycopg.errors.InsufficientPrivilege:  # what the platform lets migrations do, and not the owner alone
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported):
+            # what the platform lets migrations do, and not the owner alone, or what has a stand-in
             with schemas.database(pg_databases, schema) as clone:
                 return infers(clone.connect_as_owner(), declared)
 

@@ -1,0 +1,43 @@
+-- workspace A: ann (admin), ben, lea (has left); workspace B: mallory (admin); nobody's: stan
+select proof.person(n, proof.u(i::int)) from unnest(array['ann','ben','lea','mallory','stan']) with ordinality as t(n, i);
+insert into workspaces (id, name) values (proof.u(101), 'A'), (proof.u(102), 'B');
+insert into workspace_members (workspace_id, user_id, role, joined_at) values (proof.u(101), proof.u(1), 'admin', now() - interval '9 d'), (proof.u(101), proof.u(2), 'member', now() - interval '9 d'),
+  (proof.u(101), proof.u(3), 'member', now() - interval '9 d'), (proof.u(102), proof.u(4), 'admin', now());
+insert into channels (id, workspace_id, title, is_private) values (proof.u(201), proof.u(101), 'general', false), (proof.u(202), proof.u(101), 'board', true);
+insert into channel_members (channel_id, user_id) values (proof.u(202), proof.u(1));
+insert into messages (id, workspace_id, channel_id, author_id, body) values (proof.u(301), proof.u(101), proof.u(201), proof.u(1), 'hello'), (proof.u(302), proof.u(101), proof.u(202), proof.u(1), 'we fire ben');
+insert into reactions values (proof.u(301), proof.u(2), '+1');
+insert into read_marks values (proof.u(202), proof.u(1), now() - interval '1 d');
+insert into workspace_invites (workspace_id, token) values (proof.u(101), 'tokenA');
+insert into storage.objects (bucket_id, name, owner) values ('attachments', proof.u(101) || '/x/plan.pdf', proof.u(1));
+select proof.act('lea', $$select leave_workspace('00000000-0000-4000-8000-000000000101')$$);
+
+select proof.ctl('h1', 'lea', 'select count(*) from channels', '^0$');
+select proof.ctl('h1', 'ben', 'select count(*) from messages', '^1$');
+select proof.hole('h1', 'lea', 'select body from messages', '^hello$');
+begin;
+select proof.ctl('h2', 'mallory', 'select count(*) from messages', '^0$');
+select proof.hole('h2', 'mallory', $$insert into channel_members (channel_id, user_id) values ('00000000-0000-4000-8000-000000000202', auth.uid())$$, '^1$');
+select proof.hole('h2', 'mallory', 'select body from messages', '^we fire ben$');
+rollback;
+begin;
+select proof.hole('h3', 'mallory', $$insert into storage.objects (bucket_id, name, owner) values ('attachments', '00000000-0000-4000-8000-000000000101/x/planted.exe', auth.uid())$$, '^1$');
+select proof.hole('h3', 'ben', $$select count(*) from storage.objects where name like '%planted.exe'$$, '^1$');
+rollback;
+select proof.ctl('storage', 'mallory', 'select count(*) from storage.objects', '^0$');
+select proof.hole('h4', 'stan', $$select string_agg(channel || ' ' || unread, ', ' order by channel) from unread_counts('00000000-0000-4000-8000-000000000001')$$, '^board 1, general 1$');
+select proof.hole('h4', 'anon', $$select string_agg(channel || ' ' || unread, ', ' order by channel) from unread_counts('00000000-0000-4000-8000-000000000001')$$, '^board 1, general 1$');
+select proof.bait('b1', 'stan', $$select accept_invite('guess')$$, '^ERROR P0002');
+select proof.bait('b1', 'stan', $$select accept_invite(null)$$, '^ERROR P0002');
+select proof.bait('b1', 'stan', 'select count(*) from workspace_invites', '^0$');
+begin;
+select proof.ctl('b1 link', 'stan', $$select accept_invite('tokenA')$$, '101$');
+select proof.bait('b1', 'mallory', $$select accept_invite('tokenA')$$, '^ERROR P0002');
+rollback;
+select proof.bait('b2', 'mallory', 'select count(*) from reactions', '^0$');
+select proof.bait('b2', 'lea', 'select count(*) from reactions', '^0$');
+select proof.bait('b2', 'mallory', $$insert into reactions (message_id, emoji) values ('00000000-0000-4000-8000-000000000301', 'x')$$, '^ERROR 42501');
+select proof.ctl('b2', 'ben', 'select count(*) from reactions', '^1$');
+select proof.bait('b3', 'mallory', $$select is_member('00000000-0000-4000-8000-000000000101')$$, '^f');
+select proof.bait('b3', 'lea', $$select is_member('00000000-0000-4000-8000-000000000101')$$, '^f');
+select proof.bait('b3', 'anon', $$select is_member('00000000-0000-4000-8000-000000000101')$$, '^f');

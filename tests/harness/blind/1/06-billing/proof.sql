@@ -1,0 +1,38 @@
+-- account A: vic (viewer), bill (billing), olga (owner); account B: mallory (owner); nobody's: stan
+select proof.person(n, proof.u(i::int)) from unnest(array['vic','bill','olga','mallory','stan']) with ordinality as t(n, i);
+insert into accounts (id, name) values (proof.u(101), 'A'), (proof.u(102), 'B');
+insert into account_users values (proof.u(101), proof.u(1), 'viewer'), (proof.u(101), proof.u(2), 'billing'), (proof.u(101), proof.u(3), 'owner'), (proof.u(102), proof.u(4), 'owner');
+insert into customers (id, account_id, name) values (proof.u(201), proof.u(101), 'Cust');
+insert into invoices (id, account_id, customer_id, number, pay_token, status, total_cents) values (proof.u(301), proof.u(101), proof.u(201), 'R-0001', proof.u(399), 'open', 777);
+insert into invoice_lines (account_id, invoice_id, description, amount_cents) values (proof.u(101), proof.u(301), 'x', 777);
+insert into payments (account_id, invoice_id, amount_cents) values (proof.u(101), proof.u(301), 1);
+insert into api_keys (account_id, label, prefix, secret_hash) values (proof.u(101), 'ci', 'sk_1', 'hash!');
+insert into webhooks (account_id, url) values (proof.u(101), 'https://x');
+
+select proof.hole('h1', 'vic', 'select secret_hash from api_keys', '^hash!$');
+select proof.ctl('h1', 'vic', 'select count(*) from webhooks', '^0$');
+begin;
+select proof.ctl('h2', 'vic', 'update customers set name = ''x''', '^0$');
+select proof.hole('h2', 'vic', 'update invoices set total_cents = 1', '^1$');
+select proof.hole('h2', 'vic', $$insert into invoices (account_id, customer_id, number) values ('00000000-0000-4000-8000-000000000101', '00000000-0000-4000-8000-000000000201', 'R-2')$$, '^1$');
+select proof.hole('h2', 'vic', $$delete from invoices where number = 'R-2'$$, '^1$');
+rollback;
+begin;
+select proof.ctl('h3', 'vic', $$select void_invoice('00000000-0000-4000-8000-000000000301')$$, '^ERROR 42501');
+select proof.hole('h3', 'stan', $$select 'done' || void_invoice('00000000-0000-4000-8000-000000000301')$$, '^done$');
+select proof.fact('hole', 'h3', 'select status from invoices', '^void$');
+rollback;
+select proof.hole('h4', 'anon', $$select seller || customer || total_cents || pay_token from find_invoice('r-0001')$$, '^ACust777');
+select proof.bait('b1', 'anon', 'select count(*) from plans', '^2$');
+select proof.bait('b1', 'olga', 'update plans set monthly_cents = 0', '^0$');
+select proof.bait('b1', 'olga', 'delete from plans', '^0$');
+select proof.bait('b1', 'olga', 'insert into plans values (''x'', ''x'', 0)', '^ERROR 42501');
+select proof.bait('b2', 'anon', $$select count(*) from invoice_for_payment('00000000-0000-4000-8000-000000000301')$$, '^0$');
+select proof.bait('b2', 'anon', $$select count(*) from invoice_for_payment(null)$$, '^0$');
+select proof.bait('b2', 'mallory', 'select count(pay_token) from invoices', '^0$');
+select proof.ctl('b2 link', 'anon', $$select total_cents from invoice_for_payment('00000000-0000-4000-8000-000000000399')$$, '^777$');
+select proof.bait('b3', 'mallory', 'select count(*) from account_totals', '^0$');
+select proof.bait('b3', 'stan', 'select count(*) from account_totals', '^0$');
+select proof.bait('b3', 'anon', 'select count(*) from account_totals', '^ERROR 42501');
+select proof.bait('b3', 'olga', 'delete from account_totals', '^ERROR');
+select proof.ctl('b3', 'vic', 'select total_cents from account_totals', '^777$');

@@ -1,0 +1,36 @@
+-- organizer A: sten (staff), ada (admin), hal (helper, shift is over), hope (helper, on duty); organizer B: mallory (admin); nobody's: stan; invited by A: ivy
+select proof.person(n, proof.u(i::int)) from unnest(array['sten','ada','hal','hope','mallory','stan','ivy']) with ordinality as t(n, i);
+insert into organizers (id, name) values (proof.u(101), 'A'), (proof.u(102), 'B');
+insert into organizer_members values (proof.u(101), proof.u(1), 'staff'), (proof.u(101), proof.u(2), 'admin'), (proof.u(102), proof.u(5), 'admin');
+insert into venues (id, organizer_id, name) values (proof.u(201), proof.u(101), 'Hall');
+insert into events (id, organizer_id, title, starts_at, state) values (proof.u(301), proof.u(101), 'Concert', now(), 'published'), (proof.u(302), proof.u(101), 'Secret gig', now(), 'draft'), (proof.u(303), proof.u(102), 'B draft', now(), 'draft');
+insert into attendees (id, organizer_id, event_id, email, full_name, phone, diet) values (proof.u(401), proof.u(101), proof.u(302), 'guest@x', 'Gus', '0171', 'vegan');
+insert into tickets (organizer_id, event_id, attendee_id) values (proof.u(101), proof.u(302), proof.u(401));
+insert into shifts (organizer_id, event_id, user_id, starts_at, ends_at) values (proof.u(101), proof.u(302), proof.u(3), now() - interval '9 d', now() - interval '8 d'), (proof.u(101), proof.u(302), proof.u(4), now() - interval '1 h', now() + interval '1 h');
+insert into promo_codes (organizer_id, event_id, code, percent) values (proof.u(101), proof.u(301), 'FREE100', 100);
+insert into sponsors (organizer_id, name) values (proof.u(101), 'Bank');
+insert into invitations (organizer_id, email, role) values (proof.u(101), 'ivy@example.com', 'admin');
+
+begin;
+select proof.hole('h1', 'stan', $$select accept_invitation('00000000-0000-4000-8000-000000000101')$$, '^admin$');
+select proof.hole('h1', 'stan', 'select name from sponsors', '^Bank$');
+rollback;
+select proof.ctl('h2', 'hope', 'select count(*) from attendees', '^1$');
+select proof.ctl('h2', 'hal', 'select count(*) from tickets', '^0$');
+select proof.hole('h2', 'hal', 'select full_name || phone from attendees', '^Gus0171$');
+select proof.hole('h3', 'anon', 'select code from promo_codes', '^FREE100$');
+begin;
+select proof.ctl('h4', 'mallory', 'select count(*) from attendees', '^0$');
+select proof.hole('h4', 'mallory', $$select phone || diet from register_attendee('00000000-0000-4000-8000-000000000303', 'guest@x', 'Defaced')$$, '^0171vegan$');
+select proof.fact('hole', 'h4', 'select full_name from attendees where organizer_id = proof.u(101)', '^Defaced$');
+rollback;
+select proof.bait('b1', 'anon', 'select string_agg(title, '','') from events', '^Concert$');
+select proof.bait('b1', 'mallory', 'select count(*) from events where organizer_id <> ''00000000-0000-4000-8000-000000000102''', '^1$');
+select proof.bait('b1', 'mallory', 'update events set title = ''x'' where organizer_id <> ''00000000-0000-4000-8000-000000000102''', '^0$');
+select proof.bait('b1', 'mallory', 'update events set organizer_id = ''00000000-0000-4000-8000-000000000101''', '^ERROR 42501');
+select proof.bait('b1', 'mallory', 'delete from events where organizer_id <> ''00000000-0000-4000-8000-000000000102''', '^0$');
+select proof.bait('b2', 'stan', 'select count(*) from invitations', '^0$');
+select proof.bait('b2', 'mallory', 'select count(*) from invitations', '^0$');
+select proof.bait('b2', 'anon', 'select count(*) from invitations', '^0$');
+select proof.bait('b2', 'ivy', 'update invitations set role = ''admin''', '^0$');
+select proof.ctl('b2 own', 'ivy', 'select count(*) from invitations', '^1$');
