@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from pgassay.schema import asked
+from pgassay.schema.sources import Condition, Function, Sources, View
 
 POLICY = (
     "(EXISTS ( SELECT FROM public.profiles p WHERE ((p.id = (SELECT auth.uid())) AND ((p.level)::text >= 'staff'))))"
@@ -30,16 +28,18 @@ $$
 VIEW = "select d.id, d.title from public.docs as d where (d.owner in (select f.friend from public.friends as f))"
 
 
-def answer(query: str, _: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    if "pg_policies" in query:
-        return [(POLICY,), (CALLS,), ("not ( sql",)]
-    if "pg_views" in query:
-        return [(VIEW,)]
-    return [("may_read", HELPER), ("is_root", DEEPER), ("report", UNUSED)]
+SOURCES = Sources(
+    tuple(
+        Function("app", name, (), text)
+        for name, text in (("may_read", HELPER), ("is_root", DEEPER), ("report", UNUSED))
+    ),
+    (View("app.seen", VIEW),),
+    tuple(Condition("app.docs", "policy", text) for text in (POLICY, CALLS, "not ( sql")),
+)
 
 
 def test_columns_decide_that_a_policy_or_view_reads_elsewhere_itself_or_by_functions() -> None:
-    columns = asked.read(answer).columns
+    columns = asked.read(SOURCES).columns
     assert {"id", "level"} <= columns["profiles"]
     assert {"org_id", "banned"} <= columns["seats"]
     assert {"user_id", "rank"} <= columns["roots"]
@@ -47,12 +47,12 @@ def test_columns_decide_that_a_policy_or_view_reads_elsewhere_itself_or_by_funct
 
 
 def test_what_nothing_asks_for_decides_nothing() -> None:
-    columns = asked.read(answer).columns
+    columns = asked.read(SOURCES).columns
     assert "visits" not in columns  # no policy calls the function
     assert "docs" not in columns  # the view shows its rows, and asks others
     assert "title" not in columns["friends"]
 
 
 def test_constants_are_those_that_columns_are_compared_with() -> None:
-    constants = asked.read(answer).constants
+    constants = asked.read(SOURCES).constants
     assert constants == {"level": ("staff",), "kind": ("open", "shared"), "rank": (7,)}

@@ -8,7 +8,7 @@ import pytest
 
 from pgassay import Session
 from pgassay.identity import Databases
-from pgassay.schema import tokens
+from pgassay.schema import sources, tokens
 from pgassay.schema.tokens import Token
 
 Read = Callable[[str], Token]
@@ -29,7 +29,7 @@ def read(session: Session) -> Read:
         with session.example():
             session.execute(schema.encode())
             session.execute("set local search_path = pg_catalog")
-            return tokens.read(lambda query, values: session.execute(query, values).fetchall())
+            return tokens.read(sources.read(lambda query, values: session.execute(query, values).fetchall()))
 
     return reads
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import pytest
 
 from pgassay.schema import headers, paths, topics
+from pgassay.schema.sources import Condition, Function, Sources
 
 IN_DOCS = "create function public.in_docs(b text) returns boolean language sql as $$ select lower($1) = 'docs' $$"
 KNOWN = """create function public.known(folder text) returns boolean language plpgsql as $$
@@ -15,11 +13,21 @@ begin return exists (select from public.tasks as t where t.id::text = folder); e
 OUTER = "create function public.outer_of(b text) returns boolean language sql as $$ select public.in_docs(b) $$"
 
 
-def of_paths(*policies: str) -> Callable[..., Iterable[Any]]:
-    """Answers for `paths.read`: three functions, and these policies."""
-    functions = [("public", "in_docs", ["b"], IN_DOCS), ("public", "known", ["folder"], KNOWN)]
-    functions.append(("public", "outer_of", ["b"], OUTER))
-    return lambda query, *_: functions if "pg_proc" in query else [(policy,) for policy in policies]
+def of_paths(policy: str) -> Sources:
+    """Three functions, and a policy on files."""
+    functions = [("in_docs", "b", IN_DOCS), ("known", "folder", KNOWN), ("outer_of", "b", OUTER)]
+    return Sources(
+        tuple(Function("public", name, (parameter,), text) for name, parameter, text in functions),
+        conditions=(Condition("storage.objects", "policy", policy),),
+    )
+
+
+def of_headers(sources: list[tuple[str, str]]) -> Sources:
+    """Functions by their names, and the conditions of policies, which have none."""
+    return Sources(
+        tuple(Function("public", name.removeprefix("public."), ("k",), text) for name, text in sources if name),
+        conditions=tuple(Condition("public.docs", "policy", text) for name, text in sources if not name),
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,7 @@ def test_the_tables_of_a_policy_are_those_of_its_functions_too() -> None:
     ],
 )
 def test_a_topic_has_the_form_that_policies_give_it(policy: str, form: tuple[str, str]) -> None:
-    found = topics.read(lambda query, *_: [] if "pg_proc" in query else [(policy,)])
+    found = topics.read(Sources(conditions=(Condition("realtime.messages", "policy", policy),)))
     assert form in found.forms
 
 
@@ -83,24 +91,24 @@ READING = "(current_setting('request.headers'::text, true))::json"
 @pytest.mark.parametrize(
     ("sources", "read"),
     [
-        ([("", f"select ({READING} ->> 'x-org'::text)")], {"request.headers": (("x-org",),)}),
+        ([("", f"({READING} ->> 'x-org'::text)")], {"request.headers": (("x-org",),)}),
         (
-            [("", "select public.sent('X-Org'::text) = 'a'"), ("public.sent", SENT.format(READING))],
+            [("", "public.sent('X-Org'::text) = 'a'"), ("public.sent", SENT.format(READING))],
             {"request.headers": (("x-org",),)},
         ),
         (
-            [("", "select current_setting('request.cookies', true)::jsonb #>> '{Session,role}' = 'staff'")],
+            [("", "current_setting('request.cookies', true)::jsonb #>> '{Session,role}' = 'staff'")],
             {"request.cookies": (("Session", "role"),)},
         ),
-        ([("", "select auth.jwt() ->> 'sub'")], {}),
+        ([("", "auth.jwt() ->> 'sub'")], {}),
     ],
 )
 def test_headers_and_cookies_are_read_by_their_keys(
     sources: list[tuple[str, str]], read: dict[str, tuple[tuple[str, ...], ...]]
 ) -> None:
-    assert headers.read(lambda *_: sources).paths == read
+    assert headers.read(of_headers(sources)).paths == read
 
 
 def test_constants_that_are_long_are_not_guessed() -> None:
-    text = f"select {READING} ->> 'x-key' in ('short', 'long enough that nobody can guess it')"
-    assert headers.read(lambda *_: [("", text)]).constants == ("short",)
+    text = f"{READING} ->> 'x-key' in ('short', 'long enough that nobody can guess it')"
+    assert headers.read(of_headers([("", text)])).constants == ("short",)

@@ -5,46 +5,17 @@ A caller writes them as it likes, as it does with the metadata of its user.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM
+from pgassay.schema.sources import Sources
 from pgassay.sqltree import Node
 
 SETTINGS = ("request.headers", "request.cookies")
 """The settings that a caller fills, each a JSON object."""
 _GUESSED = 16
 """Shorter constants can be guessed by a caller."""
-_QUERY: LiteralString = """
-with sources as (
-    select pg_catalog.concat(n.nspname, '.', p.proname) as name, pg_catalog.pg_get_functiondef(p.oid) as text
-    from pg_catalog.pg_proc as p
-    join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-    join pg_catalog.pg_language as l on p.prolang = l.oid
-    where
-        p.prokind in ('f', 'p') and l.lanname in ('sql', 'plpgsql') and p.oid >= 16384
-        and n.nspname <> all(%(platform)s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-    union all
-    select pg_catalog.concat(v.schemaname, '.', v.viewname), v.definition
-    from pg_catalog.pg_views as v
-    where v.schemaname <> all(%(platform)s) and v.schemaname <> 'information_schema'
-        and not pg_catalog.starts_with(v.schemaname, 'pg_')
-    union all
-    select '', pg_catalog.concat('select ', e.expression)
-    from pg_catalog.pg_policies as p
-    cross join pg_catalog.unnest(array[p.qual, p.with_check]) as e (expression)
-    where e.expression is not null
-)
-select s.name, s.text from sources as s
-where exists (
-    select from sources as o cross join pg_catalog.unnest(%(settings)s::pg_catalog.text[]) as w (setting)
-    where pg_catalog.strpos(o.text, w.setting) > 0
-)
-order by s.name collate "C", s.text collate "C"
-"""
-
 Path = tuple[str, ...]
 
 
@@ -56,25 +27,30 @@ class Read:
     constants: tuple[str, ...]
 
 
-def read(ask: Callable[[LiteralString, dict[str, Any]], Iterable[Any]]) -> Read:
+def read(sources: Sources) -> Read:
     """What policies, functions and views read of headers and cookies.
 
     A helper that takes the name of a header is followed to those who call it.
     """
-    sources = [
-        (name, [*_trees(text)]) for name, text in ask(_QUERY, {"platform": [*PLATFORM], "settings": [*SETTINGS]})
+    named = [
+        *((one.full_name, one.definition, one.trees) for one in sources.functions),
+        *((one.full_name, one.definition, one.trees) for one in sources.views),
+        *(("", one.text, one.trees) for one in sources.conditions),
     ]
+    if not any(setting in text for _, text, _ in named for setting in SETTINGS):
+        return Read({}, ())
+    named.sort(key=lambda one: one[:2])
     paths: dict[str, dict[Path, None]] = {}
     constants: dict[str, None] = {}
     helpers: dict[str, str] = {}
-    for name, trees in sources:
+    for name, _, trees in named:
         for setting in _named(trees):
             found = [path for tree in trees for path in sqltree.keys(tree)]
             paths.setdefault(setting, {}).update(_sent_as(setting, found))
             constants.update(dict.fromkeys(_short(trees)))
             if name:
                 helpers[name] = setting
-    for _, trees in sources:
+    for _, _, trees in named:
         for setting, said in _asked(trees, helpers):
             paths.setdefault(setting, {}).update(_sent_as(setting, [(text,) for text in said]))
             constants.update(dict.fromkeys(_short(trees)))
@@ -89,11 +65,6 @@ def _sent_as(setting: str, paths: Iterable[Path]) -> dict[Path, None]:
     """The paths as they are in a request: names of headers are in lower case there."""
     is_header = setting == SETTINGS[0]
     return {((path[0].lower() if is_header else path[0]), *path[1:]): None for path in paths}
-
-
-def _trees(text: str) -> Iterator[Node]:
-    for statement in sqltree.statements(text):
-        yield from sqltree.body(text) if sqltree.kind(statement) == "CreateFunctionStmt" else [statement]
 
 
 def _named(trees: Iterable[Node]) -> list[str]:

@@ -6,38 +6,17 @@ Functions that a policy calls are followed, with what is handed to them. It is a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM
+from pgassay.schema.sources import Function, Sources
 from pgassay.sqltree import Node
 
 _DEPTH = 6
-_POLICIES: LiteralString = """
-select pg_catalog.concat_ws(
-    ' and ', pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
-)
-from pg_catalog.pg_policy as p
-where p.polrelid = 'storage.objects'::pg_catalog.regclass
-order by p.polname collate "C"
-"""
-_FUNCTIONS: LiteralString = """
-select
-    n.nspname::pg_catalog.text, p.proname::pg_catalog.text, coalesce(p.proargnames, '{}'),
-    pg_catalog.pg_get_functiondef(p.oid)
-from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-join pg_catalog.pg_language as l on p.prolang = l.oid
-where
-    p.prokind = 'f' and l.lanname in ('sql', 'plpgsql') and p.oid >= 16384
-    and n.nspname <> all(%s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-order by 1, 2, p.oid
-"""
 _LITERAL = re.compile(r"\^?([\w./-]+)")
 """How the pattern of a regular expression begins."""
-Ask = Callable[..., Iterable[Any]]
+_TABLE = "storage.objects"
 
 
 @dataclass(frozen=True)
@@ -62,25 +41,25 @@ class Paths:
     tables: set[str] = field(default_factory=set)
 
 
-def read(ask: Ask) -> list[Paths]:
+def read(sources: Sources) -> list[Paths]:
     """What each policy on ``storage.objects`` asks of a file."""
-    functions: dict[str, list[tuple[list[str], str]]] = {}
-    for schema, name, names, definition in ask(_FUNCTIONS, [[*PLATFORM]]):
-        functions.setdefault(f"{schema}.{name}", []).append((names, definition))
+    policies: dict[str, list[Node]] = {}
+    for condition in sources.conditions:
+        if condition.relation == _TABLE:
+            policies.setdefault(condition.policy, []).extend(condition.trees)
+    functions = sources.followed()
     found = []
-    for (text,) in ask(_POLICIES):
-        tree = sqltree.expression(text)
-        if tree is not None:
-            reading = _Reading(functions)
-            reading.take([tree], {}, _DEPTH)
-            found.append(reading.found)
+    for trees in filter(None, policies.values()):
+        reading = _Reading(functions)
+        reading.take(trees, {}, _DEPTH)
+        found.append(reading.found)
     return found
 
 
 class _Reading:
     """Reads the expressions of a policy and of the functions that it calls."""
 
-    def __init__(self, functions: Mapping[str, list[tuple[list[str], str]]]) -> None:
+    def __init__(self, functions: Mapping[str, list[Function]]) -> None:
         self._functions = functions
         self.found = Paths()
 
@@ -120,9 +99,10 @@ class _Reading:
             if name not in (full_name, full_name.partition(".")[2]):
                 continue
             self.found.free.update(term.number for term in terms.values() if term.kind == "folder")
-            for names, definition in self._functions[full_name]:
+            for function in self._functions[full_name]:
+                names = function.parameters
                 named = {names[int(key[1:]) - 1]: term for key, term in terms.items() if int(key[1:]) <= len(names)}
-                self.take(sqltree.body(definition), {**terms, **named, "": Term("")}, depth - 1)
+                self.take(function.trees, {**terms, **named, "": Term("")}, depth - 1)
 
     def _term(self, node: Node, known: Mapping[str, Term]) -> Term | None:
         node = sqltree.uncast(node)

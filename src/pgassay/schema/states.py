@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM, Relation
-from pgassay.schema import policies
+from pgassay.catalog import Relation
+from pgassay.schema import policies, sources
 from pgassay.sqltree import AND, NOT, OR, Node
 
-_FUNCTIONS: LiteralString = """
-select pg_catalog.pg_get_functiondef(p.oid)
-from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-join pg_catalog.pg_language as l on p.prolang = l.oid
-where
-    p.prokind = 'f' and l.lanname in ('sql', 'plpgsql')
-    and n.nspname <> all(%(platform)s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-order by n.nspname collate "C", p.proname collate "C", p.proargtypes::pg_catalog.text
-"""
 OPEN, HIDDEN = "open", "hidden"
 _ORDER = ("<", "<=", ">", ">=")
 
@@ -49,8 +40,8 @@ def proposed(
             if policy.relation in tables and text is policy.using:
                 _note(hidden, tables[policy.relation], tree, "")
             _look_up(opened, tables.values(), tree, policy.relation)
-    for (source,) in ask(_FUNCTIONS, {"platform": [*PLATFORM]}):
-        for tree in sqltree.body(source):
+    for function in itertools.chain.from_iterable(sources.read(ask).followed().values()):
+        for tree in function.trees:
             _look_up(opened, tables.values(), tree, "")
     found = [Proposed(table, HIDDEN, _negated(asked)) for table, asked in sorted(hidden.items())]
     found += [Proposed(table, OPEN, _all(asked)) for table, asked in sorted(opened.items()) if table not in hidden]

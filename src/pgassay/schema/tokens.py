@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM
+from pgassay.schema.sources import Condition, Sources, View
 
 USER_METADATA = "user_metadata"
-_QUERY: LiteralString = """
-select pg_catalog.concat('select ', e.expression), true
-from pg_catalog.pg_policies as p
-cross join pg_catalog.unnest(array[p.qual, p.with_check]) as e (expression)
-where e.expression is not null
-union all
-select
-    pg_catalog.pg_get_functiondef(p.oid),
-    exists (
-        select from pg_catalog.pg_depend as d
-        where
-            d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass
-            and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.refobjid = p.oid
-    )
-from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-join pg_catalog.pg_language as l on p.prolang = l.oid
-where
-    p.prokind in ('f', 'p') and l.lanname in ('sql', 'plpgsql')
-    and n.nspname <> all(%(platform)s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-    and not exists (
-        select from pg_catalog.pg_depend as x
-        where x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and x.objid = p.oid and x.deptype = 'e'
-    )
-union all
-select v.definition, true
-from pg_catalog.pg_views as v
-where v.schemaname <> all(%(platform)s) and not pg_catalog.starts_with(v.schemaname, 'pg_')
-"""
 _CLAIM_SETTING = "request.jwt.claim."
 
 
@@ -68,23 +39,18 @@ class Token:
         return sorted(found)
 
 
-def read(ask: Callable[[LiteralString, dict[str, Any]], Iterable[Any]]) -> Token:
+def read(sources: Sources) -> Token:
     """What the policies, functions and views of a database read."""
     paths: set[tuple[str, ...]] = set()
     words: set[str] = set()
-    is_whole = True
-    for source, is_asked in ask(_QUERY, {"platform": [*PLATFORM]}):
-        is_whole = is_whole and (not is_asked or sqltree.is_parsed(source))
-        for tree in _trees(source):
-            paths |= set(sqltree.keys(tree))
-            words |= set(_words(tree))
+    functions = [function for function in sources.functions if function.is_parsed and not function.is_of_extension]
+    asked: list[Condition | View] = [*sources.conditions, *sources.views]
+    is_whole = all(source.trees for source in asked)
+    is_whole = is_whole and all(sqltree.is_parsed(one.definition) for one in functions if one.is_called)
+    for tree in itertools.chain.from_iterable([*(one.trees for one in asked), *(one.trees for one in functions)]):
+        paths |= set(sqltree.keys(tree))
+        words |= set(_words(tree))
     return Token(frozenset(paths), frozenset(words), is_whole)
-
-
-def _trees(source: str) -> Iterator[sqltree.Node]:
-    for statement in sqltree.statements(source):
-        is_function = sqltree.kind(statement) == "CreateFunctionStmt"
-        yield from sqltree.body(source) if is_function else [statement]
 
 
 def _words(tree: sqltree.Node) -> Iterator[str]:

@@ -6,36 +6,18 @@ It is a guess at topics that are worth trying. Whether a policy lets somebody in
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM
+from pgassay.schema.sources import Function, Sources
 from pgassay.sqltree import Node
 
 EXTENSIONS = ("broadcast", "presence")
 _MOST = 4
 """So many forms of a topic are tried."""
 _NO_TOPICS = {*EXTENSIONS, "postgres_changes", "authenticated", "anon", "request.jwt.claims", "realtime.topic"}
-_POLICIES: LiteralString = """
-select pg_catalog.concat_ws(
-    ' and ', pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
-)
-from pg_catalog.pg_policy as p
-where p.polrelid = 'realtime.messages'::pg_catalog.regclass
-order by p.polname collate "C"
-"""
-_FUNCTIONS: LiteralString = """
-select pg_catalog.concat(n.nspname, '.', p.proname), pg_catalog.pg_get_functiondef(p.oid)
-from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-join pg_catalog.pg_language as l on p.prolang = l.oid
-where
-    p.prokind = 'f' and l.lanname in ('sql', 'plpgsql') and p.oid >= 16384
-    and n.nspname <> all(%s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-order by 1, p.oid
-"""
+_TABLE = "realtime.messages"
 
 
 @dataclass(frozen=True)
@@ -50,13 +32,10 @@ class Topics:
     tables: frozenset[str]
 
 
-def read(ask: Callable[..., Iterable[Any]]) -> Topics:
+def read(sources: Sources) -> Topics:
     """What the policies say of topics."""
-    functions: dict[str, list[str]] = {}
-    for name, definition in ask(_FUNCTIONS, [[*PLATFORM]]):
-        functions.setdefault(name, []).append(definition)
-    trees = [tree for (text,) in ask(_POLICIES) if (tree := sqltree.expression(text)) is not None]
-    trees = [*_with_functions(trees, functions)]
+    asked = [tree for one in sources.conditions if one.relation == _TABLE for tree in one.trees]
+    trees = [*_with_functions(asked, sources.followed())]
     texts = dict.fromkeys(
         constant.rstrip("%")
         for tree in trees
@@ -88,7 +67,7 @@ def _forms(words: list[str], marks: list[str]) -> Iterator[tuple[str, str]]:
         yield "", f"{mark}x"
 
 
-def _with_functions(trees: list[Node], functions: Mapping[str, list[str]]) -> Iterator[Node]:
+def _with_functions(trees: list[Node], functions: Mapping[str, list[Function]]) -> Iterator[Node]:
     """The expressions, and those in the bodies of all functions that are called there."""
     known: set[str] = set()
     left = list(trees)
@@ -99,4 +78,4 @@ def _with_functions(trees: list[Node], functions: Mapping[str, list[str]]) -> It
         for name in sorted(functions.keys() - known):
             if name in called or name.partition(".")[2] in called:
                 known.add(name)
-                left += [node for definition in functions[name] for node in sqltree.body(definition)]
+                left += [node for function in functions[name] for node in function.trees]

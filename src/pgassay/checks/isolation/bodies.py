@@ -7,21 +7,8 @@ from functools import cached_property
 from typing import LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM
 from pgassay.checks.isolation.world import World
 
-_QUERY: LiteralString = """
-select
-    pg_catalog.concat(n.nspname, '.', p.proname),
-    pg_catalog.pg_get_functiondef(p.oid),
-    l.lanname in ('sql', 'plpgsql')
-from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-join pg_catalog.pg_language as l on p.prolang = l.oid
-where
-    p.prokind in ('f', 'p') and n.nspname <> all(%(platform)s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-    and n.nspname <> 'information_schema'
-"""
 _OF_QUERIES: LiteralString = """
 select p.proname::pg_catalog.text from pg_catalog.pg_proc as p
 where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace and 'query' = any(p.proargnames)
@@ -49,21 +36,21 @@ class Bodies:
         return name in self._executing
 
     @cached_property
-    def _definitions(self) -> list[tuple[str, str, bool]]:
-        return self._world.ask(_QUERY, {"platform": [*PLATFORM]})
-
-    @cached_property
     def _trees(self) -> Mapping[str, list[sqltree.Node]]:
         found: dict[str, list[sqltree.Node]] = {}
-        for name, definition, is_parsed in self._definitions:
-            if is_parsed:
-                found.setdefault(name, []).extend(sqltree.body(definition))
+        for function in self._world.sources.functions:
+            if function.is_parsed:
+                found.setdefault(function.full_name, []).extend(function.trees)
         return found
 
     @cached_property
     def _executing(self) -> set[str]:
         takers = {name for (name,) in self._world.ask(_OF_QUERIES)}
-        found = {name for name, text, is_parsed in self._definitions if not is_parsed or sqltree.executes(text)}
+        found = {
+            function.full_name
+            for function in self._world.sources.functions
+            if not function.is_parsed or sqltree.executes(function.definition)
+        }
         calls = {
             name: {sqltree.called(node).rpartition(".")[2] for tree in trees for node in sqltree.walk(tree)}
             for name, trees in self._trees.items()

@@ -55,7 +55,7 @@ class ByCalls:
         self._world = world
         self._people = [*people]
         self._declared = declared
-        self._own = OwnCalls(world, asked_for.read(world.ask))
+        self._own = OwnCalls(world, asked_for.read(world.sources))
         self._read_as = ReadAs(world, Bodies(world))
         self._seen = seen
         self._offered = offered(world)

@@ -63,7 +63,7 @@ class Escalation:
         self._targets = targets
         self._actors = actors
         self._reached = reached
-        asked = asked_for.read(world.ask)
+        asked = asked_for.read(world.sources)
         self._writes = OwnWrites(world, targets, asked)
         self._calls = OwnCalls(world, asked)
         self._chains = Chains(self._writes, self._calls, functions)

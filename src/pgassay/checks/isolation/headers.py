@@ -26,7 +26,7 @@ _CONSTANTS = 2
 
 def add(world: World, actors: list[Actor]) -> None:
     """Put callers with such requests among ``actors``, if the schema reads any of it: forged, and in one's own name."""
-    read = headers.read(world.ask)
+    read = headers.read(world.sources)
     if not read.paths:
         return
     forged = [*itertools.islice(_requests(world, read, "B"), _REQUESTS)]

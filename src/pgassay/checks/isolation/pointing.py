@@ -43,15 +43,6 @@ join pg_catalog.pg_namespace as m on p.pronamespace = m.oid
 where not t.tgisinternal and t.tgenabled <> 'D' and m.nspname <> all(%s)
 order by 1, 2
 """
-_BODIES: LiteralString = """
-select p.proname::pg_catalog.text, pg_catalog.string_agg(pg_catalog.pg_get_functiondef(p.oid), ' ')
-from pg_catalog.pg_proc as p
-join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-where
-    p.prokind in ('f', 'p') and p.oid >= 16384
-    and n.nspname <> all(%s) and not pg_catalog.starts_with(n.nspname, 'pg_')
-group by 1
-"""
 
 
 @dataclass(frozen=True)
@@ -132,7 +123,9 @@ class Pointing:
     @cached_property
     def _fired(self) -> dict[str, _Fired]:
         platform = [[*PLATFORM]]
-        bodies: dict[str, str] = dict(self._world.ask(_BODIES, platform))
+        bodies: dict[str, str] = {}
+        for source in self._world.sources.functions:
+            bodies[source.name] = f"{bodies.get(source.name, '')} {source.definition}"
         triggers: dict[str, dict[str, list[str]]] = {}
         functions: dict[str, list[str]] = {}
         for table, trigger, function, operations in self._world.ask(_TRIGGERS, platform):

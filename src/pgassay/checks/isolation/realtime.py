@@ -46,7 +46,7 @@ def fill(world: World) -> dict[str, str]:
     if MESSAGES not in world.relations:
         return unfilled
     with costs.only(MESSAGES, unfilled), world.connection.transaction():
-        asked = topics.read(world.ask)
+        asked = topics.read(world.sources)
         made = [
             (label, _made(world, topic, extension))
             for label in LABELS

@@ -48,7 +48,7 @@ class SignUp:
 
     def try_all(self, targets: Sequence[Target]) -> Iterator[Found]:
         """One finding for each trigger on ``auth.users`` that opens rows, and each relation that metadata open."""
-        readers = metadata.readers(self._world.ask)
+        readers = metadata.readers(self._world.ask, self._world.sources)
         if not readers:
             return
         gains = Gains(self._world, targets)

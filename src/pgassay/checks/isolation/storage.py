@@ -51,7 +51,7 @@ def _fill_buckets(world: World, unfilled: dict[str, str]) -> None:
     if OBJECTS not in world.relations and BUCKETS not in world.relations:
         return
     connection = world.connection
-    named = {bucket for asked in paths.read(world.ask) for bucket in asked.buckets}
+    named = {bucket for asked in paths.read(world.sources) for bucket in asked.buckets}
     for bucket in sorted(named):
         with costs.only(_files_in(bucket), unfilled):
             connection.execute(
@@ -73,7 +73,7 @@ def _fill_objects(world: World, unfilled: dict[str, str]) -> None:
     if OBJECTS not in world.relations:
         return
     world.more[OBJECTS] = []
-    asked = paths.read(world.ask)
+    asked = paths.read(world.sources)
     rows = world.connection.execute('select id from storage.buckets order by id collate "C"').fetchall()
     refused: dict[str, str] = {}
     for (bucket,) in rows:

@@ -26,7 +26,8 @@ from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled
-from pgassay.schema import tokens
+from pgassay.schema import sources, tokens
+from pgassay.schema.sources import Sources
 
 LABELS = ("A", "B", "C")
 MARKER_LENGTH = 6
@@ -465,7 +466,7 @@ class World:
     @cached_property
     def _token(self) -> tokens.Token:
         """What the schema reads of the caller's token."""
-        return tokens.read(self.ask)
+        return tokens.read(self.sources)
 
     def _with_claims(self, label: str) -> Iterator[Actor]:
         """A member with each kind of token."""
@@ -492,7 +493,13 @@ class World:
         other = copy(self)
         other.connection = connection
         other._privileges, other._bases = {}, {}
+        other.__dict__.pop("sources", None)  # a mend may be tried there
         return other
+
+    @cached_property
+    def sources(self) -> Sources:
+        """The functions, views and policies as they are written."""
+        return sources.read(self.ask)
 
     # whose a row is
 
