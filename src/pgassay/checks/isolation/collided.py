@@ -25,11 +25,10 @@ def prepare(world: World) -> None:
     for relation in world.relations.values():
         columns = world.maker.numbering(relation)
         if relation.kind == "table" and columns and len(relation.primary_key) == 1:
-            for row in _made(world, relation):
-                world.more.setdefault(relation.full_name, []).append(("B", row))
-                if _is_apart(world, relation, columns, row):
-                    break
-    world.forget_what_is_known()
+            made = _made(world, relation)
+            row = next((row for row in made if _is_apart(world, relation, columns, row)), None)
+            if row is not None:
+                world.apart[relation.full_name] = row
 
 
 def _made(world: World, relation: Relation) -> Iterator[Row]:
@@ -48,7 +47,7 @@ def _is_apart(world: World, relation: Relation, columns: Iterable[str], row: Row
 
 
 def again(world: World, answered: Iterable[tuple[Call, Answer]]) -> Iterator[Call]:
-    """The calls that ended at a taken key, with another row of B of the same table in each place."""
+    """The calls that ended at a taken key, with the row of B that is apart in each place."""
     for call, answer in answered:
         if isinstance(answer, Words) and is_taken(answer.error):
             for place, value in enumerate(call.values):
@@ -57,12 +56,8 @@ def again(world: World, answered: Iterable[tuple[Call, Answer]]) -> Iterator[Cal
 
 
 def _others(world: World, value: str) -> Iterator[object]:
-    """The keys of the other rows of B, of the table in which that is the key of one."""
-    keys: dict[str, list[object]] = {}
-    for name, label, row in world.made():
-        known = world.relations.get(name)
-        if label == "B" and known is not None and len(known.primary_key) == 1:
-            keys.setdefault(name, []).append(row.get(known.primary_key[0]))
-    for found in keys.values():
-        if value in map(str, found):
-            yield from (key for key in found if str(key) != value)
+    """The key of the row that is apart, in each table in which that is the key of another row of B."""
+    for table, row in world.apart.items():
+        (key,) = world.relations[table].primary_key
+        if any(name == table and label == "B" and str(made[key]) == value for name, label, made in world.made()):
+            yield row[key]
