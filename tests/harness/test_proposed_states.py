@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pgassay import Session, catalog, declaration
-from pgassay.identity import Databases
 from pgassay.schema import policies, states
 from pgassay.schema.states import Proposed
 from pgassay.within import read_within
@@ -17,13 +16,6 @@ from pgassay.within import read_within
 CORPUS = Path(__file__).parent / "corpus"
 
 Propose = Callable[[str], list[Proposed]]
-
-
-@pytest.fixture(scope="module")
-def session(pg_databases: Databases) -> Iterator[Session]:
-    """The owner's, in a database with the environment and nothing else."""
-    with pg_databases.copy(pg_databases.template((), ())) as clone:
-        yield clone.connect()
 
 
 @pytest.fixture

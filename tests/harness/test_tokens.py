@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from pgassay import Session
-from pgassay.identity import Databases
 from pgassay.schema import sources, tokens
 from pgassay.schema.tokens import Token
 
 Read = Callable[[str], Token]
-
-
-@pytest.fixture(scope="module")
-def session(pg_databases: Databases) -> Iterator[Session]:
-    """The owner's, in a database with the environment and nothing else."""
-    with pg_databases.copy(pg_databases.template((), ())) as clone:
-        yield clone.connect()
 
 
 @pytest.fixture
