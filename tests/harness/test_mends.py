@@ -44,8 +44,13 @@ def rights(matrix: Matrix) -> set[tuple[str, str, str]]:
         (line.relation, line.identity, operation)
         for line in matrix.lines
         for operation, reach in line.reach.items()
-        if line.identity not in ("anon", "stranger") and reach in (Reach.OWN, Reach.ALL)
+        if not is_of_nobody(line.identity) and reach in (Reach.OWN, Reach.ALL)
     }
+
+
+def is_of_nobody(identity: str) -> bool:
+    """Whether who tries is of no tenant: so is a role of the project's own, with a token that has no user."""
+    return identity in ("anon", "stranger") or identity.startswith("role ")
 
 
 def replayed(databases: Databases, matrix: Matrix, finding: Finding) -> str:

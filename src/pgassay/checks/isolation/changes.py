@@ -123,9 +123,9 @@ def seen(world: World, session: Session, target: Target, actor: Actor) -> set[tu
     """The rows of A that ``session``, which is the actor, reads, but for those that name the actor."""
     relation = target.relation
     columns = world.granted(relation, actor.identity.role, "select")
-    if not columns:
+    statement = world.reading(relation, actor.identity.role)
+    if statement is None:
         return set()
-    statement = sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), _table(relation))
     try:
         rows = session.attempt(statement, reading=True)[0].rows
     except psycopg.Error:

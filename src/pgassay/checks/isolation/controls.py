@@ -63,7 +63,3 @@ class Controls:
     def hold(self, session: Session, names: Iterable[str]) -> bool:
         """Whether all of these is still so, on a superuser's ``session``."""
         return all(control.holds(session) for name in names for control in self._of.get(name, ()))
-
-    def are_of(self, name: str) -> bool:
-        """Whether anybody but those who may all has a right to something there."""
-        return any(not control.actor.may_all for control in self._of.get(name, ()))

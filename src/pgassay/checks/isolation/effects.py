@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from pgassay.checks.finding import Finding
+from pgassay.checks.finding import ERROR, WARNING, Finding
 from pgassay.checks.isolation.hearing import heard, said
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, Target, shortened
@@ -64,6 +64,17 @@ class _Outcome:
     """The values of the rows that it left, by table and column."""
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """A statement that ``actor`` tries at a target."""
+
+    target: Target
+    actor: Actor
+    operation: str
+    statement: sql.Composed
+    values: Sequence[Any]
+
+
 class Effects:
     """Statements of a member of A on ``api``, and on ``alone``, where there is nothing of any tenant but A."""
 
@@ -82,11 +93,12 @@ class Effects:
         for operation in ("update", "delete"):
             if reached[operation] and reached[operation] <= actor.own:
                 for statement, values in target.sweeping(actor, operation):
-                    outcome = self._run(self._api, actor, statement, values)
+                    attempt = _Attempt(target, actor, operation, statement, values)
+                    outcome = self._run(self._api, attempt)
                     if outcome.across or outcome.nobodys:
-                        yield self._across(target, actor, operation, statement, values, outcome)
-                    elif self._is_told(actor, statement, values, outcome):
-                        yield self._tells(target, actor, operation, statement, values, outcome)
+                        yield self._across(attempt, outcome)
+                    elif self._is_told(attempt, outcome):
+                        yield self._tells(attempt, outcome)
                     if not outcome.error:
                         break
 
@@ -94,23 +106,15 @@ class Effects:
 
     def depends(self, target: Target, actor: Actor) -> bool:
         """Whether what ``actor`` sees, who may see all, is something else where there are no other tenants."""
-        statement = self._reading(target, actor)
+        statement = self._world.reading(target.relation, actor.identity.role)
         if self._alone is None or statement is None:
             return False
         return self._rows(self._api, actor, statement) != self._rows(self._alone, actor, statement)
 
-    def _reading(self, target: Target, actor: Actor) -> sql.Composed | None:
-        relation = target.relation
-        columns = self._world.granted(relation, actor.identity.role, "select")
-        table = sql.Identifier(relation.schema, relation.name)
-        if not columns:
-            return None
-        return sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), table)
-
     def compare(self, target: Target, actor: Actor, reached: dict[str, set[str]]) -> Iterator[Found]:
         """What ``actor`` sees in a relation in both worlds, where it sees no rows but its own."""
         relation = target.relation
-        statement = self._reading(target, actor)
+        statement = self._world.reading(target.relation, actor.identity.role)
         if self._alone is None or statement is None or relation.full_name in self._world.tenancy.public:
             return
         if not reached["select"] <= actor.own or not target.is_whole:
@@ -125,20 +129,13 @@ class Effects:
         def holds(session: Session) -> bool:
             return self._rows(session, actor, statement) == here
 
-        yield (
-            Finding(
-                Verdict.REVEALS_EXISTENCE.rule,
-                relation.full_name,
-                f"{actor.name} sees something else where other tenants have rows: {differing}",
-                f"Hold what {relation.full_name} counts to the rows of the caller's tenants, with security_invoker or "
-                "a condition on the caller; or declare it public.",
-                identity=actor.name,
-                statement=self._api.bound(statement, []),
-                door="select",
-                expected="the same as if the other tenants were not there",
-            ),
-            Probe(actor, holds),
+        words = (
+            f"sees something else where other tenants have rows: {differing}",
+            f"Hold what {relation.full_name} counts to the rows of the caller's tenants, with security_invoker or a "
+            "condition on the caller; or declare it public.",
+            "the same as if the other tenants were not there",
         )
+        yield self._found(_Attempt(target, actor, "select", statement, []), Verdict.REVEALS_EXISTENCE, words, holds)
 
     def _rows(self, session: Session, actor: Actor, statement: sql.Composed) -> Counter[str] | None:
         self.probes += 1
@@ -156,26 +153,27 @@ class Effects:
         """Insert a row of one's own that has the natural keys of B, and one that leaves its numbers to triggers."""
         for values in self._like_those_of_b(target, actor):
             statement, sent = insert_statement(target.relation, values), list(values.values())
-            here = self._run(self._api, actor, statement, sent)
+            attempt = _Attempt(target, actor, "insert", statement, sent)
+            here = self._run(self._api, attempt)
             if here.across:
-                yield self._across(target, actor, "insert", statement, sent, here)
+                yield self._across(attempt, here)
                 return
-            if self._is_told(actor, statement, sent, here):
-                yield self._tells(target, actor, "insert", statement, sent, here)
+            if self._is_told(attempt, here):
+                yield self._tells(attempt, here)
                 return
             if self._alone is None:
                 continue
-            there = self._run(self._alone, actor, statement, sent)
+            there = self._run(self._alone, attempt)
             if there.error or (here.error not in ("", *_COLLISIONS)):
                 continue
             if here.error:
-                yield self._collides(target, actor, statement, sent, here)
+                yield self._collides(attempt, here)
                 return
             differing = {key: counted for key, counted in here.own.items() if there.own.get(key) != counted}
-            steady = self._run(self._api, actor, statement, sent).own if differing else {}
+            steady = self._run(self._api, attempt).own if differing else {}
             for key, counted in differing.items():
                 if steady.get(key) == counted:
-                    yield self._differs(target, actor, statement, sent, key, counted)
+                    yield self._differs(attempt, key, counted)
                     return
 
     def _like_those_of_b(self, target: Target, actor: Actor) -> Iterator[Row]:
@@ -212,26 +210,28 @@ class Effects:
                 for left in (numbers, numbers & counted):
                     yield {name: value for name, value in values.items() if name not in left}
 
-    def _run(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
+    def _run(self, session: Session, attempt: _Attempt) -> _Outcome:
         with heard(session) as words:
-            outcome = self._done(session, actor, statement, values)
-        sent = frozenset(part for value in values for part in leaves(value))
+            outcome = self._done(session, attempt)
+        sent = frozenset(part for value in attempt.values for part in leaves(value))
         outcome.said += words[-1]
-        outcome.told = next((text for text in outcome.said if self._world.labels([text], sent) - actor.own), "")
+        of_others = (text for text in outcome.said if self._world.labels([text], sent) - attempt.actor.own)
+        outcome.told = next(of_others, "")
         return outcome
 
-    def _is_told(self, actor: Actor, statement: sql.Composed, values: Sequence[Any], outcome: _Outcome) -> bool:
+    def _is_told(self, attempt: _Attempt, outcome: _Outcome) -> bool:
         """Whether a value of others is told, and no longer where there are none: the schema may use the same word."""
         if not outcome.told or self._alone is None:
             return bool(outcome.told)
-        return outcome.told not in self._run(self._alone, actor, statement, values).said
+        return outcome.told not in self._run(self._alone, attempt).said
 
-    def _done(self, session: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> _Outcome:
+    def _done(self, session: Session, attempt: _Attempt) -> _Outcome:
+        actor = attempt.actor
         self.probes += 1
         outcome = _Outcome()
         try:
             with actor.enter(session):
-                for name, row, whose, there in self._world.touched_by(session, statement, values):
+                for name, row, whose, there in self._world.touched_by(session, attempt.statement, attempt.values):
                     if whose and not whose & actor.own:
                         outcome.across.append(name)
                     elif not whose and self._is_for_all(name, row):
@@ -251,123 +251,87 @@ class Effects:
         column = relation.column(tenancy.column_of(name)) if relation else None
         return column is not None and column.null_passes and row[column.name] is None and name not in tenancy.public
 
-    def _across(
+    def _found(
         self,
-        target: Target,
-        actor: Actor,
-        operation: str,
-        statement: sql.Composed,
-        values: Sequence[Any],
-        outcome: _Outcome,
+        attempt: _Attempt,
+        verdict: Verdict,
+        words: tuple[str, str, str],
+        holds: Callable[[Session], bool],
+        severity: str = ERROR,
+        culprit: str = "",
     ) -> Found:
+        """The finding of what was observed, how it is mended and what was expected; and what shows it."""
+        observed, mend, expected = words
+        finding = Finding(
+            verdict.rule,
+            attempt.target.relation.full_name,
+            f"{attempt.actor.name} {observed}",
+            mend,
+            severity,
+            attempt.actor.name,
+            self._api.bound(attempt.statement, attempt.values),
+            door=attempt.operation,
+            expected=expected,
+            culprit=culprit,
+        )
+        return finding, Probe(attempt.actor, holds)
+
+    def _across(self, attempt: _Attempt, outcome: _Outcome) -> Found:
         def holds(session: Session) -> bool:
-            now = self._run(session, actor, statement, values)
+            now = self._run(session, attempt)
             return bool(now.across or now.nobodys)
 
-        name = target.relation.full_name
+        name, operation = attempt.target.relation.full_name, attempt.operation
         tables = ", ".join(dict.fromkeys(outcome.across or outcome.nobodys))
         whose = "of another tenant" if outcome.across else "that are nobody's, and that others see,"
         what = f"{operation} of {'rows that are for all' if outcome.nobodys else 'a row of its own'}"
-        return (
-            Finding(
-                Verdict.WRITES_ACROSS.rule,
-                name,
-                f"{actor.name} changes rows {whose} in {tables} by {what}",
-                f"Let nobody {operation} the rows in {name} that are for all."
-                if outcome.nobodys
-                else f"Hold what the triggers on {name} write to the tenant of the row.",
-                "error" if outcome.across else "warning",
-                actor.name,
-                statement=self._api.bound(statement, values),
-                door=operation,
-                expected="no row of another tenant is changed",
-            ),
-            Probe(actor, holds),
-        )
+        mend = f"Hold what the triggers on {name} write to the tenant of the row."
+        if outcome.nobodys:
+            mend = f"Let nobody {operation} the rows in {name} that are for all."
+        words = f"changes rows {whose} in {tables} by {what}", mend, "no row of another tenant is changed"
+        return self._found(attempt, Verdict.WRITES_ACROSS, words, holds, ERROR if outcome.across else WARNING)
 
-    def _tells(
-        self,
-        target: Target,
-        actor: Actor,
-        operation: str,
-        statement: sql.Composed,
-        values: Sequence[Any],
-        outcome: _Outcome,
-    ) -> Found:
+    def _tells(self, attempt: _Attempt, outcome: _Outcome) -> Found:
         def holds(session: Session) -> bool:
-            return bool(self._run(session, actor, statement, values).told)
+            return bool(self._run(session, attempt).told)
 
-        name = target.relation.full_name
         how = f"with the error {outcome.error}:" if outcome.error else "in a notice:"
-        return (
-            Finding(
-                Verdict.LEAKS.rule,
-                name,
-                f"{actor.name} is given values of another tenant {how} {shortened(outcome.told)}",
-                f"Tell in the errors and notices of the triggers on {name} nothing but what the caller sent.",
-                identity=actor.name,
-                statement=self._api.bound(statement, values),
-                door=operation,
-                expected="no value of another tenant",
-            ),
-            Probe(actor, holds),
+        words = (
+            f"is given values of another tenant {how} {shortened(outcome.told)}",
+            f"Tell in the errors and notices of the triggers on {attempt.target.relation.full_name} nothing but what "
+            "the caller sent.",
+            "no value of another tenant",
         )
+        return self._found(attempt, Verdict.LEAKS, words, holds)
 
-    def _collides(
-        self, target: Target, actor: Actor, statement: sql.Composed, values: Sequence[Any], outcome: _Outcome
-    ) -> Found:
-        relation = target.relation
+    def _collides(self, attempt: _Attempt, outcome: _Outcome) -> Found:
+        relation, key = attempt.target.relation, outcome.constraint
         name = sql.Identifier(relation.schema, relation.name).as_string(None)
-        (row,) = self._world.ask(_COLUMNS, {"relation": name, "name": outcome.constraint})
+        (row,) = self._world.ask(_COLUMNS, {"relation": name, "name": key})
         columns = row[0] or []
         numbers = outcome.error == "23P01" or any(_PER_TENANT.search(name) for name in columns)
 
         def holds(session: Session) -> bool:
-            return self._run(session, actor, statement, values).error == outcome.error
+            return self._run(session, attempt).error == outcome.error
 
-        return (
-            Finding(
-                Verdict.REVEALS_EXISTENCE.rule,
-                relation.full_name,
-                f"{actor.name} learns from a collision in {outcome.constraint} that another tenant has the same "
-                f"{', '.join(columns)}",
-                f"Take {target.column or 'the tenant'} into {outcome.constraint}, unless the key is meant to be one "
-                "for all.",
-                "error" if numbers and relation.full_name != self._world.tenancy.tenant else "warning",
-                actor.name,
-                self._api.bound(statement, values),
-                door="insert",
-                culprit=f"constraint {outcome.constraint}",
-                expected="the row goes in, as it would if the other tenant were not there",
-            ),
-            Probe(actor, holds),
+        words = (
+            f"learns from a collision in {key} that another tenant has the same {', '.join(columns)}",
+            f"Take {attempt.target.column or 'the tenant'} into {key}, unless the key is meant to be one for all.",
+            "the row goes in, as it would if the other tenant were not there",
         )
+        severity = ERROR if numbers and relation.full_name != self._world.tenancy.tenant else WARNING
+        return self._found(attempt, Verdict.REVEALS_EXISTENCE, words, holds, severity, f"constraint {key}")
 
-    def _differs(
-        self,
-        target: Target,
-        actor: Actor,
-        statement: sql.Composed,
-        values: Sequence[Any],
-        key: tuple[str, str],
-        counted: Counter[str],
-    ) -> Found:
+    def _differs(self, attempt: _Attempt, key: tuple[str, str], counted: Counter[str]) -> Found:
         def holds(session: Session) -> bool:
-            return self._run(session, actor, statement, values).own.get(key) == counted
+            return self._run(session, attempt).own.get(key) == counted
 
         table, column = key
-        return (
-            Finding(
-                Verdict.REVEALS_EXISTENCE.rule,
-                target.relation.full_name,
-                f"{actor.name} inserts a row of its own, and {column} in {table} becomes {', '.join(counted)}, which "
-                "is something else where there are no other tenants",
-                f"Compute {column} from the rows of the same tenant alone, in the triggers on "
-                f"{target.relation.full_name}.",
-                identity=actor.name,
-                statement=self._api.bound(statement, values),
-                door="insert",
-                expected="the same as if the other tenants were not there",
-            ),
-            Probe(actor, holds),
+        words = (
+            f"inserts a row of its own, and {column} in {table} becomes {', '.join(counted)}, which is something else "
+            "where there are no other tenants",
+            f"Compute {column} from the rows of the same tenant alone, in the triggers on "
+            f"{attempt.target.relation.full_name}.",
+            "the same as if the other tenants were not there",
         )
+        return self._found(attempt, Verdict.REVEALS_EXISTENCE, words, holds)

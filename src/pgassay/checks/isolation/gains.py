@@ -104,13 +104,10 @@ class Gains:
 
     def _reading(self, target: Target, actor: Actor) -> sql.Composed | None:
         relation = target.relation
-        table = sql.Identifier(relation.schema, relation.name)
         if self._is_placed(target, actor):
+            table = sql.Identifier(relation.schema, relation.name)
             return sql.SQL("select t.tableoid::pg_catalog.text, t.ctid::pg_catalog.text from {} as t").format(table)
-        columns = self._world.granted(relation, actor.identity.role, "select")
-        if not columns:
-            return None
-        return sql.SQL("select {} from {}").format(sql.SQL(", ").join(map(sql.Identifier, columns)), table)
+        return self._world.reading(relation, actor.identity.role)
 
     def _rows(
         self, target: Target, actor: Actor, rows: Sequence[tuple[object, ...]], sent: frozenset[str]

@@ -55,7 +55,7 @@ class SeenIn:
         name = relation.full_name
         if name in self._declared.roles.tables and self._declared.right(person, name).written != "none":
             return
-        statement = self._reading(relation, person)
+        statement = self._world.reading(relation, person.actor.identity.role)
         if statement is None:
             return
         with person.actor.enter(api):
@@ -170,18 +170,11 @@ class SeenIn:
             is_declared = name in self._declared.roles.tables and self._declared.right(person, name).written != "none"
             if relation.kind in _VIEWS and not (is_declared or name in self._world.tenancy.public):
                 continue
-            if (statement := self._reading(relation, person)) is not None:
+            if (statement := self._world.reading(relation, person.actor.identity.role)) is not None:
                 read = self._read(session, statement)
                 values |= read.values
                 texts.append(read.text)
         return _Shown(frozenset(values), "\n".join(texts))
-
-    def _reading(self, relation: Relation, person: Person) -> sql.Composed | None:
-        columns = self._world.granted(relation, person.actor.identity.role, "select")
-        if not columns:
-            return None
-        shown = sql.SQL(", ").join(map(sql.Identifier, columns))
-        return sql.SQL("select {} from {}").format(shown, sql.Identifier(relation.schema, relation.name))
 
     def _read(self, session: Session, statement: sql.Composed) -> _Shown:
         """What is read; nothing where that is refused."""

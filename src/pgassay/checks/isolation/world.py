@@ -741,6 +741,14 @@ class World:
                     row = json.loads(line)
                     yield name, row, self.whose(name, row, known), there
 
+    def reading(self, relation: Relation, role: str) -> sql.Composed | None:
+        """The statement that reads all that the role may of a relation; None where that is no column."""
+        columns = self.granted(relation, role, "select")
+        if not columns:
+            return None
+        shown = sql.SQL(", ").join(map(sql.Identifier, columns))
+        return sql.SQL("select {} from {}").format(shown, sql.Identifier(relation.schema, relation.name))
+
     def granted(self, relation: Relation, role: str, privilege: str) -> list[str]:
         """The columns of a relation for which a role has a privilege."""
         name = sql.Identifier(relation.schema, relation.name).as_string(None)
