@@ -64,6 +64,8 @@ end;
 $$;
 """
 RUNNING = "update public.jobs set status = 'running'"
+FINISH_NAMED = FINISH.replace("j.status = 'running'", "j.status = 'running' and j.title like 'job no. %'")
+NAMED = "update public.jobs set status = 'running', title = 'job no. ' || id"
 
 Observe = Callable[..., Matrix]
 
@@ -88,12 +90,21 @@ def test_the_schema_itself_has_no_finding_and_is_judged_whole(observe: Observe) 
 # rows in the states that functions ask for
 
 
-def test_a_function_that_asks_for_a_state_is_judged_by_rows_that_the_project_brings_into_it(observe: Observe) -> None:
-    clean = FINISH.format("invoker")
-    assert "no running job" in observe(clean).unjudged["public.finish(uuid)"]
-    matrix = observe(clean, rows=[RUNNING])
+def test_a_function_that_asks_for_a_state_is_judged_by_rows_that_are_brought_into_it(observe: Observe) -> None:
+    matrix = observe(FINISH.format("invoker"))
     assert (found(matrix), matrix.unjudged) == ([], {})
-    matrix = observe(FINISH.format("definer"), rows=[RUNNING])
+    matrix = observe(FINISH.format("definer"))
+    assert set(found(matrix)) == {("public.finish(uuid)", "tenant-write", "error")}
+    (finding,) = {finding for finding in matrix.findings if finding.rule == "tenant-write"}
+    assert "set \"status\" = 'running'" in matrix.demonstrations[finding].arranged
+
+
+def test_a_function_that_asks_for_more_is_judged_by_rows_that_the_project_brings_there(observe: Observe) -> None:
+    clean = FINISH_NAMED.format("invoker")
+    assert "no running job" in observe(clean).unjudged["public.finish(uuid)"]
+    matrix = observe(clean, rows=[NAMED])
+    assert (found(matrix), matrix.unjudged) == ([], {})
+    matrix = observe(FINISH_NAMED.format("definer"), rows=[NAMED])
     assert set(found(matrix)) == {("public.finish(uuid)", "tenant-write", "error")}
     assert matrix.unjudged == {}
 

@@ -9,6 +9,7 @@ POLICY = "policy"
 RIGHT = "right"
 VIEW = "view"
 FUNCTION = "function"
+TRIGGER = "trigger"
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def _severity(group: Group) -> int:
 def what(finding: Finding) -> str:
     """What was observed, without who did it, and without the rows that came back: those differ from run to run."""
     said = _ROWS.split(finding.observed.removeprefix(finding.identity))[0]
-    return _IDS.sub("", said)
+    return _IDS.sub("…", said)
 
 
 def _key(finding: Finding) -> tuple[str, ...]:

@@ -321,6 +321,8 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
         bounds = [value.lower for _, row in rows for value in row.values() if isinstance(value, Range)]
         named += [bound for bound in bounds if type(bound) is _BOUNDS[base_of(argument)]]
     listed = _listed(argument, world)
+    if typed.is_text(argument) and not named and not listed and isinstance(tenants.ids[label], str):
+        named = [tenants.ids[label], typed.sample(argument)]
     found = [fitting(value, argument) for value in [*dict.fromkeys(listed), *named] if value is not None]
     return typed.let_in(argument, world, found[: len(listed) + _PARTS]) or [typed.sample(argument)]
 

@@ -40,6 +40,7 @@ from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.elsewhere import Elsewhere
 from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
+from pgassay.checks.isolation.firing import Firing
 from pgassay.checks.isolation.flags import Flags
 from pgassay.checks.isolation.functions import Calls
 from pgassay.checks.isolation.leaving import Leaving
@@ -456,7 +457,8 @@ class _Check:
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
         self._pointing = Pointing(self._world, self._api)
-        self._parts = (self._effects, self._pointing)
+        self._firing = Firing(self._world, self._api, self._effects, self._ways)
+        self._parts = (self._effects, self._pointing, self._firing)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -527,6 +529,7 @@ class _Check:
         error = target.try_to_read(self._api, self._actors, lambda error: bool(self._circle(target, error)))
         if error is not None:
             self._endless |= {*self._faults.of(name, error)}
+        written: set[str] = set()  # what members of A have tried that looks at rows of others afterwards
         for actor in self._actors:
             with actor.enter(self._api):
                 reached = target.try_all(self._api, actor)
@@ -544,9 +547,13 @@ class _Check:
                 continue
             if is_member or not (target.is_table or actor.may_all or "B" in actor.own):
                 self.add(self._effects.compare(target, actor, reached))
-            if is_member:
+            writes = {operation for operation in _WRITES if reached[operation]}
+            if is_member or (actor.own == {"A"} and not actor.forged and writes - written):
+                written |= writes
                 self.add(self._effects.try_all(target, actor, reached))
                 self.add(self._pointing.try_all(target, actor))
+        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged]
+        self.add(self._firing.try_all(target, members, self._reached))
         failed = [*target.judge_failures(self._faults, self._actors)]
         self.add(failed)
         if any(finding.door == "select" for finding, _ in failed):
@@ -656,6 +663,7 @@ class _Check:
                 yield f"{schema}: anon or authenticated may {' and '.join(rights)}, which the API does not offer them"
 
 
+_WRITES = ("insert", "update", "delete")
 _RIGHTS = ("TRUNCATE tables", "use sequences")
 _KINDS: dict[str, type[Target]] = {
     storage.OBJECTS: storage.Files,

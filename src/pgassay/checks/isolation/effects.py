@@ -65,7 +65,7 @@ class _Outcome:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     """A statement that ``actor`` tries at a target."""
 
     target: Target
@@ -93,16 +93,23 @@ class Effects:
         for operation in ("update", "delete"):
             if reached[operation] and reached[operation] <= actor.own:
                 for statement, values in target.sweeping(actor, operation):
-                    attempt = _Attempt(target, actor, operation, statement, values)
+                    attempt = Attempt(target, actor, operation, statement, values)
                     outcome = self._run(self._api, attempt)
-                    if outcome.across or outcome.nobodys:
-                        yield self._across(attempt, outcome)
-                    elif self._is_told(attempt, outcome):
-                        yield self._tells(attempt, outcome)
+                    yield from self._judged(attempt, outcome)
                     if not outcome.error:
                         break
 
     # what is seen
+
+    def judge(self, attempt: Attempt) -> Iterator[Found]:
+        """A finding where what is another tenant's, or for all, is changed or told by a statement."""
+        yield from self._judged(attempt, self._run(self._api, attempt))
+
+    def _judged(self, attempt: Attempt, outcome: _Outcome) -> Iterator[Found]:
+        if outcome.across or outcome.nobodys:
+            yield self._across(attempt, outcome)
+        elif self._is_told(attempt, outcome):
+            yield self._tells(attempt, outcome)
 
     def depends(self, target: Target, actor: Actor) -> bool:
         """Whether what ``actor`` sees, who may see all, is something else where there are no other tenants."""
@@ -135,7 +142,7 @@ class Effects:
             "condition on the caller; or declare it public.",
             "the same as if the other tenants were not there",
         )
-        yield self._found(_Attempt(target, actor, "select", statement, []), Verdict.REVEALS_EXISTENCE, words, holds)
+        yield self._found(Attempt(target, actor, "select", statement, []), Verdict.REVEALS_EXISTENCE, words, holds)
 
     def _rows(self, session: Session, actor: Actor, statement: sql.Composed) -> Counter[str] | None:
         self.probes += 1
@@ -153,7 +160,7 @@ class Effects:
         """Insert a row of one's own that has the natural keys of B, and one that leaves its numbers to triggers."""
         for values in self._like_those_of_b(target, actor):
             statement, sent = insert_statement(target.relation, values), list(values.values())
-            attempt = _Attempt(target, actor, "insert", statement, sent)
+            attempt = Attempt(target, actor, "insert", statement, sent)
             here = self._run(self._api, attempt)
             if here.across:
                 yield self._across(attempt, here)
@@ -210,7 +217,7 @@ class Effects:
                 for left in (numbers, numbers & counted):
                     yield {name: value for name, value in values.items() if name not in left}
 
-    def _run(self, session: Session, attempt: _Attempt) -> _Outcome:
+    def _run(self, session: Session, attempt: Attempt) -> _Outcome:
         with heard(session) as words:
             outcome = self._done(session, attempt)
         sent = frozenset(part for value in attempt.values for part in leaves(value))
@@ -219,13 +226,13 @@ class Effects:
         outcome.told = next(of_others, "")
         return outcome
 
-    def _is_told(self, attempt: _Attempt, outcome: _Outcome) -> bool:
+    def _is_told(self, attempt: Attempt, outcome: _Outcome) -> bool:
         """Whether a value of others is told, and no longer where there are none: the schema may use the same word."""
         if not outcome.told or self._alone is None:
             return bool(outcome.told)
         return outcome.told not in self._run(self._alone, attempt).said
 
-    def _done(self, session: Session, attempt: _Attempt) -> _Outcome:
+    def _done(self, session: Session, attempt: Attempt) -> _Outcome:
         actor = attempt.actor
         self.probes += 1
         outcome = _Outcome()
@@ -253,7 +260,7 @@ class Effects:
 
     def _found(
         self,
-        attempt: _Attempt,
+        attempt: Attempt,
         verdict: Verdict,
         words: tuple[str, str, str],
         holds: Callable[[Session], bool],
@@ -276,7 +283,7 @@ class Effects:
         )
         return finding, Probe(attempt.actor, holds)
 
-    def _across(self, attempt: _Attempt, outcome: _Outcome) -> Found:
+    def _across(self, attempt: Attempt, outcome: _Outcome) -> Found:
         def holds(session: Session) -> bool:
             now = self._run(session, attempt)
             return bool(now.across or now.nobodys)
@@ -291,7 +298,7 @@ class Effects:
         words = f"changes rows {whose} in {tables} by {what}", mend, "no row of another tenant is changed"
         return self._found(attempt, Verdict.WRITES_ACROSS, words, holds, ERROR if outcome.across else WARNING)
 
-    def _tells(self, attempt: _Attempt, outcome: _Outcome) -> Found:
+    def _tells(self, attempt: Attempt, outcome: _Outcome) -> Found:
         def holds(session: Session) -> bool:
             return bool(self._run(session, attempt).told)
 
@@ -304,7 +311,7 @@ class Effects:
         )
         return self._found(attempt, Verdict.LEAKS, words, holds)
 
-    def _collides(self, attempt: _Attempt, outcome: _Outcome) -> Found:
+    def _collides(self, attempt: Attempt, outcome: _Outcome) -> Found:
         relation, key = attempt.target.relation, outcome.constraint
         name = sql.Identifier(relation.schema, relation.name).as_string(None)
         (row,) = self._world.ask(_COLUMNS, {"relation": name, "name": key})
@@ -322,7 +329,7 @@ class Effects:
         severity = ERROR if numbers and relation.full_name != self._world.tenancy.tenant else WARNING
         return self._found(attempt, Verdict.REVEALS_EXISTENCE, words, holds, severity, f"constraint {key}")
 
-    def _differs(self, attempt: _Attempt, key: tuple[str, str], counted: Counter[str]) -> Found:
+    def _differs(self, attempt: Attempt, key: tuple[str, str], counted: Counter[str]) -> Found:
         def holds(session: Session) -> bool:
             return self._run(session, attempt).own.get(key) == counted
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from pgassay import sqltree
 from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.purpose import Opening, Openings, written
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
+from pgassay.config import Published
 from pgassay.identity import Session
+
+_WRITES = ("update", "delete")
 
 
 class Flags:
@@ -31,14 +36,35 @@ class Flags:
         if relation.full_name in self._world.tenancy.public:
             return
         others = [actor for actor in actors if actor.shown and not actor.may_all and "B" not in actor.own]
-        found: set[tuple[str, str]] = set()
-        for opening in self._openings.of(relation.full_name):
-            for door in ("select", "update", "delete"):
-                if (opening.column.name, door) not in found:
+        found: set[tuple[Published, str]] = set()
+        openings: list[tuple[Opening, tuple[str, ...]]] = [
+            (opening, ("select", *_WRITES)) for opening in self._openings.of(relation.full_name)
+        ]
+        openings += [(opening, _WRITES) for opening in self._of_others(target)]
+        for opening, doors in openings:
+            for door in doors:
+                if (replace(opening.published, value=""), door) not in found:
                     tried = None if self._is_said(opening, door) else self._try(target, opening, door, others)
                     if tried is not None:
-                        found.add((opening.column.name, door))
+                        found.add((replace(opening.published, value=""), door))
                         yield self._finding(target, opening, door, *tried)
+
+    def _of_others(self, target: Target) -> Iterator[Opening]:
+        """The columns of rows to which the target's refer, where its policies ask for these.
+
+        What is open there may be read here as well; it is no reason to write.
+        """
+        relation = target.relation
+        conditions = [one for one in self._world.sources.conditions if one.relation == relation.full_name]
+        called = {sqltree.called(node) for one in conditions for tree in one.trees for node in sqltree.walk(tree)}
+        read = {name.rpartition(".")[2] for one in conditions for tree in one.trees for name in sqltree.tables(tree)}
+        bodies = [one for one in self._world.sources.functions if not called.isdisjoint((one.name, one.full_name))]
+        for table in dict.fromkeys(key.target for key in relation.foreign_keys):
+            name = table.rpartition(".")[2]
+            if table == relation.full_name or table not in self._world.relations or table in self._world.tenancy.public:
+                continue
+            if name in read or any(name in body.definition for body in bodies):
+                yield from self._openings.of(table)
 
     def _is_said(self, opening: Opening, door: str) -> bool:
         return door == "select" and opening.published in self._world.tenancy.published
@@ -68,7 +94,7 @@ class Flags:
     def _opened_by(self, target: Target, opening: Opening, door: str, actor: Actor) -> list[str]:
         """The statements that give rows of B that value, if they open them to an actor. They are undone."""
         with self._world.connection.transaction(force_rollback=True):
-            changes = self._set(target, opening, opening.value)
+            changes = self._set(opening, opening.value)
             return changes if changes and not self._is_closed(target, door, actor) else []
 
     def _closes(self, target: Target, opening: Opening, actor: Actor, count: int, value: Any) -> bool:
@@ -77,7 +103,7 @@ class Flags:
         A trigger that lets nobody go back to the default often lets a row keep it. So the rows are as they were made.
         """
         with self._world.connection.transaction(force_rollback=True):
-            return len(self._set(target, opening, value)) >= count and self._is_closed(target, "select", actor)
+            return len(self._set(opening, value)) >= count and self._is_closed(target, "select", actor)
 
     def _is_closed(self, target: Target, door: str, actor: Actor) -> bool:
         return self._reached(target, door, actor) <= actor.own
@@ -87,10 +113,10 @@ class Flags:
         with actor.enter(self._world.connection) as session:
             return target.read(session) if door == "select" else target.reaches(door, session, actor)
 
-    def _set(self, target: Target, opening: Opening, value: Any) -> list[str]:
+    def _set(self, opening: Opening, value: Any) -> list[str]:
         """The statements by which rows of B got that value. Those that a constraint or trigger refuses are none."""
         changed = []
-        for statement in self._changes(target, opening, value):
+        for statement in self._changes(opening, value):
             try:
                 with self._world.connection.transaction():
                     if self._world.connection.execute(statement.encode()).rowcount > 0:
@@ -100,9 +126,9 @@ class Flags:
                     raise
         return changed
 
-    def _changes(self, target: Target, opening: Opening, value: Any) -> Iterator[str]:
-        """The statements that give the rows of B that value."""
-        relation = target.relation
+    def _changes(self, opening: Opening, value: Any) -> Iterator[str]:
+        """The statements that give the rows of B that value, in the table that has the column."""
+        relation = self._world.relations[opening.published.table]
         for made, label, row in self._world.made():
             if made == relation.full_name and label == "B" and relation.primary_key:
                 statement = sql.SQL("update {} set {} = {} where {}").format(
@@ -119,24 +145,16 @@ class Flags:
         relation = target.relation
         name, column, value = relation.full_name, opening.column.name, opening.value
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
-        table = sql.Identifier(relation.schema, relation.name)
-        condition = sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value))
-        statements = {
-            "select": sql.SQL("select * from {} where {}").format(table, condition),
-            "update": sql.SQL("update {} set {} = {} where {}").format(
-                table, sql.Identifier(column), sql.Identifier(column), condition
-            ),
-            "delete": sql.SQL("delete from {} where {}").format(table, condition),
-        }
+        of = "of" if opening.published.table == name else f"that refer to rows of {opening.published.table} of"
         policies = " and ".join(opening.policies)
         finding = Finding(
             Verdict.LEAKS.rule if door == "select" else Verdict.WRITES_ACROSS.rule,
             name,
-            f"{actor.name} can {door} rows of other tenants of which {column} is {shown}",
+            f"{actor.name} can {door} rows of other tenants {of} which {column} is {shown}",
             f"Hold {policies} to the caller's tenants.",
             QUESTION if is_asked else ERROR,
             actor.name,
-            statements[door].as_string(None),
+            self._statement(target, opening, door),
             door=door,
             culprit=", ".join(f"policy {policy} on {name}" for policy in opening.policies) if is_asked else "",
             expected="no row of another tenant, unless that is what the column says",
@@ -149,3 +167,20 @@ class Flags:
         before = f"set local role service_role;\n{'; '.join(changes)};\nreset role;\n"
         answer = opening.published if is_asked else None
         return finding, Probe(actor, holds, before, "; ".join(changes), answer=answer)
+
+    def _statement(self, target: Target, opening: Opening, door: str) -> str:
+        """What reaches the rows: those with that value; or one that refers to such a row."""
+        relation, column = target.relation, sql.Identifier(opening.column.name)
+        table = sql.Identifier(relation.schema, relation.name)
+        where, values = sql.SQL("{} = {}").format(column, sql.Literal(opening.value)), []
+        if opening.published.table != relation.full_name:
+            row = self._world.tenants.rows[relation.full_name]["B"]
+            where, values = self._world.where(relation.primary_key), [row[name] for name in relation.primary_key]
+            free = (one.name for one in relation.columns if one.name not in relation.primary_key and not one.generated)
+            column = sql.Identifier(next(free, relation.primary_key[0]))
+        statements = {
+            "select": sql.SQL("select * from {} where {}").format(table, where),
+            "update": sql.SQL("update {} set {} = {} where {}").format(table, column, column, where),
+            "delete": sql.SQL("delete from {} where {}").format(table, where),
+        }
+        return self._world.connection.bound(statements[door], values)

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import ERROR, WARNING, Finding
-from pgassay.checks.isolation import collided, costs, secrets
+from pgassay.checks.isolation import arranged, collided, costs, secrets
 from pgassay.checks.isolation.arguments import (
     Answer,
     Call,
@@ -28,6 +29,7 @@ from pgassay.checks.isolation.arguments import (
     with_texts,
 )
 from pgassay.checks.isolation.bodies import Bodies
+from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.exchanged import exchanged
 from pgassay.checks.isolation.failures import Faults, broken_call, is_broken, is_endless
@@ -48,6 +50,8 @@ _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 
 _BAD_VALUES = ("22P02", "22007", "22008", "22003")
 """A text that is no value of its type, or one that is out of its range."""
+_LIKELIEST = 8
+"""So many calls are tried with each state of a row, to see whether anything comes of it."""
 _OF_THE_API = """
 select pg_catalog.max(pg_catalog.split_part(entry, '=', 2))
 from pg_catalog.pg_db_role_setting as s
@@ -116,6 +120,8 @@ class Calls:
             found = None
             with costs.only(function.signature, self.unjudged, self._again):
                 found = self._try(function, actors)
+                if function.signature in self.unjudged:
+                    found = self._with_other_rows(function, actors) or found
                 if found is None or found[0].severity != ERROR:
                     found = self._sending(function, actors) or found
             if found is not None:
@@ -166,6 +172,47 @@ class Calls:
             self.vacuous.append(function.signature)
             self.unjudged[function.signature] = "no call gave a member anything, or changed anything"
         return found
+
+    def _with_other_rows(self, function: Function, actors: Sequence[Actor]) -> Found | None:
+        """The same with a row of B in another state, on the session of the rows' owner, where it is undone.
+
+        The function is judged where it does something for such a row.
+        """
+        owner = self._world.connection
+        for change in arranged.changes_for(self._world, function):
+            other = copy(self)
+            other._api, other._alone, other.controls = owner, None, Controls()
+            other.probes, other.unjudged, other.vacuous = 0, {}, []
+            with owner.transaction(force_rollback=True):
+                found = other._try(function, actors) if other._does(function, change) else None
+                is_judged = other.probes > 0 and function.signature not in other.unjudged
+            self._world.forget_base(owner)
+            self.probes += other.probes
+            if is_judged:
+                del self.unjudged[function.signature]
+                self.vacuous = [name for name in self.vacuous if name != function.signature]
+                return found and (found[0], replace(found[1], arranged=change.text(owner)))
+        return None
+
+    def _does(self, function: Function, change: Change) -> bool:
+        """Whether somebody who is entitled gets something by a function, or changes something, after a change."""
+        try:
+            with self._api.transaction():
+                self._api.execute(change.statement, change.values)
+            self._world.forget_base(self._api)
+        except psycopg.Error:
+            if self._api.closed:
+                raise
+            return False
+        for entitled in (self._world.member("B"), *self._world.entitled):
+            with self._as(entitled):
+                answered = self._answered(itertools.islice(calls_of(function, self._world, "B"), _LIKELIEST))
+                if any(tells_something(answer) for _, answer in answered):
+                    return True
+                ended = [call for call, answer in answered if not isinstance(answer, str)]
+                if function.volatile and any(self._does_something(self._api, call) for call in ended):
+                    return True
+        return False
 
     def _sending(self, function: Function, actors: Sequence[Actor]) -> Found | None:
         """What somebody decides of the requests that the server sends."""

@@ -63,7 +63,15 @@ class Injected:
         if not tables:
             return
         told = _TOLD.format(sql.SQL(" union all ").join(map(_ROWS.format, names))).as_string(None)
-        yield from (f"'||{told}||'", "' or true or ''='", "' or true --", "') or true --", told, f"select {told}")
+        yield from (
+            f"'||{told}||'",
+            "' or true or ''='",
+            "' or true --",
+            "') or true --",
+            told,
+            f"{told} is null",
+            f"select {told}",
+        )
         for name, relation in zip(names, tables, strict=True):
             yield from (name.as_string(None), relation.name)
             yield from (form.format(name).as_string(None) for form in _STATEMENTS)

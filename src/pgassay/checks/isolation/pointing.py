@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from pgassay.catalog import PLATFORM, Column, Relation
+from pgassay.catalog import Column, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.relations import Found, Target
@@ -27,22 +27,6 @@ _VALUES = 40
 """So many values of B are tried in one column, and so many ways to name a row of B in all."""
 _CHANGES = 8
 """So many changes are tried of a row that names a row of B."""
-_TRIGGERS: LiteralString = """
-select
-    pg_catalog.concat(n.nspname, '.', c.relname), t.tgname::pg_catalog.text, p.proname::pg_catalog.text,
-    array(
-        select o.operation
-        from (values ('insert', 4), ('delete', 8), ('update', 16)) as o (operation, bit)
-        where (t.tgtype operator(pg_catalog.&) o.bit::pg_catalog.int2) > 0
-    )
-from pg_catalog.pg_trigger as t
-join pg_catalog.pg_class as c on t.tgrelid = c.oid
-join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
-join pg_catalog.pg_proc as p on t.tgfoid = p.oid
-join pg_catalog.pg_namespace as m on p.pronamespace = m.oid
-where not t.tgisinternal and t.tgenabled <> 'D' and m.nspname <> all(%s)
-order by 1, 2
-"""
 
 
 @dataclass(frozen=True)
@@ -122,17 +106,13 @@ class Pointing:
 
     @cached_property
     def _fired(self) -> dict[str, _Fired]:
-        platform = [[*PLATFORM]]
-        bodies: dict[str, str] = {}
-        for source in self._world.sources.functions:
-            bodies[source.name] = f"{bodies.get(source.name, '')} {source.definition}"
         triggers: dict[str, dict[str, list[str]]] = {}
-        functions: dict[str, list[str]] = {}
-        for table, trigger, function, operations in self._world.ask(_TRIGGERS, platform):
-            functions.setdefault(table, []).append(function)
-            for operation in operations:
-                triggers.setdefault(table, {}).setdefault(operation, []).append(trigger)
-        return {table: _Fired(triggers[table], _text(functions[table], bodies)) for table in triggers}
+        texts: dict[str, list[str]] = {}
+        for trigger in self._world.triggers:
+            texts.setdefault(trigger.table, []).append(trigger.text)
+            for operation in trigger.operations:
+                triggers.setdefault(trigger.table, {}).setdefault(operation, []).append(trigger.name)
+        return {table: _Fired(triggers[table], " ".join(texts[table])) for table in triggers}
 
     # what names rows of B
 
@@ -288,17 +268,6 @@ class Pointing:
             ),
             Probe(actor, lambda session: bool(self._across(session, actor, tried))),
         )
-
-
-def _text(functions: Collection[str], bodies: dict[str, str]) -> str:
-    """The texts of these functions, and of those of which the name stands in one of them."""
-    found = {name for name in functions if name in bodies}
-    while True:
-        text = " ".join(bodies[name] for name in sorted(found))
-        more = {name for name in bodies.keys() - found if name in text}
-        if not more:
-            return text
-        found |= more
 
 
 def _alike(one: Column, other: Column) -> bool:

@@ -132,7 +132,7 @@ class Messages(Target):
         """Whether a message can be sent to the topic of that row."""
         topic, extension = sql.Literal(values["topic"]), sql.Literal(values["extension"])
         statement = _TOPIC.format(topic, _SEND.format(topic, extension))
-        if not self._counted(api, statement, []):
+        if not self.counted(api, statement, []):
             return False
         self.show("insert", label, api, Write(statement, []))
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,14 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.crossing import Crossing
 from pgassay.checks.isolation.failures import Failure, Failures, Faults, is_endless, judge
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
 from pgassay.checks.isolation.world import LABELS, Touched, World
 from pgassay.checks.isolation.writes import Write, Writes, is_foreign, is_taken
 from pgassay.config import Membership
 from pgassay.identity import Session
-from pgassay.rows import USERS, Row, Unfilled, insert_statement
+from pgassay.rows import Row, Unfilled, insert_statement
 
 Found = tuple[Finding, Probe]
 
@@ -46,7 +47,7 @@ class Target:
         self._key, self._label_of = self._find_rows()
         self._insertions: dict[tuple[str, UUID | None, str], list[Row]] = {}
         self._done: set[str] = set()
-        self._pointed: set[tuple[str, ...]] = set()
+        self.pointed: set[tuple[str, ...]] = set()
         self._refusals: dict[str, str] = {}
         self.failures = Failures()
         self._error: psycopg.Error | None = None
@@ -298,7 +299,7 @@ class Target:
                 raise
             return set()
         labels = set().union(*(self.world.labels(row) for row in rows))
-        if len(rows) > (self._count_of(api, actor.own) or 0):
+        if len(rows) > (self.count_of(api, actor.own) or 0):
             labels |= set(LABELS)
         return labels
 
@@ -338,7 +339,25 @@ class Target:
         if not self._key:
             public = self.relation.full_name in self.world.tenancy.public
             return set().union(*(self.world.labels(row, public=public) for row in rows))
-        return {self._label_of[tuple(row)] for row in rows if tuple(row) in self._label_of}
+        found = {self._label_of[tuple(row)] for row in rows if tuple(row) in self._label_of}
+        return found | self._told_by_nobodys(session) if (None,) in map(tuple, rows) else found
+
+    def _told_by_nobodys(self, session: Session) -> set[str]:
+        """The tenants of which values stand in rows that are nobody's, as a trigger writes them into a log.
+
+        What such a row refers to is no sign of whose it is.
+        """
+        ((role,),) = session.attempt(sql.SQL("select current_user::pg_catalog.text"), reading=True)[0].rows
+        granted = self.world.granted(self.relation, role, "select") or [c.name for c in self.relation.columns]
+        names = [name for name in granted if name not in self.relation.referring]
+        if self._key != (self.column,) or not names:
+            return set()
+        statement = sql.SQL("select {} from {} where {} is null").format(
+            sql.SQL(", ").join(map(sql.Identifier, names)), self._table, sql.Identifier(self.column)
+        )
+        self.probes += 1
+        rows = session.attempt(statement, reading=True)[0].rows
+        return set().union(*(self.world.labels(row) for row in rows))
 
     # insert
 
@@ -346,12 +365,12 @@ class Target:
         """Whether a row of that tenant can be inserted."""
         return any(
             not self.failures.is_endless("insert", actor) and self._goes_in(api, label, actor, values)
-            for values in self._insertable(label, actor)
+            for values in self.insertable(label, actor)
         )
 
     def goes_in(self, api: Session, label: str, actor: Actor, values: Row) -> bool:
         """Whether this row can be inserted, which is tried again wherever rows of that tenant are."""
-        known = self._insertable(label, actor)
+        known = self.insertable(label, actor)
         if values not in known:
             known.append(values)
         return self._goes_in(api, label, actor, values)
@@ -364,7 +383,7 @@ class Target:
             statement, sent = insert_statement(self.relation, row), list(row.values())
             if not api.attempt(statement, sent)[0].count:
                 return False
-            return is_own or self._lands(api, label, statement, sent)
+            return is_own or self.lands(api, label, statement, sent)
 
         found = self._written(api, actor, values, reaches)
         if isinstance(found, psycopg.Error):
@@ -395,7 +414,7 @@ class Target:
         if not isinstance(error, psycopg.errors.InsufficientPrivilege):
             self._refusals[operation] = "a foreign key" if is_foreign(error) else first_line(error)
 
-    def _insertable(self, label: str, actor: Actor) -> list[Row]:
+    def insertable(self, label: str, actor: Actor) -> list[Row]:
         """The same values each time that it is tried: of columns that the actor may fill, where some are granted."""
         key = label, actor.user, actor.identity.role
         if key not in self._insertions:
@@ -448,7 +467,7 @@ class Target:
             default=None,
         )
 
-    def _lands(self, api: Session, label: str, statement: sql.Composed, values: Sequence[Any]) -> bool:
+    def lands(self, api: Session, label: str, statement: sql.Composed, values: Sequence[Any]) -> bool:
         """Whether the statement changes rows of that tenant, and does not only seem to: a trigger may set the owner."""
         try:
             touched = self.world.touched_by(api, statement, values)
@@ -492,7 +511,7 @@ class Target:
         reached: set[str] = set()
         if self.failures.is_endless("select", actor):
             return reached, False
-        count = self._counted(api, statement, [])
+        count = self.counted(api, statement, [])
         if count is None and self._error is not None:
             self.failures.note(operation, actor, self._error, api)
         if count != 0 and not self.failures.is_endless(operation, actor):
@@ -515,14 +534,14 @@ class Target:
         if self.failures.is_endless(operation, actor):
             return False
         for statement, values in self.sweeping(actor, operation):
-            count = self._counted(api, statement, values)
+            count = self.counted(api, statement, values)
             if count is None:
                 if self._error is not None and is_endless(self._error):
                     self.failures.note(operation, actor, self._error, api)
                     return False
-                refused += [(statement, values)] if self._is_by_chance else []
+                refused += [(statement, values)] if self.is_by_chance else []
                 continue
-            own = self._count_of(api, actor.own)
+            own = self.count_of(api, actor.own)
             if own is None or count <= own:
                 return False
             for label in set(LABELS) - actor.own:
@@ -545,7 +564,7 @@ class Target:
 
         def sweep(before: str) -> Write | None:
             count = api.attempt(statement, values)[0].count
-            own = self._count_of(api, actor.own)
+            own = self.count_of(api, actor.own)
             return Write(statement, values, before) if own is not None and count > own else None
 
         found = writes.without_keys(is_foreign, sweep) if operation == "delete" else None
@@ -596,7 +615,7 @@ class Target:
             default={},
         )
 
-    def _count_of(self, api: Session, own: frozenset[str]) -> int | None:
+    def count_of(self, api: Session, own: frozenset[str]) -> int | None:
         """How many rows there are of these tenants; None for a view of which that cannot be told."""
         if self.is_table:
             return sum(1 for row in self._all_rows if self._label_of.get(tuple(row)) in {*own, None})
@@ -614,218 +633,11 @@ class Target:
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
         """Move a row of one's own to B, and point one's foreign keys to rows of B."""
-        (own,) = actor.own
-        tenants, tenancy = self.world.tenants, self.world.tenancy
-        name = self.relation.full_name
-        if self.is_table and own not in tenants.rows.get(name, {}):
-            return
-        granted = set(self.world.granted(self.relation, actor.identity.role, "update"))
-        if self.failures.is_endless("update", actor):
-            return
-        if self.column in granted and self.relation.column(self.column) is not None:
-            for changes in self._taking(own, granted):
-                taken = self._takes(api, actor, changes)
-                if taken is not None:
-                    what = "takes rows of another tenant"
-                    yield self._crossed(actor, api, taken, self._takes, changes, what, Verdict.WRITES_ACROSS)
-                    break
-            for changes in self._ways(granted):
-                moved = self._moves(api, actor, changes)
-                if moved is not None:
-                    what = "moves a row of its own to another tenant"
-                    yield self._crossed(actor, api, moved, self._moves, changes, what)
-                    break
-        for key in self.relation.foreign_keys:
-            columns = [column for column, _ in key.columns]
-            if not set(columns) <= granted or self.column in columns:
-                continue
-            if key.target in {USERS, tenancy.tenant, *tenancy.public}:
-                continue
-            for there in self._theirs(key.target):
-                changes = {column: there[target] for column, target in key.columns}
-                pointed = self._changes(api, actor, changes)
-                if pointed is not None:
-                    what = f"points {', '.join(columns)} of a row of its own to a row of another tenant"
-                    worse = tenancy.tables.get(name, "").split(".")[0] == columns[0] or self._writes_across(
-                        api, actor, pointed.statement, pointed.values
-                    )
-                    severity = "error" if worse else "warning"
-                    yield self._crossed(actor, api, pointed, self._changes, changes, what, severity=severity)
-                    self._pointed.add(tuple(columns))
-                    break
-        yield from self._point(api, actor, own)
-
-    def _theirs(self, target: str) -> list[Row]:
-        """Rows of B to which something may be made to refer: the first, and another one, to which nothing does yet."""
-        made = (self.world.tenants.rows, self.world.tenants.others)
-        return [rows[target]["B"] for rows in made if "B" in rows.get(target, {})]
-
-    def _taking(self, own: str, granted: Collection[str]) -> Iterator[Row]:
-        """What has to be changed for rows of others to be one's own: the tenant, and what would not fit then."""
-        alone = {self.column: self.world.tenants.ids[own]}
-        yield alone
-        unique = {name for index in self.relation.exclusions if self.column in index.columns for name in index.columns}
-        linked = self.relation.referring
-        new = {
-            name: value
-            for name in sorted((unique - linked - {self.column}) & set(granted))
-            if (value := self.world.maker.another(self.relation, name)) is not None
-        }
-        for changes in (
-            {**alone, **new},
-            {**self._nothing(granted), **alone},
-            {**self._nothing(granted), **alone, **new},
-        ):
-            if changes != alone:
-                yield changes
-
-    def _nothing(self, granted: Collection[str]) -> Row:
-        """NULL for each reference that may be NULL."""
-        linked = self.relation.referring & set(granted)
-        return {
-            column.name: None
-            for column in self.relation.columns
-            if column.name in linked and not column.not_null and column.name != self.column
-        }
-
-    def _ways(self, granted: Collection[str]) -> Iterator[Row]:
-        """What has to be changed for a row to be B's: the tenant, what refers to rows of a tenant, what may be NULL."""
-        tenants = self.world.tenants
-        alone = {self.column: tenants.ids["B"]}
-        yield alone
-        together = dict(alone)
-        for key in self.relation.foreign_keys:
-            there = tenants.rows.get(key.target, {}).get("B")
-            if there is not None and self.column in [here for here, _ in key.columns]:
-                together.update({here: there[target] for here, target in key.columns})
-        filled = tenants.others.get(self.relation.full_name, {}).get("A", {})
-        further = {
-            column.name: json.dumps(filled[column.name]) if column.type in ("json", "jsonb") else filled[column.name]
-            for column in self.relation.columns
-            if not column.not_null and not column.generated and filled.get(column.name) is not None
-        }
-        nothing = self._nothing(granted)
-        for changes in (together, {**further, **together}, {**nothing, **alone}, {**nothing, **together}):
-            if changes != alone and changes.keys() <= set(granted):
-                yield changes
-
-    def _point(self, api: Session, actor: Actor, own: str) -> Iterator[Found]:
-        """Insert rows of one's own of which a foreign key, that does not say whose they are, points to a row of B."""
-        tenancy, name = self.world.tenancy, self.relation.full_name
-        owning = tenancy.tables.get(name, "").split(".")[0]
-        if not self.is_table or (not owning and self.relation.column(self.column) is None):
-            return
-        for key in self.relation.foreign_keys:
-            columns = tuple(column for column, _ in key.columns)
-            if {self.column, owning} & set(columns) or key.target in {USERS, tenancy.tenant, *tenancy.public}:
-                continue
-            for values, there in itertools.product(self._insertable(own, actor), self._theirs(key.target)):
-                row = {**values, **{column: there[target] for column, target in key.columns}}
-                if self._counted(api, insert_statement(self.relation, row), list(row.values())):
-                    found = self._pointing(api, actor, columns, row)
-                    is_error = found[0].severity == "error"
-                    if columns not in self._pointed or is_error:
-                        yield found
-                    self._pointed.add(columns)
-                    if is_error:
-                        break
-
-    def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row) -> Found:
-        statement, values = insert_statement(self.relation, row), list(row.values())
-        severity = "error" if self._writes_across(api, actor, statement, values) else "warning"
-        finding = Finding(
-            Verdict.MOVES_ACROSS.rule,
-            self.relation.full_name,
-            f"{actor.name} inserts a row of its own of which {', '.join(columns)} points to a row of another tenant",
-            f"Hold the new row's links to rows of the same tenant in WITH CHECK of the policy for insert on "
-            f"{self.relation.full_name}, or by a composite foreign key.",
-            severity,
-            actor.name,
-            api.bound(statement, values),
-            door="insert",
-            expected="an error: new row violates row-level security policy",
-        )
-        return finding, Probe(actor, lambda session: bool(self._counted(session, statement, values)))
-
-    def _writes_across(self, api: Session, actor: Actor, statement: sql.Composed, values: Sequence[Any]) -> bool:
-        """Whether triggers change rows of other tenants on that occasion, or copy values of theirs."""
-        known = frozenset(map(str, values))
-        try:
-            touched = self.world.touched_by(api, statement, values, known)
-        except psycopg.Error:
-            if api.closed:
-                raise
-            return False
-        return any(
-            whose
-            and (not whose & actor.own or (there and self.world.labels([*row.values()], known) - actor.own - whose))
-            for _, row, whose, there in touched
-        )
-
-    def _takes(self, api: Session, actor: Actor, changes: Row) -> Write | None:
-        if not self.is_table:
-            return None
-        count = self._counted(api, *self._move(changes))
-        if count is not None or not self._is_by_chance:
-            return Write(*self._move(changes)) if (count or 0) > (self._count_of(api, actor.own) or 0) else None
-        return self._one(api, actor, changes, lambda whose, there: not there and bool(whose) and not whose & actor.own)
-
-    def _moves(self, api: Session, actor: Actor, changes: Row) -> Write | None:
-        count = self._counted(api, *self._move(changes))
-        if count is not None or not self._is_by_chance:
-            return Write(*self._move(changes)) if count and self._lands(api, "B", *self._move(changes)) else None
-        return self._one(api, actor, changes, lambda whose, there: there and "B" in whose)
-
-    def _changes(self, api: Session, actor: Actor, changes: Row) -> Write | None:
-        count = self._counted(api, *self._move(changes))
-        if count is not None or not self._is_by_chance:
-            return Write(*self._move(changes)) if count else None
-        return self._one(api, actor, changes, lambda _, there: there)
-
-    def _one(self, api: Session, actor: Actor, changes: Row, asked: Callable[[set[str], bool], bool]) -> Write | None:
-        """The change of a single row that does what is asked, where that of all is refused by chance."""
-        if not self.is_table:
-            return None
-        writes = Writes(self.world, self.relation, api, actor)
-        for write, touched in writes.one_by_one(*self._move(changes)):
-            if any(name == self.relation.full_name and asked(whose, there) for name, _, whose, there in touched):
-                return write
-        self.probes += writes.probes
-        return None
-
-    def _move(self, changes: Row) -> tuple[sql.Composed, list[Any]]:
-        """Without WHERE: that needs no right to read, so that policies for select are not asked of the new row."""
-        assignments = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in changes)
-        return sql.SQL("update {} set {}").format(self._table, assignments), list(changes.values())
-
-    def _crossed(
-        self,
-        actor: Actor,
-        api: Session,
-        write: Write,
-        again: Callable[[Session, Actor, Row], Write | None],
-        changes: Row,
-        what: str,
-        verdict: Verdict = Verdict.MOVES_ACROSS,
-        severity: str = "error",
-    ) -> Found:
-        finding = Finding(
-            verdict.rule,
-            self.relation.full_name,
-            f"{actor.name} {what}",
-            f"Hold the new row to the caller's tenants in WITH CHECK of the policy for update on "
-            f"{self.relation.full_name}, and links to rows of the same tenant by a composite foreign key.",
-            severity,
-            actor.name,
-            api.bound(write.statement, write.values),
-            door="move",
-            expected="no row is changed",
-        )
-        return finding, Probe(actor, lambda session: again(session, actor, changes) is not None, before=write.before)
+        yield from Crossing(self).try_all(api, actor)
 
     # what came of it
 
-    def _counted(self, api: Session, statement: sql.Composed, values: Sequence[Any]) -> int | None:
+    def counted(self, api: Session, statement: sql.Composed, values: Sequence[Any]) -> int | None:
         """How many rows a statement changes; None where it fails. It is undone."""
         self.probes += 1
         try:
@@ -837,7 +649,7 @@ class Target:
             return None
 
     @property
-    def _is_by_chance(self) -> bool:
+    def is_by_chance(self) -> bool:
         """Whether it was refused by no right and no policy, so that it may go better with another row."""
         error = self._error
         return (
@@ -877,7 +689,7 @@ class Target:
             for made, whose, row in self.world.made():
                 if made == name and whose == label:
                     write = Write(single, [row[part] for part in key])
-                    if self._counted(api, write.statement, write.values):
+                    if self.counted(api, write.statement, write.values):
                         return write
 
         def run(before: str) -> Write | None:

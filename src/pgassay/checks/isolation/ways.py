@@ -15,10 +15,12 @@ from pgassay.checks.isolation.world import World
 from pgassay.checks.ways import Way
 from pgassay.schema import policies
 from pgassay.schema.policies import CHECK, USING, Branch, Policy
+from pgassay.schema.triggers import Trigger
 
 UNTAKEN = "no row and caller were found for which it holds"
 OPEN = "rows for which it holds are open to other tenants as well, and no door was tried with them"
 UNUSED = "no identity of that role could use it"
+UNFIRED = "no statement was found that makes it fire"
 _LONGEST = 160
 _RIGHTS = """
 select
@@ -62,6 +64,8 @@ class Ways:
     apart: set[tuple[str, str]] = field(default_factory=set)
     """Tables and conditions for which rows were made that no door is tried with."""
     _seen: dict[tuple[str, str], dict[str, Actor]] = field(default_factory=dict)
+    _fired: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Triggers that fired, for whom, and by which statement."""
 
     def __post_init__(self) -> None:
         self.policies = policies.read(self.world.ask)
@@ -72,6 +76,10 @@ class Ways:
         for operation, labels in reached.items():
             if labels:
                 self._seen.setdefault((relation, operation), {}).setdefault(actor.name, actor)
+
+    def fires(self, table: str, trigger: str, actor: Actor, statement: str) -> None:
+        """Note that a trigger of a table fired through a statement of somebody's."""
+        self._fired.setdefault((table, trigger), {}).setdefault(actor.name, statement)
 
     def found(
         self, functions: Iterable[Function], unjudged: Collection[str], seen_open: Collection[str] = ()
@@ -86,6 +94,7 @@ class Ways:
             *self._of_rights(unjudged),
             *self._of_views(unjudged),
             *self._of_functions(functions, unjudged),
+            *self._of_triggers(unjudged),
         )
 
     # policies
@@ -220,6 +229,42 @@ class Ways:
                 # it is judged where a call by somebody who is entitled came back without an error
                 is_called = function.signature not in unjudged
                 yield replace(way, takers=("somebody entitled",), how="call") if is_called else way
+
+    def _of_triggers(self, unjudged: Collection[str]) -> Iterator[Way]:
+        """Those that may write to other tables, and fire for what the API offers somebody."""
+        for trigger in self.world.triggers:
+            if not trigger.writes or not self._is_offered(trigger):
+                continue
+            way = Way(ways.TRIGGER, trigger.table, f"trigger {trigger.name} on {trigger.table}")
+            takers = self._fired.get((trigger.table, trigger.name), {})
+            if takers:
+                yield replace(way, takers=tuple(takers), how=next(iter(takers.values())))
+            else:
+                yield _left(way, UNFIRED, unjudged)
+
+    def _is_offered(self, trigger: Trigger) -> bool:
+        """Whether a role that row level security holds has the right, and a policy lets something through."""
+        for right in self._rights:
+            if right.relation != trigger.table or right.operation not in trigger.operations:
+                continue
+            if right.operation == "update" and trigger.changed and not self._may_change(trigger, right.role):
+                continue
+            if not right.is_held or self._is_let_through(right):
+                return True
+        return False
+
+    def _may_change(self, trigger: Trigger, role: str) -> bool:
+        relation = self.world.relations.get(trigger.table)
+        return relation is None or not {*trigger.changed}.isdisjoint(self.world.granted(relation, role, "update"))
+
+    def _is_let_through(self, right: Right) -> bool:
+        return any(
+            policy.permissive
+            and policy.relation == right.relation
+            and right.operation in policy.commands
+            and right.role in policy.roles
+            for policy in self.policies
+        )
 
 
 def _left(way: Way, why: str, unjudged: Collection[str]) -> Way:

@@ -26,8 +26,9 @@ from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled
-from pgassay.schema import sources, tokens
+from pgassay.schema import sources, tokens, triggers
 from pgassay.schema.sources import Sources
+from pgassay.schema.triggers import Trigger
 
 LABELS = ("A", "B", "C")
 MARKER_LENGTH = 6
@@ -495,13 +496,19 @@ class World:
         other = copy(self)
         other.connection = connection
         other._privileges, other._bases = {}, {}
-        other.__dict__.pop("sources", None)  # a mend may be tried there
+        for name in ("sources", "triggers"):  # a mend may be tried there
+            other.__dict__.pop(name, None)
         return other
 
     @cached_property
     def sources(self) -> Sources:
         """The functions, views and policies as they are written."""
         return sources.read(self.ask)
+
+    @cached_property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """The triggers of the schema."""
+        return triggers.read(self.ask, self.sources)
 
     # whose a row is
 

@@ -1,0 +1,24 @@
+insert into brokerages (legal_name) values ('A'), ('B');
+insert into profiles (id, brokerage_id, role) values (proof.u(1), 1, 'principal'), (proof.u(2), 1, 'producer'), (proof.u(3), 1, 'assistant'), (proof.u(4), 2, 'principal');
+insert into carriers (name) values ('Acme Re');
+insert into carrier_sync (carrier_id, payload) values (1, '{}');
+insert into clients (brokerage_id, name, email) values (1, 'Ann', 'ann@a.test'), (2, 'Bob', 'bob@b.test');
+insert into insurance_policies (brokerage_id, client_id, carrier_id, policy_no) values (1, 1, 1, 'A1'), (2, 2, 1, 'B1');
+insert into quotes (brokerage_id, client_id, annual) values (2, 2, 99);
+insert into commissions (brokerage_id, producer_id, policy_id, amount) values (1, proof.u(2), 1, 5), (1, proof.u(1), 1, 7), (2, proof.u(4), 2, 11);
+insert into signing_pins (user_id, brokerage_id, pin_hash) values (proof.u(1), 1, 'h1'), (proof.u(3), 1, 'h3');
+\set a '{"brokerage_id": 1}'
+select proof.hole('02-1', 0, null, $$exists (select from book_of_business where client = 'Bob')$$);
+select proof.bait('02-2 control: with the right claims alone', 3, null, $$exists (select from quotes where brokerage_id = 2)$$, null, :'a');
+select proof.hole('02-2', 3, null, $$exists (select from quotes where brokerage_id = 2)$$, null, :'a', '{"user_metadata": {"brokerage_id": 2}}');
+select proof.hole('02-3', 3, null, $$exists (select from search_clients('b.test') where name = 'Bob')$$, null, :'a');
+select proof.hole('02-4', 3, null, $$exists (select from signing_pins where pin_hash = 'h1')$$, null, :'a');
+select proof.bait('02-b1', 0, $$update carriers set name = 'x'$$, null, $$exists (select from carriers where name = 'x')$$);
+select proof.bait('02-b1', 1, $$insert into carriers (name) values ('x')$$, null, null, :'a');
+select proof.bait('02-b2', 0, null, $$exists (select from carrier_sync)$$);
+select proof.bait('02-b2', 1, null, $$exists (select from carrier_sync)$$, null, :'a');
+select proof.bait('02-b2', 1, $$insert into carrier_sync (carrier_id, payload) values (1, '{}')$$, null, null, :'a');
+select proof.bait('02-b3', 3, null, $$my_commission() <> 0$$, null, :'a');
+select proof.bait('02-b3', 0, null, $$my_commission() <> 0$$);
+select proof.bait('02-b3', 2, null, $$my_commission() <> 5$$, null, :'a');
+select proof.works('02-b3', 2, null, $$my_commission() = 5$$, null, :'a');

@@ -1,0 +1,18 @@
+insert into labs (id, name) values (proof.id('A'), 'A'), (proof.id('B'), 'B');
+insert into lab_members values (proof.id('A'), proof.u(1), 'director'), (proof.id('A'), proof.u(2), 'scientist'), (proof.id('A'), proof.u(3), 'technician'), (proof.id('B'), proof.u(4), 'director');
+insert into samples (id, lab_id, barcode) values (proof.id('sa'), proof.id('A'), '1'), (proof.id('sb'), proof.id('B'), '1');
+insert into sample_events (sample_id, kind, remark) values (proof.id('sb'), 'thawed', 'secret B');
+insert into results (id, lab_id, sample_id, analyte, value, deleted_at) values (proof.id('ra'), proof.id('A'), proof.id('sa'), 'x', 1, null), (proof.id('rd'), proof.id('A'), proof.id('sa'), 'gone', 1, now()), (proof.id('rb'), proof.id('B'), proof.id('sb'), 'x', 42, null);
+insert into protocols (lab_id, title, steps, is_public) values (proof.id('B'), 'open', '', true), (proof.id('B'), 'closed', '', false);
+select proof.bait('05-1 control', 1, null, $$exists (select from results where analyte = 'gone')$$);
+select proof.hole('05-1', 3, null, $$exists (select from sample_results(proof.id('sa')) where analyte = 'gone')$$);
+select proof.bait('05-2 control', 3, $$update results set signed_by = auth.uid()$$, null, $$exists (select from results where signed_by = proof.u(3))$$);
+select proof.hole('05-2', 3, $$select sign_result(proof.id('ra'))$$, null, $$exists (select from results where signed_by = proof.u(3))$$);
+select proof.hole('05-3', 9, $$insert into result_shares (result_id, user_id) values (proof.id('rb'), auth.uid())$$, $$exists (select from results where value = 42)$$);
+select proof.hole('05-4', 9, null, $$exists (select from audit_log where row_data ->> 'remark' = 'secret B')$$);
+select proof.bait('05-b1', 0, null, $$exists (select from protocols where title = 'closed')$$);
+select proof.bait('05-b1', 1, $$update protocols set steps = 'x'$$, null, $$exists (select from protocols where steps = 'x')$$);
+select proof.bait('05-b1', 1, $$delete from protocols$$, null, $$not exists (select from protocols)$$);
+select proof.works('05-b1', 0, null, $$exists (select from protocols where title = 'open')$$);
+select proof.bait('05-b2', 1, $$update instrument_models set model = 'x'$$, null, $$exists (select from instrument_models where model = 'x')$$);
+select proof.bait('05-b2', 1, $$insert into instrument_models (vendor, model) values ('x', 'x')$$);

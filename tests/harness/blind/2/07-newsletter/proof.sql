@@ -1,0 +1,17 @@
+insert into publications (id, title) values (proof.id('A'), 'A'), (proof.id('B'), 'B');
+insert into writers (publication_id, user_id, role) values (proof.id('A'), proof.u(1), 'editor'), (proof.id('A'), proof.u(2), 'contributor'), (proof.id('B'), proof.u(4), 'editor');
+insert into posts (id, publication_id, author_id, title) values (proof.id('pa'), proof.id('A'), proof.u(1), 'draft A'), (proof.id('pb'), proof.id('B'), proof.u(4), 'draft B');
+insert into subscribers (id, publication_id, email, token) values (proof.id('sb'), proof.id('B'), 'bob@b.test', proof.id('tok'));
+insert into email_events (subscriber_id, event, ip) values (proof.id('sb'), 'open', '10.0.0.1');
+select proof.hole('07-1', 0, $$select unsubscribe(proof.id('B'), 'bob@b.test')$$, null, $$exists (select from subscribers where not active)$$);
+select proof.hole('07-2', 0, null, $$exists (select from email_events where ip = '10.0.0.1')$$);
+select proof.hole('07-2 write', 0, $$delete from email_events$$, null, $$not exists (select from email_events)$$);
+select proof.hole('07-3', 2, $$update posts set body = 'mine', status = 'published' where id = proof.id('pa')$$, null, $$exists (select from posts where body = 'mine')$$);
+select proof.hole('07-4', 2, $$insert into storage.objects (bucket_id, name) values ('images', proof.id('B') || '/' || proof.id('A') || '.png')$$, null, $$exists (select from storage.objects where path_tokens[1] = proof.id('B')::text)$$);
+select proof.bait('07-b1', 0, $$select confirm_subscription(proof.id('sb'))$$, null, $$exists (select from subscribers where confirmed)$$);
+select proof.bait('07-b1', 1, null, $$exists (select from subscribers where publication_id = proof.id('B'))$$);
+select proof.works('07-b1', 0, $$select confirm_subscription(proof.id('tok'))$$, null, $$exists (select from subscribers where confirmed)$$);
+select proof.bait('07-b2', 0, null, $$exists (select from post_stats)$$);
+select proof.bait('07-b2', 1, null, $$exists (select from post_stats where title = 'draft B')$$);
+select proof.bait('07-b2', 1, $$update post_stats set title = 'x' where post_id = proof.id('pb')$$, null, $$exists (select from posts where title = 'x')$$);
+select proof.works('07-b2', 1, null, $$exists (select from post_stats where title = 'draft A')$$);
