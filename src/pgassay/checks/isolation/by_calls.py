@@ -63,15 +63,17 @@ class ByCalls:
 
     def try_function(self, api: Session, function: Function) -> Iterator[Found]:
         """What calls of a function do and tell that the caller's role is not declared to: the worst for each person."""
+        told: set[str] = set()
         for person in self._people if not function.immutable else ():
-            if person.actor.identity.role not in function.roles:
-                continue
+            if person.actor.identity.role not in function.roles or (person.elsewhere and person.role in told):
+                continue  # what the role alone does, it does with others in other tenants as well
             with person.actor.enter(api):
                 answered = self._answered(api, function, person)
                 found = [*self._tells(api, function, person, answered)]
                 found += self._does(api, function, person, answered) if function.volatile else ()
+            told |= {person.role for finding, _ in found if finding.severity == ERROR}
             for finding, probe in found:
-                yield (finding if function.schema in self._offered else _by_sql(finding)), probe
+                yield (finding if function.schema in self._offered else by_sql(finding)), probe
 
     def _tells(self, api: Session, function: Function, person: Person, answered: Answered) -> Iterator[Found]:
         told = (self._seen.in_answer(api, function, person, call, answer) for call, answer in answered)
@@ -168,8 +170,8 @@ class ByCalls:
             RULE,
             function.signature,
             f"{person.actor.name} {_said(changed)}; declared there is: {written}",
-            f"Ask in {function.schema}.{function.name} for the caller's role, revoke execute from roles that do not "
-            "need it, or declare it in [tool.pgassay.roles.tables].",
+            f"{person.advice}Ask in {function.schema}.{function.name} for the caller's role, revoke execute from roles "
+            "that do not need it, or declare it in [tool.pgassay.roles.tables].",
             changed.severity,
             person.actor.name,
             statement=api.bound(call.statement, call.values),
@@ -190,7 +192,7 @@ def _said(changed: _Changed) -> str:
     return f"can {changed.operation} {rows} in {changed.table} by it"
 
 
-def _by_sql(finding: Finding) -> Finding:
+def by_sql(finding: Finding) -> Finding:
     """The finding at a function that the API does not offer, as far as is known."""
     schema = finding.object.partition(".")[0]
     observed = f"{finding.observed}; by SQL alone, if the API does not offer the schema {schema}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,6 +96,17 @@ def other_values(
     if not column.not_null:
         values.append(None)
     yield from (value for value in dict.fromkeys(values) if value != old)
+
+
+@contextmanager
+def made(world: World, session: Session, several: Iterable[Change]) -> Iterator[None]:
+    """A block after some changes, made by ``session``, which is the rows' owner. All of it is undone."""
+    with session.transaction(force_rollback=True):
+        for change in several:
+            session.execute(change.statement, change.values)
+        world.forget_base(session)
+        yield
+    world.forget_base(session)
 
 
 def holds(world: World, relation: Relation, row: Row, expression: str) -> bool | None:

@@ -22,6 +22,7 @@ from pgassay.checks.isolation import (
     candidates,
     collided,
     costs,
+    crossing,
     entitled,
     headers,
     idle,
@@ -57,6 +58,7 @@ from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.withdrawn import Doors, OfHidden, OfOpened
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
@@ -126,6 +128,8 @@ LEAVING = "what is read after leaving"
 """The same where leaving fails."""
 ROLES = "what roles do through functions and views"
 """The same where what is read and called for that fails."""
+STATES = "what functions and views give of rows in declared states"
+"""The same where that cannot be asked."""
 WAYS = "for which rows and callers the policies hold"
 """The same where that cannot be asked."""
 
@@ -168,6 +172,7 @@ def observe(
         world.arrange(arrangement)
         actors = world.actors()
         members, guests = people.make(world, actors), states.guests(world)
+        members += crossing.make(world, members)
         if any(function.volatile for function in functions):
             collided.prepare(world)
         headers.add(world, actors)
@@ -206,6 +211,7 @@ def observe(
             judged = [function for function in functions if function.signature not in calls.unjudged]
             check.escalation(judged)
             check.roles_elsewhere(members, judged)
+            check.states_elsewhere(guests, judged)
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
         if not matrix.findings:
             return matrix
@@ -634,7 +640,7 @@ class _Check:
             elsewhere = Elsewhere(self._world, members)
             for name, judge in elsewhere.doors([target.relation for target in self._targets.values()], functions):
                 with costs.only(name, self._unjudged, self._again):
-                    self.add(judge(self._api) if name not in self._unjudged else ())
+                    self.add(judge(self._api) if self._has_answers(name) else ())
             self._probes += elsewhere.probes
 
     def states(self, guests: Sequence[Guest]) -> None:
@@ -647,6 +653,25 @@ class _Check:
                 else:
                     self.add(tried.try_hidden(state, self._actors))
                 self._probes += tried.probes
+
+    def states_elsewhere(self, guests: Sequence[Guest], functions: Iterable[Function]) -> None:
+        """See what functions and views still give of rows that are hidden, and by rows that are not open any more."""
+        states = self._world.tenancy.within.states
+        if not states:
+            return
+        with costs.only(STATES, self._unjudged, self._again):
+            doors = Doors(self._world, [target.relation for target in self._targets.values()], functions)
+            of_hidden, of_opened = OfHidden(doors, states), OfOpened(doors, guests)
+            for name, door in doors.all.items():
+                with costs.only(name, self._unjudged, self._again):
+                    if self._has_answers(name):
+                        self.add([*of_hidden.try_door(door, self._actors)])
+                        self.add([*of_opened.try_function(door)] if isinstance(door, Function) else ())
+            self._probes += doors.probes
+
+    def _has_answers(self, name: str) -> bool:
+        """Whether a view or function can be asked; one that shows nothing to the usual ones may show it to others."""
+        return name not in self._unjudged or name in self._vacuous
 
     def add(self, found: Iterable[Found]) -> None:
         """Count these among what was found."""

@@ -26,11 +26,22 @@ _TENANT = "A"
 
 @dataclass(frozen=True)
 class Person:
-    """A member with a role; ``membership`` is the row that makes them one, empty where a claim does."""
+    """A member with a role; ``membership`` is the row that makes them one, empty where a claim does.
+
+    ``elsewhere`` are the roles that they have in other tenants, which give them nothing in this one.
+    """
 
     role: str
     actor: Actor
     membership: Row
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """What to look for first where somebody like that may do too much: nothing for a member of one tenant."""
+        if not self.elsewhere:
+            return ""
+        return f"Ask for the role in the tenant of the row: {' or '.join(self.elsewhere)} is one in another tenant. "
 
     def named_in(self, world: World, relation: Relation, column: str) -> Any:
         """The value by which a column names this person: the key of the membership, or the user."""
@@ -44,7 +55,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a role is written down: the table, its column, and the value there."""
 
     relation: Relation
@@ -60,7 +71,7 @@ def make(world: World, actors: list[Actor]) -> list[Person]:
     if world.tenancy.member is None:
         raise ConfigError(f'{WHERE} is for tenants with members, and here each user is one: member = "self".')
     _refuse_unknown(world, roles)
-    places = {role: _place(world, roles, role) for role in roles.all}
+    places = places_of(world, roles)
     found = []
     for role, place in places.items():
         name = f"member of {_TENANT}, {place.column} {role}"
@@ -72,6 +83,11 @@ def make(world: World, actors: list[Actor]) -> list[Person]:
             world.unjudged.pop(name, None)
     _fill(world, roles, found)
     return found
+
+
+def places_of(world: World, roles: Roles) -> dict[str, Place]:
+    """Where each declared role is written down."""
+    return {role: _place(world, roles, role) for role in roles.all}
 
 
 def _refuse_unknown(world: World, roles: Roles) -> None:
@@ -105,7 +121,7 @@ def owner_column(world: World, roles: Roles, relation: Relation) -> str:
     return next(iter(found))
 
 
-def _place(world: World, roles: Roles, role: str) -> _Place:
+def _place(world: World, roles: Roles, role: str) -> Place:
     """The first of the columns that can have the role."""
     had: list[str] = []
     for table, column in roles.columns:
@@ -115,10 +131,10 @@ def _place(world: World, roles: Roles, role: str) -> _Place:
         if looked_up is not None:
             listed = [word for word, _ in looked_up]
         if listed is None and role in (*roles.order, *roles.others):
-            return _Place(relation, column, role)
+            return Place(relation, column, role)
         if role in (listed or ()):
             value = dict(looked_up)[role] if looked_up is not None else role
-            return _Place(relation, column, value)
+            return Place(relation, column, value)
         had += listed or []
     columns = " or ".join(".".join(column) for column in roles.columns)
     raise ConfigError(
@@ -168,39 +184,41 @@ def _known(world: World, actors: list[Actor], name: str, role: str) -> Person | 
     actor = next((actor for actor in actors if actor.name == name and actor.user is not None), None)
     if actor is None or actor.user is None:
         return None
-    return Person(role, replace(actor, shown=True), _membership(world, actor.user))
+    return Person(role, replace(actor, shown=True), membership_of(world, actor.user))
 
 
-def _made(world: World, name: str, role: str, place: _Place) -> Person:
+def _made(world: World, name: str, role: str, place: Place) -> Person:
     """A new member of that role; the one whom there is, where a key lets one alone have it."""
     try:
         with world.connection.transaction():
             user = world.maker.user()
-            _give(world, user, place)
+            give(world, user, place, _TENANT)
     except (psycopg.Error, Unfilled):
         user = world.tenants.users[_TENANT]
-        row = _row_of(world, place.relation, _user_column(world, place.relation), user)
+        row = _row_of(world, _known_by(world, place.relation, user, _TENANT), place.relation)
         if world.connection.closed or row is None or str(row[place.column]) != str(place.value):
             raise
-    return Person(role, world.member(_TENANT, name, user), _membership(world, user))
+    return Person(role, world.member(_TENANT, name, user), membership_of(world, user))
 
 
-def _give(world: World, user: UUID, place: _Place) -> None:
-    """Make a user a member with that role, wherever it is written down."""
-    member, tenant_id = world.tenancy.member, world.tenants.ids[_TENANT]
+def give(world: World, user: UUID, place: Place, label: str) -> None:
+    """Make a user a member of a tenant with that role, wherever it is written down."""
+    member, tenant_id = world.tenancy.member, world.tenants.ids[label]
     relation, wanted = place.relation, {place.column: place.value}
     is_here = isinstance(member, Membership) and member.table == relation.full_name
     world.maker.join(user, tenant_id, **(wanted if is_here else {}))
-    column = _user_column(world, relation)
-    row = _row_of(world, relation, column, user)
+    known = _known_by(world, relation, user, label)
+    row = _row_of(world, known, relation)
     if row is None:
-        row = world.maker.further(relation, world.tenants, _TENANT, {column: user, **wanted})
+        row = world.maker.further(relation, world.tenants, label, {**dict(known), **wanted})
     if str(row[place.column]) != str(place.value):
         statement = sql.SQL("update {} set {} = %s where {}").format(
-            sql.Identifier(relation.schema, relation.name), sql.Identifier(place.column), world.where([column])
+            sql.Identifier(relation.schema, relation.name),
+            sql.Identifier(place.column),
+            world.where(name for name, _ in known),
         )
-        world.connection.execute(statement, [place.value, user])
-        row = _row_of(world, relation, column, user)
+        world.connection.execute(statement, [place.value, *(value for _, value in known)])
+        row = _row_of(world, known, relation)
     if row is None or str(row[place.column]) != str(place.value):
         raise Unfilled(f"{relation.full_name} does not keep the role {place.value}")
 
@@ -216,7 +234,29 @@ def _user_column(world: World, relation: Relation) -> str:
     return column
 
 
-def _membership(world: World, user: UUID) -> Row:
+def tenant_column(world: World, relation: Relation) -> str:
+    """The column of a table that holds roles which names the tenant in which it is one; empty where none does."""
+    member = world.tenancy.member
+    if isinstance(member, Membership) and member.table == relation.full_name:
+        return member.tenant
+    column = world.tenancy.column_of(relation.full_name)
+    return column if relation.column(column) is not None else ""
+
+
+def _known_by(world: World, relation: Relation, user: UUID, label: str) -> list[tuple[str, Any]]:
+    """The values by which the row is known that gives a user a role in a tenant, or in none that is named."""
+    column, tenant = _user_column(world, relation), tenant_column(world, relation)
+    is_in_all = tenant in ("", column) or any(row[tenant] is None for row in roles_of(world, relation, user))
+    return [(column, user), *([] if is_in_all else [(tenant, world.tenants.ids[label])])]
+
+
+def roles_of(world: World, relation: Relation, user: UUID) -> list[Row]:
+    """All rows of a table that give a user a role."""
+    return changes.rows_of(world, relation, [(_user_column(world, relation), user)])
+
+
+def membership_of(world: World, user: UUID) -> Row:
+    """The row that makes a user a member of A; empty where a claim does."""
     member = world.tenancy.member
     if not isinstance(member, Membership):
         return {}
@@ -226,8 +266,8 @@ def _membership(world: World, user: UUID) -> Row:
     return next((row for row in rows if str(row[member.tenant]) == tenant_id), {})
 
 
-def _row_of(world: World, relation: Relation, column: str, user: UUID) -> Row | None:
-    return next(iter(changes.rows_of(world, relation, [(column, user)])), None)
+def _row_of(world: World, known: list[tuple[str, Any]], relation: Relation) -> Row | None:
+    return next(iter(changes.rows_of(world, relation, known)), None)
 
 
 def _fill(world: World, roles: Roles, people: list[Person]) -> None:

@@ -16,9 +16,9 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
-from pgassay.checks.isolation.crossing import Crossing
 from pgassay.checks.isolation.failures import Failure, Failures, Faults, is_endless, judge
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
+from pgassay.checks.isolation.moves import Moves
 from pgassay.checks.isolation.world import LABELS, Touched, World
 from pgassay.checks.isolation.writes import Write, Writes, is_foreign, is_taken
 from pgassay.config import Membership
@@ -633,7 +633,7 @@ class Target:
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
         """Move a row of one's own to B, and point one's foreign keys to rows of B."""
-        yield from Crossing(self).try_all(api, actor)
+        yield from Moves(self).try_all(api, actor)
 
     # what came of it
 

@@ -20,6 +20,7 @@ from pgassay.within import Right, Roles
 
 RULE = "role-right"
 _OWN = "own"
+_RAISING = "raising"
 Outcomes = Mapping[tuple[str, Whose], Tried]
 """What came of each operation on rows in the own name and on those of others."""
 
@@ -55,12 +56,24 @@ class Rights:
         roles = self._world.tenancy.within.roles
         if roles is None or table not in self._targets:
             return
+        told: set[tuple[str, str]] = set()
         for place in self._places(roles, self._targets[table]):
-            self.lines.append(Access(table, place.person.actor.name, {op: _reach(place, op) for op in OPERATIONS}))
-            for operation in OPERATIONS:
-                yield from self._judged(place, operation)
-            yield from self._raised(roles, place)
-            yield from self._missing(place)
+            for operation, judged in self._wrong(roles, place):
+                if (place.person.role, operation) in told:
+                    continue  # whoever has the role alone does that as well
+                for finding, probe in judged:
+                    if finding.severity == ERROR:
+                        told.add((place.person.role, operation))
+                    yield finding, probe
+            if not place.person.elsewhere:
+                self.lines.append(Access(table, place.person.actor.name, {op: _reach(place, op) for op in OPERATIONS}))
+                yield from self._missing(place)
+
+    def _wrong(self, roles: Roles, place: _Place) -> Iterator[tuple[str, Iterator[Found]]]:
+        """What somebody does and may not, by operation; taking a role is one of its own."""
+        for operation in OPERATIONS:
+            yield operation, self._judged(place, operation)
+        yield _RAISING, self._raised(roles, place)
 
     def _places(self, roles: Roles, target: Target) -> Iterator[_Place]:
         relation = target.relation
@@ -69,9 +82,11 @@ class Rights:
         for person in self._people:
             reached = Reached(self._world, relation, owner, person, public)
             with person.actor.enter(self._api):
-                outcomes = outcomes_of(target, reached, person.actor, self._api)
+                right = roles.right(person.role, relation.full_name)
+                tried = [op for op in OPERATIONS if not (person.elsewhere and op in right.operations)]
+                outcomes = outcomes_of(target, reached, person.actor, self._api, tried)
             self.probes += reached.probes
-            yield _Place(target, reached, person, roles.right(person.role, relation.full_name), outcomes)
+            yield _Place(target, reached, person, right, outcomes)
 
     def _public(self, relation: Relation) -> frozenset[tuple[str, ...]]:
         """The keys of rows that a stranger reads as well, so that no role is needed for that."""
@@ -110,7 +125,8 @@ class Rights:
             RULE,
             name,
             f"{actor.name} can {operation} {rows}; declared is: {place.right.written}",
-            f"Hold {operation} on {name} to the roles that may, or declare it in [tool.pgassay.roles.tables].",
+            f"{place.person.advice}Hold {operation} on {name} to the roles that may, or declare it in "
+            "[tool.pgassay.roles.tables].",
             severity,
             actor.name,
             statement=tried.statement,
@@ -203,11 +219,13 @@ class Rights:
             return "A" not in place.target.reaches(operation, self._api, actor)
 
 
-def outcomes_of(target: Target, reached: Reached, actor: Actor, api: Session) -> Outcomes:
+def outcomes_of(
+    target: Target, reached: Reached, actor: Actor, api: Session, operations: Iterable[str] = OPERATIONS
+) -> Outcomes:
     """What came of each operation, on ``api``, which is the actor."""
     return {
         (operation, whose): outcome(target, reached, actor, api, operation, whose)
-        for operation in OPERATIONS
+        for operation in operations
         for whose in Whose
     }
 

@@ -26,7 +26,7 @@ _TENANT = "A"
 
 
 @dataclass(frozen=True)
-class _Shown:
+class Shown:
     """All that was read, as single values and as one text."""
 
     values: frozenset[str]
@@ -71,8 +71,8 @@ class SeenIn:
             RULE,
             name,
             f"{person.actor.name} reads {self._told(person, marks, found)}",
-            f"Let the rights of the caller hold in {name} (security_invoker), ask in it for the caller's role, or "
-            "declare it in [tool.pgassay.roles.tables].",
+            f"{person.advice}Let the rights of the caller hold in {name} (security_invoker), ask in it for the "
+            "caller's role, or declare it in [tool.pgassay.roles.tables].",
             ERROR,
             person.actor.name,
             statement=statement.as_string(None),
@@ -86,19 +86,19 @@ class SeenIn:
     ) -> Iterator[Found]:
         """What a function tells a person who may not read it where it is from; the session is the person's."""
         marks = self._marks_for(api, person)
-        found = self._news(call, answer, marks)
+        found = news(call, answer, marks)
         if not found:
             return
 
         def holds(session: Session) -> bool:
-            return bool(self._news(call, call.answer(session), found))
+            return bool(news(call, call.answer(session), found))
 
         finding = Finding(
             RULE,
             function.signature,
             f"{person.actor.name} is given {self._told(person, marks, found)}",
-            f"Ask in {function.schema}.{function.name} for the caller's role, revoke execute from roles that do not "
-            "need it, or declare it in [tool.pgassay.roles.tables].",
+            f"{person.advice}Ask in {function.schema}.{function.name} for the caller's role, revoke execute from roles "
+            "that do not need it, or declare it in [tool.pgassay.roles.tables].",
             ERROR,
             person.actor.name,
             statement=api.bound(call.statement, call.values),
@@ -106,12 +106,6 @@ class SeenIn:
             expected=_EXPECTED,
         )
         yield finding, Probe(person.actor, holds)
-
-    def _news(self, call: Call, answer: Answer, marks: Collection[str]) -> list[str]:
-        """Those of ``marks`` that an answer tells, but for what the caller has named."""
-        told = answer.told if isinstance(answer, Words) else [value for row in answer for value in row]
-        found = _shown(told).of(marks)
-        return [mark for mark in found if not any(mark in value for value in call.known)]
 
     def _told(self, person: Person, marks: Mapping[str, str], found: list[str]) -> str:
         table = marks[found[0]]
@@ -125,7 +119,7 @@ class SeenIn:
         name = person.actor.name
         if name not in self._marks:
             marks = self._kept_from(person)
-            readable = self._readable(session, person) if marks else _shown([])
+            readable = self._readable(session, person) if marks else shown([])
             open_to = {*readable.of(marks), *self._allowed(person).of(marks)}
             self._marks[name] = {mark: table for mark, table in marks.items() if mark not in open_to}
         return self._marks[name]
@@ -149,7 +143,7 @@ class SeenIn:
                     kept[value] = table
         return {value: table for value, table in kept.items() if counted[value] == 1}
 
-    def _allowed(self, person: Person) -> _Shown:
+    def _allowed(self, person: Person) -> Shown:
         """What the declaration lets a person read, as far as rows were made, and what they know of themselves."""
         tables, tenants = self._declared.roles.tables, self._world.tenants
         rows = [
@@ -159,9 +153,9 @@ class SeenIn:
         ]
         user = person.actor.user
         known = [tenants.ids[_TENANT], user, self._world.emails.get(user) if user else None]
-        return _shown([*rows, *known, *sorted(person.actor.identity.texts)])
+        return shown([*rows, *known, *sorted(person.actor.identity.texts)])
 
-    def _readable(self, session: Session, person: Person) -> _Shown:
+    def _readable(self, session: Session, person: Person) -> Shown:
         """What a person reads in tables: of a declared one, whatever they read is judged there."""
         values: set[str] = set()
         texts = []
@@ -174,20 +168,27 @@ class SeenIn:
                 read = self._read(session, statement)
                 values |= read.values
                 texts.append(read.text)
-        return _Shown(frozenset(values), "\n".join(texts))
+        return Shown(frozenset(values), "\n".join(texts))
 
-    def _read(self, session: Session, statement: sql.Composed) -> _Shown:
+    def _read(self, session: Session, statement: sql.Composed) -> Shown:
         """What is read; nothing where that is refused."""
         self.probes += 1
         try:
-            return _shown(session.attempt(statement, reading=True)[0].rows)
+            return shown(session.attempt(statement, reading=True)[0].rows)
         except psycopg.Error:
             if session.closed:
                 raise
-            return _shown([])
+            return shown([])
 
 
-def _shown(rows: Collection[object]) -> _Shown:
+def news(call: Call, answer: Answer, marks: Collection[str]) -> list[str]:
+    """Those of ``marks`` that an answer tells, but for what the caller has named."""
+    told = answer.told if isinstance(answer, Words) else [value for row in answer for value in row]
+    return [mark for mark in shown(told).of(marks) if not any(mark in value for value in call.known)]
+
+
+def shown(rows: Collection[object]) -> Shown:
+    """All that stands in rows."""
     rows = [*rows]
     values = [value for row in rows for value in leaves(row)]
-    return _Shown(frozenset(values), "\n".join([*values, *map(str, rows)]))
+    return Shown(frozenset(values), "\n".join([*values, *map(str, rows)]))

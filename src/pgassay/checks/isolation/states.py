@@ -114,6 +114,18 @@ def _is_plain(relation: Relation, name: str) -> bool:
     return is_plain and name not in keys | relation.referring
 
 
+def hidden(world: World, state: State) -> list[tuple[Row, Change]]:
+    """Rows of A in a table, each with the changes after which it is in the state."""
+    relation = world.relations[state.table]
+    rows = [row for name, label, row in world.made() if name == state.table and label == "A"][:_ROWS]
+    return [
+        (row, change)
+        for row in rows
+        if changes.holds(world, relation, row, state.expression) is not None
+        for change in changes.into(world, relation, row, state.expression, True)
+    ]
+
+
 class States:
     """Brings rows into states through the session of their owner, where all of it is undone."""
 
@@ -154,12 +166,8 @@ class States:
 
     @contextmanager
     def _changed(self, change: Change | None) -> Iterator[None]:
-        with self._session.transaction(force_rollback=True):
-            if change is not None:
-                self._session.execute(change.statement, change.values)
-            self._world.forget_base(self._session)
+        with changes.made(self._world, self._session, [change] if change is not None else []):
             yield
-        self._world.forget_base(self._session)
 
     def _reached(self, session: Session, guest: Guest, doors: Iterable[tuple[str, str]] | None = None) -> Reached:
         public = self._world.tenancy.public
@@ -212,8 +220,7 @@ class States:
     def try_hidden(self, state: State, actors: Sequence[Actor]) -> Iterator[Found]:
         """Who reaches a row that is hidden; one finding an operation. Raises `Unfilled` where none can be hidden."""
         relation = self._world.relations[state.table]
-        rows = [row for name, label, row in self._world.made() if name == state.table and label == "A"][:_ROWS]
-        hiding = [(row, change) for row in rows for change in self._hiding(relation, row, state)]
+        hiding = hidden(self._world, state)
         if not hiding:
             raise Unfilled(f"no row of {state.table} could be hidden")
         told: set[str] = set()
@@ -224,11 +231,6 @@ class States:
                 if operation not in told:
                     told.add(operation)
                     yield self._not_hidden(state, operation, actor, (statement, values), change)
-
-    def _hiding(self, relation: Relation, row: Row, state: State) -> list[Change]:
-        if changes.holds(self._world, relation, row, state.expression) is None:
-            return []
-        return changes.into(self._world, relation, row, state.expression, True)
 
     def _reachers(
         self, relation: Relation, row: Row, actors: Sequence[Actor]

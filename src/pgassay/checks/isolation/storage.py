@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.checks.isolation import costs
-from pgassay.checks.isolation.crossing import Crossing
 from pgassay.checks.isolation.matrix import Actor, Verdict
+from pgassay.checks.isolation.moves import Moves
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import LABELS, World
 from pgassay.config import Membership
@@ -237,23 +237,23 @@ class Files(Target):
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
         """Move a file of one's own to a folder of B, and one of B's to one's own."""
-        crossing = Crossing(self)
+        moves = Moves(self)
         for _, row in self._of("B"):
             folder, _, _ = row["name"].rpartition("/")
             changes = {"name": f"{folder}/moved.png"}
-            moved = crossing.changes_with(api, actor, changes)
+            moved = moves.changes_with(api, actor, changes)
             if moved is not None:
                 what = "moves a file of its own to a folder of another tenant"
-                yield crossing.crossed(actor, api, moved, crossing.changes_with, changes, what)
+                yield moves.crossed(actor, api, moved, moves.changes_with, changes, what)
                 break
         (own,) = actor.own
         for _, row in self._of(own):
             folder, _, _ = row["name"].rpartition("/")
             changes = {"name": f"{folder}/taken.png"}
-            taken = crossing.takes(api, actor, changes)
+            taken = moves.takes(api, actor, changes)
             if taken is not None:
                 what = "moves a file of another tenant to a folder of its own"
-                yield crossing.crossed(actor, api, taken, crossing.takes, changes, what, Verdict.WRITES_ACROSS)
+                yield moves.crossed(actor, api, taken, moves.takes, changes, what, Verdict.WRITES_ACROSS)
                 return
 
     def vacuous(self) -> str | None:

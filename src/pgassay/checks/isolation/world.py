@@ -214,6 +214,11 @@ class World:
             return both
         return self._stranger
 
+    @property
+    def joins_several(self) -> bool:
+        """Whether a user can be a member of several tenants."""
+        return self._both != self._stranger
+
     def _join(self, user: UUID, label: str, **more: Any) -> None:
         """Make a user a member. Raises `Unfilled` where the membership that there is then is somebody else's."""
         row, member = self.maker.join(user, self.tenants.ids[label], **more), self.tenancy.member
