@@ -19,6 +19,7 @@ from pgassay.entries import refuse_unknown as _refuse_unknown
 from pgassay.entries import relation as _relation
 from pgassay.entries import text as _text
 from pgassay.entries import texts as _texts
+from pgassay.entries import unquoted as _unquoted
 from pgassay.errors import ConfigError
 from pgassay.within import Within, read_within
 
@@ -394,6 +395,7 @@ def _seconds(value: object) -> float:
 
 def _tenancy(table: object, where: str) -> Tenancy:
     inside = where.replace("tool.pgassay", "tool.pgassay.tenancy")
+    table = _unquoted(table)
     if not isinstance(table, dict):
         raise ConfigError(f"{inside} must be a table.")
     _refuse_unknown(table, _TENANCY_KEYS, inside)

@@ -9,6 +9,9 @@ from typing import Any
 
 from pgassay.errors import ConfigError
 
+_QUOTED = re.compile(r'(?<![^.(,\s:])"([^"]+)"(?![^.),\[\s])')
+"""A whole part of a name, in the quotes of SQL."""
+
 
 def refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     """Raise `ConfigError` for a key that is not ``known``, with one that may be meant."""
@@ -39,6 +42,21 @@ def texts(table: Mapping[str, Any], key: str, where: str) -> list[str]:
 
 def relation(name: str, where: str) -> str:
     """A relation, as ``schema.name``."""
+    name = unquoted(name)
     if not re.fullmatch(r"[^.]+\.[^.]+", name.strip()):
         raise ConfigError(f"{where}: {name!r} must be written schema.name.")
     return name.strip()
+
+
+def unquoted(value: Any) -> Any:
+    """An entry, or a table or list of them, without the quotes around names as SQL has them: ``public."Show"``.
+
+    Names here are told apart by dots, brackets and parentheses, so that they need none.
+    """
+    if isinstance(value, str):
+        return _QUOTED.sub(r"\1", value)
+    if isinstance(value, list):
+        return [unquoted(each) for each in value]
+    if isinstance(value, dict):
+        return {unquoted(name): unquoted(each) for name, each in value.items()}
+    return value

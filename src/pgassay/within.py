@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pgassay.entries import refuse_unknown, relation, text, texts
+from pgassay.entries import refuse_unknown, relation, text, texts, unquoted
 from pgassay.errors import ConfigError
 
 OPERATIONS = ("select", "insert", "update", "delete")
@@ -119,6 +119,7 @@ def _inside(where: str, key: str) -> str:
 
 
 def _roles(table: object, where: str) -> Roles:
+    table = unquoted(table)
     if not isinstance(table, dict):
         raise ConfigError(f"{where} must be a table.")
     refuse_unknown(table, _ROLES_KEYS, where)
@@ -158,7 +159,7 @@ def _tables(table: object, where: str) -> dict[str, dict[str, Right]]:
                 hint='Write what each role may do, as { viewer = "select", admin = "all" }.',
             )
         found[relation(name, where)] = {role: _right(words, name, role, where) for role, words in rights.items()}
-        owners = {right.owner for right in found[name.strip()].values() if right.owner}
+        owners = {right.owner for right in found[relation(name, where)].values() if right.owner}
         if len(owners) > 1:
             raise ConfigError(f"{where}: rights in {name} name several owner columns: {', '.join(sorted(owners))}.")
     return found

@@ -31,6 +31,7 @@ from pgassay.checks.isolation import (
     own_roles,
     partitions,
     people,
+    pointing,
     realtime,
     requests,
     states,
@@ -175,6 +176,7 @@ def observe(
         members += crossing.make(world, members)
         if any(function.volatile for function in functions):
             collided.prepare(world)
+        pointing.prepare(world)
         headers.add(world, actors)
         world.install()
         outbound.install(world, filled)
@@ -548,7 +550,7 @@ class _Check:
                 self.add(target.judge(self._api, actor, reached))
                 if len(actor.own) == 1:
                     self.add(target.try_crossing(self._api, actor))
-            is_member = actor.own == {"A"} and actor.user == self._world.tenants.users["A"]
+            is_member = actor.own == {"A"} and actor.user == self._world.tenants.users["A"] and actor.shown
             if target.failures.is_endless("select", actor):
                 continue
             if is_member or not (target.is_table or actor.may_all or "B" in actor.own):

@@ -29,8 +29,8 @@ def add(world: World, actors: list[Actor]) -> None:
     read = headers.read(world.sources)
     if not read.paths:
         return
-    forged = [*itertools.islice(_requests(world, read, "B"), _REQUESTS)]
-    own = [*itertools.islice(_requests(world, read, "A"), _REQUESTS)]
+    forged = [*itertools.islice(_requests(world, read, "B", is_own=False), _REQUESTS)]
+    own, others = ([*itertools.islice(_requests(world, read, of, is_own=True), _REQUESTS)] for of in "AB")
     anon = Actor("anon", frozenset(), Identity.anon())
     member = world.member("A", "member of A")
     callers = [anon, world.stranger, member]
@@ -39,7 +39,7 @@ def add(world: World, actors: list[Actor]) -> None:
     found += [_sending(member, f"with {keys}", sent, n, forged=False) for n, sent in enumerate(own, 1)]
     actors[-1:-1] = found
     other = world.member("B")
-    world.entitled += [_sending(other, f"with {keys}", sent, n, forged=False) for n, sent in enumerate(forged, 1)]
+    world.entitled += [_sending(other, f"with {keys}", sent, n, forged=False) for n, sent in enumerate(others, 1)]
 
 
 def _sending(actor: Actor, what: str, sent: dict[str, Any], number: int, *, forged: bool = True) -> Actor:
@@ -47,13 +47,13 @@ def _sending(actor: Actor, what: str, sent: dict[str, Any], number: int, *, forg
     return replace(actor, name=f"{actor.name}, {what} ({number})", identity=identity, shown=False, forged=forged)
 
 
-def _requests(world: World, read: Read, label: str) -> Iterator[dict[str, Any]]:
+def _requests(world: World, read: Read, label: str, *, is_own: bool) -> Iterator[dict[str, Any]]:
     """What is sent, by setting: the ids of a tenant in every key; beside one, in other keys, what is compared there."""
     places = [(setting, path) for setting, paths in read.paths.items() for path in paths]
     tenants = world.tenants
     ids = [str(tenants.ids[label]), str(tenants.users[label])]
     yield _sent(dict.fromkeys(places, ids[0]))
-    named = {place: found[0] for place in places if (found := [*_named(world, place[1], label)])}
+    named = {place: found[0] for place in places if (found := [*_named(world, place[1], label, is_own=is_own)])}
     if named:
         yield _sent({**dict.fromkeys(places, ids[0]), **named})
     yield _sent(dict.fromkeys(places, ids[1]))
@@ -63,14 +63,21 @@ def _requests(world: World, read: Read, label: str) -> Iterator[dict[str, Any]]:
             yield _sent({**dict.fromkeys(places, constant), place: named.get(place, ids[0])})
 
 
-def _named(world: World, path: Path, label: str) -> Iterator[str]:
-    """Values of that tenant's rows in columns that are called like the last word of a key, but for secrets."""
+def _named(world: World, path: Path, label: str, *, is_own: bool) -> Iterator[str]:
+    """Values of that tenant's rows in columns called like the last word of a key; secrets too if they are one's own.
+
+    What a client sends with each request is one where its column holds nothing that can be guessed, unique or not.
+    """
     word = path[-1].replace("_", "-").rpartition("-")[2].lower()
-    secret = Secrets(world).all
+    secrets = Secrets(world)
     for name, whose, row in world.made():
-        if whose == label and name not in world.tenancy.public:
-            for column, value in row.items():
-                if column.lower().endswith(word) and isinstance(value, str) and value not in secret:
+        relation = world.relations.get(name)
+        if whose == label and name not in world.tenancy.public and relation is not None:
+            for column in relation.columns:
+                value = row.get(column.name)
+                if not column.name.lower().endswith(word) or not isinstance(value, str):
+                    continue
+                if is_own or not (value in secrets.all or secrets.refuses_short(relation, column)):
                     yield value
 
 

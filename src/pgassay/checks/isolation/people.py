@@ -74,7 +74,7 @@ def make(world: World, actors: list[Actor]) -> list[Person]:
     places = places_of(world, roles)
     found = []
     for role, place in places.items():
-        name = f"member of {_TENANT}, {place.column} {role}"
+        name = f"member of {_TENANT}, {place.column}{'' if role == place.column else f' {role}'}"
         with costs.only(name, world.unjudged, world.go_on):
             person = _known(world, actors, name, role) or _made(world, name, role, place)
             actors[:] = [actor for actor in actors if actor.name != name]
@@ -122,12 +122,14 @@ def owner_column(world: World, roles: Roles, relation: Relation) -> str:
 
 
 def _place(world: World, roles: Roles, role: str) -> Place:
-    """The first of the columns that can have the role."""
+    """The first of the columns that can have the role, or that is a flag which is called like it."""
     had: list[str] = []
     for table, column in roles.columns:
         relation = world.relations[table]
         listed = world.maker.listed_of(table).get(column)
         looked_up = _looked_up(world, relation, column) or _truths(relation, column)
+        if role == column and _truths(relation, column) is not None:
+            return Place(relation, column, True)
         if looked_up is not None:
             listed = [word for word, _ in looked_up]
         if listed is None and role in (*roles.order, *roles.others):

@@ -25,6 +25,8 @@ from pgassay.rows import USERS, Row, Unfilled, insert_statement
 
 _VALUES = 40
 """So many values of B are tried in one column, and so many ways to name a row of B in all."""
+_EXTREMES = (1_000_000, 1)
+"""More, and less, than any number that was made; where a constraint refuses it, that is not tried."""
 _CHANGES = 8
 """So many changes are tried of a row that names a row of B."""
 
@@ -67,6 +69,27 @@ class _Tried:
     statement: sql.Composed
     values: list[Any]
     parts: tuple[_Tried, ...] = ()
+
+
+def prepare(world: World) -> None:
+    """Make a row of B to which nothing refers, where triggers may write to a table to which their own refers.
+
+    What they do there may be done for the rows that were made already: a fine is settled once.
+    """
+    named = {
+        key.target: None
+        for trigger in world.triggers
+        if trigger.writes and trigger.table in world.relations
+        for key in world.relations[trigger.table].foreign_keys
+        if key.target in world.relations and world.relations[key.target].name in trigger.text
+    }
+    for name in named:
+        if name != world.tenancy.tenant and "B" in world.tenants.rows.get(name, {}):
+            try:
+                with world.connection.transaction():
+                    world.untouched[name] = world.maker.further(world.relations[name], world.tenants, "B", {})
+            except (psycopg.Error, Unfilled):  # then that is not tried
+                world.go_on()
 
 
 class Pointing:
@@ -146,6 +169,8 @@ class Pointing:
         for rows in (tenants.rows, tenants.others):
             if "B" in rows.get(table, {}):
                 yield rows[table]["B"]
+        if table in self._world.untouched:
+            yield self._world.untouched[table]
 
     def _values(self, where: Column, fired: _Fired) -> list[Any]:
         """The values of B that may be compared with that column, from tables and columns that the triggers name.
@@ -179,7 +204,7 @@ class Pointing:
         if set(naming.values) <= set(changeable) and fired.by("update"):
             sets = _assigned(naming.values)
             yield _Tried("update", sql.SQL("update {} set {}").format(table, sets), named)
-        inserts = [*self._inserts(target, actor, naming)]
+        inserts = [*self._inserts(target, actor, naming, fired)]
         for insert, values in inserts:
             if fired.by("insert"):
                 yield _Tried("insert", insert, values)
@@ -200,7 +225,10 @@ class Pointing:
                 delete = sql.SQL("delete from {} where {}").format(table, where)
                 yield _Tried("delete", sql.SQL(";\n").join([insert, delete]), [*values, *named])
 
-    def _inserts(self, target: Target, actor: Actor, naming: _Naming) -> Iterator[tuple[sql.Composed, list[Any]]]:
+    def _inserts(
+        self, target: Target, actor: Actor, naming: _Naming, fired: _Fired
+    ) -> Iterator[tuple[sql.Composed, list[Any]]]:
+        """Such rows, and the same with numbers that are more, and less, than what a trigger compares them with."""
         granted = set(self._world.granted(target.relation, actor.identity.role, "insert"))
         if not set(naming.values) <= granted:
             return
@@ -209,8 +237,15 @@ class Pointing:
         except Unfilled:
             return
         known: list[Row] = []
-        for values in rows:
-            row = {**{name: value for name, value in values.items() if name in granted}, **naming.values}
+        numbers = {
+            column.name
+            for column in target.relation.columns
+            if column.category == "N" and column.name in fired.text and not target.relation.referring & {column.name}
+        }
+        numbers -= {target.column, *target.relation.primary_key, *naming.values}
+        extremes = [dict.fromkeys(numbers & granted, number) for number in _EXTREMES] if numbers & granted else []
+        for values, extreme in ((values, extreme) for extreme in ({}, *extremes) for values in rows):
+            row = {**{name: value for name, value in values.items() if name in granted}, **naming.values, **extreme}
             if row not in known:
                 known.append(row)
                 yield insert_statement(target.relation, row), [*row.values()]

@@ -106,11 +106,11 @@ class Secrets:
         if not isinstance(value, str):
             return False
         made_up = alone and not column.has_default
-        if made_up and (_NAMED.search(column.name.lower()) or self._refuses_short(relation, column)):
+        if made_up and (_NAMED.search(column.name.lower()) or self.refuses_short(relation, column)):
             return True
         return _is_random(column.default) and len(value) >= _LENGTH
 
-    def _refuses_short(self, relation: Relation, column: Column) -> bool:
+    def refuses_short(self, relation: Relation, column: Column) -> bool:
         """Whether its constraints let in texts, but none that can be guessed for their length; tried with some."""
         key = (relation.full_name, column.name)
         if key not in self._short:

@@ -165,6 +165,8 @@ class World:
         self._whole = tuple(self.relations.values())
         self.maker = Maker(connection, relations, tenancy, seed)
         self.maker.past_triggers = past_triggers
+        self.untouched: dict[str, Row] = {}
+        """Rows of B to which nothing refers, by their tables, for triggers that do something once."""
         self.apart: dict[str, Row] = {}
         """By table a row of B that is like none of A's. It is not among those that were `made` to be tried."""
         self.more: dict[str, list[tuple[str, Row]]] = {}
