@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
 
 from pgassay.checks.isolation import costs, people
 from pgassay.checks.isolation.people import Person, Place
 from pgassay.checks.isolation.world import World
 from pgassay.config import Membership
+from pgassay.rows import Unfilled
 from pgassay.within import Roles
 
 _TENANT = "A"
@@ -33,11 +35,8 @@ def make(world: World, members: Iterable[Person]) -> list[Person]:
     for person in members:
         higher = [role for role in _higher(roles, person.role) if role in places]
         for others in _grouped(higher if person.role in places else []):
-            column = places[person.role].column
-            there = "; ".join(
-                f"in {label}, {places[other].column} {other}" for label, other in zip(_ELSEWHERE, others, strict=False)
-            )
-            name = f"member of {_TENANT}, {column} {person.role}; {there}"
+            there = [f"in {label}, {places[one].column} {one}" for label, one in zip(_ELSEWHERE, others, strict=False)]
+            name = "; ".join([f"member of {_TENANT}, {places[person.role].column} {person.role}", *there])
             with costs.only(name, world.unjudged, world.go_on):
                 found += _made(world, name, person.role, others, places)
     return found
@@ -64,14 +63,30 @@ def _grouped(several: Sequence[str]) -> Iterator[tuple[str, ...]]:
 def _made(world: World, name: str, role: str, others: tuple[str, ...], places: dict[str, Place]) -> list[Person]:
     """A new user with these roles; nobody where all tenants share the row that says which role it is.
 
-    That of A comes last, so that what takes the first one takes another tenant's.
+    That of A comes last, so that what takes the first one takes another tenant's. Raises `Unfilled` where a key lets
+    one member of each tenant alone have such a role, and somebody has it.
     """
-    with world.connection.transaction():
-        user = world.maker.user()
-        for label, other in zip(_ELSEWHERE, others, strict=False):
-            people.give(world, user, places[other], label)
-        people.give(world, user, places[role], _TENANT)
-    relations = [places[one].relation for one in (role, *others)]
-    if any(len(people.roles_of(world, relation, user)) < relations.count(relation) for relation in relations):
+    try:
+        with world.connection.transaction():
+            user = world.maker.user()
+            given = [*zip(_ELSEWHERE, others, strict=False), (_TENANT, role)]
+            for label, one in given:
+                people.give(world, user, places[one], label)
+            if not all(_is_there(world, user, places[one], label) for label, one in given):
+                raise Unfilled("a key lets one member alone have that")
+    except _InAll:
         return []
     return [Person(role, world.member(_TENANT, name, user), people.membership_of(world, user), others)]
+
+
+class _InAll(Exception):
+    """The row that gives a role names no tenant."""
+
+
+def _is_there(world: World, user: UUID, place: Place, label: str) -> bool:
+    """Whether the user has a role in that tenant, by a row of its own. Raises `_InAll` where a row is for all."""
+    column = people.tenant_column(world, place.relation)
+    tenants = [row[column] for row in people.roles_of(world, place.relation, user)]
+    if None in tenants:
+        raise _InAll
+    return str(world.tenants.ids[label]) in map(str, tenants)
