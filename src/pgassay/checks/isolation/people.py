@@ -22,6 +22,8 @@ from pgassay.within import Roles
 
 WHERE = "[tool.pgassay.roles]"
 _TENANT = "A"
+NUMBERS = 7_300_000
+"""From here on are numbers by which a row is known, since nothing counts so far."""
 
 
 @dataclass(frozen=True)
@@ -285,15 +287,19 @@ def _fill(world: World, roles: Roles, people: list[Person]) -> None:
                 continue
             if all(str(row.get(name)) == str(value) for name, value in wanted.items()):
                 world.more.setdefault(table, []).append((_TENANT, row))
-    for table, label, row in [*world.made()]:
+    for number, (table, label, row) in enumerate([*world.made()]):
         if table in roles.tables and label == _TENANT:
-            _tell(world, world.relations[table], row)
+            _tell(world, world.relations[table], row, number)
     world.forget_what_is_known()
 
 
-def _tell(world: World, relation: Relation, row: Row) -> None:
-    """Give a row texts where it has none, by which it is known wherever it is shown."""
-    left = {*relation.referring, *world.maker.listed_of(relation.full_name)}
+def _tell(world: World, relation: Relation, row: Row, number: int) -> None:
+    """Give a row texts where it has none, by which it is known wherever it is shown; numbers where it can have none."""
+    left = {*relation.referring, *relation.primary_key, *world.maker.listed_of(relation.full_name)}
+    if not any(column.category == "S" and column.name not in left for column in relation.columns):
+        for place, column in enumerate(relation.columns):
+            if column.category == "N" and column.name not in left and not column.generated:
+                openings.set_values(world, relation, row, {column.name: NUMBERS + 97 * number + place})
     for column in relation.columns:
         if column.category == "S" and not column.not_null and column.name not in left and row.get(column.name) is None:
             openings.set_values(world, relation, row, {column.name: world.maker.another(relation, column.name)})

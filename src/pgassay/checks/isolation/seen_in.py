@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import psycopg
@@ -14,7 +15,7 @@ from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation.arguments import Answer, Call, Words
 from pgassay.checks.isolation.declared import Declared
 from pgassay.checks.isolation.matrix import Probe
-from pgassay.checks.isolation.people import Person
+from pgassay.checks.isolation.people import NUMBERS, Person
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.world import MARKER_LENGTH, World, leaves, stands_in
 from pgassay.identity import Session
@@ -132,11 +133,7 @@ class SeenIn:
         made = {(table, repr(row)): (table, label, row) for table, label, row in world.made() if table in tables}
         for table, label, row in made.values():
             skipped = {*world.maker.listed_of(table), *world.relations[table].referring}
-            values = {
-                str(value)
-                for column, value in row.items()
-                if column not in skipped and isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH
-            }
+            values = {sign for column, value in row.items() if column not in skipped and (sign := _sign(value))}
             for value in values:
                 counted[value] = counted.get(value, 0) + 1
                 if label == _TENANT and not self._declared.may_read(person, table, row):
@@ -192,3 +189,10 @@ def shown(rows: Collection[object]) -> Shown:
     rows = [*rows]
     values = [value for row in rows for value in leaves(row)]
     return Shown(frozenset(values), "\n".join([*values, *map(str, rows)]))
+
+
+def _sign(value: object) -> str:
+    """The text by which a value is known wherever it is shown; empty for one that may stand elsewhere by chance."""
+    if isinstance(value, UUID | str):
+        return str(value) if len(str(value)) >= MARKER_LENGTH else ""
+    return str(int(value)) if isinstance(value, int | Decimal) and value >= NUMBERS else ""
