@@ -348,11 +348,15 @@ class Maker:
 
     def _named(self, count: int) -> list[Any]:
         """Values that name so many tenants, where no table lists them. Raises `Unfilled` where there are fewer."""
-        for relation, column in unlisted.columns(self._relations.values(), self._tenancy):
+        columns = [*unlisted.columns(self._relations.values(), self._tenancy)]
+        for relation, column in columns:
             listed = self._listed.get(relation.full_name, {}).get(column.name)
             known = {value: None for _ in range(count) for value in self._options(relation, column, listed, (), None)}
             if len(known) >= count:
-                return list(known)[:count]
+                first, *others = list(known)[:count]
+                if all(_is_free(*each) for each in columns):
+                    others[:1] = [f"{first}0"]  # begins with the other one, for which a pattern without an end takes it
+                return [first, *others]
         raise Unfilled(f"no table has a column {self._tenancy.column} with values for {count} tenants")
 
     def _fill_circle(self, circle: list[Relation], tenants: Tenants, labels: tuple[str, ...]) -> None:
@@ -1193,3 +1197,9 @@ def _listed_values(relation: Relation) -> dict[str, list[str]]:
         if not check.partitioned:
             found = conditions.listed(check.expression) | found
     return found
+
+
+def _is_free(relation: Relation, column: Column) -> bool:
+    """Whether a column takes any text."""
+    checked = {name for check in relation.check_constraints for name in check.columns}
+    return column.type == "text" and column.name not in checked
