@@ -312,8 +312,9 @@ class Maker:
         if member.table == self._tenancy.tenant:
             raise Unfilled(f"{member.table} has one {member.user} a tenant")
         relation = self._relations[member.table]
-        # what else a membership refers to, as a role, is what other members' refer to
-        there: Row = next((sent for (name, _), sent in self._sent.items() if name == relation.full_name), {})
+        # what else a membership refers to, as a role, is what other members' refer to, those of the tenant first
+        others = [sent for (name, _), sent in self._sent.items() if name == relation.full_name]
+        there: Row = next((sent for sent in others if sent.get(member.tenant) == tenant_id), next(iter(others), {}))
         referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
         known = {**referred, member.tenant: tenant_id, member.user: user_id, **more}
         if relation.primary_key == (member.user,):

@@ -56,6 +56,7 @@ from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.witnesses import Witnesses
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
@@ -328,7 +329,9 @@ def _exercised(
     Nobody is connected to it, nor to ``filled``. New members are among ``actors`` then.
     """
     clone = stack.enter_context(databases.copy(Template(filled.name)))
-    world, members = ways.world, []
+    world = ways.world
+    members: list[Actor] = []
+    claimed: list[Actor] = []
     is_better = False
     with costs.only(WAYS, unjudged):
         world.connection = clone.connect_as_owner()
@@ -336,15 +339,20 @@ def _exercised(
         tables = Tables(world, clone, ways.policies)
         ways.truth = tables.fill(ways.actors)
         members = entitled.members(ways)
-        more = [*entitled.callers(ways), *members]
-        tables.ask(more)
-        ways.actors += more
-        is_better = Making(tables, ways).make(needed=bool(members))
+        claiming = entitled.callers(ways)
+        tables.ask([*(caller.actor for caller in claiming), *members])
+        claimed = entitled.settled(ways, claiming)
+        ways.actors += [*claimed, *members]
+        witnesses = Witnesses(ways)
+        witnesses.make()
+        members += witnesses.actors
+        is_better = Making(tables, ways, witnesses, claimed).make(needed=bool(members))
     clone.close()
     if not is_better:  # the new members are not there
         ways.actors = [actor for actor in ways.actors if actor not in members]
+        actors[-1:-1] = entitled.at_doors(ways, claimed)
         return filled
-    actors[-1:-1] = [actor for actor in members if actor.own == {"A"}]
+    actors[-1:-1] = entitled.at_doors(ways, [*members, *claimed])
     world.entitled += [actor for actor in members if actor.own == {"B"}]
     return clone
 

@@ -17,8 +17,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.truth import Tables, Truth
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.witnesses import Witnesses
 from pgassay.checks.isolation.world import LABELS
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
@@ -28,6 +30,8 @@ from pgassay.schema.policies import Branch, Policy
 _LEAST: dict[str, Any] = {"A": [], "B": False, "D": "-infinity", "N": 0, "R": "empty", "S": ""}
 _GREATEST: dict[str, Any] = {"B": True, "D": "infinity", "N": 32767, "R": "(,)"}
 """Values at the ends of types, by their category: of a range, none at all and all there are."""
+_MOST = 8
+"""So many rows of a tenant are made for a branch, each once or for so many users."""
 _USERS = 5
 """In the names of so many users of a tenant a row is made where it is to be the caller's."""
 Key = tuple[str, tuple[str, ...]]
@@ -53,10 +57,15 @@ class _Made:
 
 
 class Making:
-    """Makes rows where the ``tables`` are, to which `World.connection` leads."""
+    """Makes rows where the ``tables`` are, to which `World.connection` leads.
 
-    def __init__(self, tables: Tables, ways: Ways) -> None:
+    What callers may see of others who were made for ways, as these ``claiming`` ones, is told at the doors.
+    """
+
+    def __init__(self, tables: Tables, ways: Ways, witnesses: Witnesses, claiming: Iterable[Actor]) -> None:
         self._world = ways.world
+        self._claiming = list(claiming)
+        self._witnesses = witnesses
         self._tables = tables
         self._ways = ways
 
@@ -66,11 +75,13 @@ class Making:
         It is ``needed`` for something else that was made there.
         """
         wanted = [*self._wanted()]
-        if not wanted:
+        if not wanted and not self._witnesses.rows:
             self._tables.remove()
             return needed
         before = self._shown(self._ways.truth)
-        groups = [group for policy, branch in wanted for group in self._made(policy, branch)]
+        self._ways.actors += self._witnesses.actors
+        groups = [_Made(relation, "", {label: row}, True) for relation, label, row in self._witnesses.rows]
+        groups += [group for policy, branch in wanted for group in self._made(policy, branch)]
         self._know(groups)
         try:
             return self._judged(before, groups)
@@ -109,7 +120,8 @@ class Making:
         relation = self._world.relations[policy.relation]
         any_row = [] if branch.reads_row or self._ways.truth.lines.get(policy.relation) else [()]
         found = []
-        for wishes in conditions.wishes(branch.key) or any_row:
+        asked = [wishes for form in self._ways.forms(policy, branch) for wishes in conditions.wishes(form)]
+        for wishes in list(dict.fromkeys(asked))[:_MOST] or any_row:
             known = [wish for wish in wishes if self._is_possible(relation, wish)]
             is_the_callers = any(wish.value is Special.CALLER for wish in known)
             for turn in range(_USERS if is_the_callers else 1):
@@ -191,9 +203,9 @@ class Making:
             case Special.CALLER:
                 return user
             case Special.AFTER:
-                return "tomorrow"
+                return "[2999-01-01,)" if category == "R" else "tomorrow"
             case Special.BEFORE:
-                return "yesterday"
+                return "(,2000-01-01)" if category == "R" else "yesterday"
             case Special.LEAST:
                 return _LEAST[category]
             case Special.GREATEST:
@@ -218,9 +230,11 @@ class Making:
                     table = sql.Identifier(relation.schema, relation.name)
                     where = self._world.where(relation.primary_key)
                     statement = sql.SQL("delete from {} where {}").format(table, where)
+                    there = sql.SQL("select from {} where {}").format(table, where)
                     for row in group.rows.values():
                         key = [row[name] for name in relation.primary_key]
-                        if self._world.connection.execute(statement, key).rowcount != 1:
+                        self._world.connection.execute(statement, key)  # it may have gone with another one already
+                        if self._world.connection.execute(there, key).fetchone() is not None:
                             return False
         except psycopg.Error:
             if self._world.connection.closed:
@@ -242,10 +256,12 @@ class Making:
 
     def _shown(self, truth: Truth) -> _Shown:
         """What is true for a row of tenants that the actor is not of."""
+        new = {actor.name for actor in (*self._witnesses.actors, *self._claiming)}
         return {
             (table, text, actor.name, _key(table, self._primary_key(table), line.values))
             for table, text in truth.values
             for actor in self._ways.actors
+            if actor.name not in new
             for line in truth.held(table, text, actor)
             if line.whose and not line.whose & actor.own
         }
