@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pgassay.schema import conditions
+from pgassay.schema import conditions, patterns
+from pgassay.schema.conditions import Special
 from pgassay.schema.helpers import Helpers
 
 _ROLE = """
@@ -78,7 +79,7 @@ HELPERS = Helpers((_ROLE, _ADMIN, _WRITES, _HAS, _ATOMIC, _STATE, _LOOP, _ITSELF
 
 def claims(condition: str) -> set[object]:
     """The values that a token needs, by one branch or another."""
-    return {asked.value for form in HELPERS.forms(condition, "docs") for asked in conditions.claims(form)}
+    return {asked.value for form in HELPERS.forms(condition) for asked in conditions.claims(form)}
 
 
 def test_claims_are_read_out_of_helpers_that_call_helpers() -> None:
@@ -91,8 +92,8 @@ def test_a_variable_of_plpgsql_stands_for_what_it_was_given() -> None:
 
 
 def test_an_exception_lets_nobody_through() -> None:
-    assert all("no" not in form for form in HELPERS.forms("app.asserts('boss'::text)", "docs"))
-    assert HELPERS.forms("app.asserts('boss'::text)", "docs")
+    assert all("no" not in form for form in HELPERS.forms("app.asserts('boss'::text)"))
+    assert HELPERS.forms("app.asserts('boss'::text)")
 
 
 @pytest.mark.parametrize(
@@ -104,27 +105,59 @@ def test_an_exception_lets_nobody_through() -> None:
     ],
 )
 def test_members_of_a_kind_are_read_out_of_helpers(condition: str, kinds: list[dict[str, str]]) -> None:
-    (form,) = HELPERS.forms(condition, "docs")
+    (form,) = HELPERS.forms(condition)
     assert conditions.asked_of(form, "public.members") == kinds
 
 
 def test_a_column_that_is_handed_in_stays_that_of_the_row() -> None:
-    (form,) = HELPERS.forms("app.has(org_id, 'boss'::text)", "docs")
-    assert "docs.org_id" in form
+    (form,) = HELPERS.forms("app.has(org_id, 'boss'::text)")
+    assert "pgassay_row.org_id" in form
 
 
 def test_a_variable_that_a_query_fills_is_that_query() -> None:
-    (form,) = HELPERS.forms("app.state_of(id) = 'live'::text", "docs")
+    (form,) = HELPERS.forms("app.state_of(id) = 'live'::text")
     assert "SELECT d.state FROM public.docs" in form
-    assert "docs.id" in form
+    assert "pgassay_row.id" in form
 
 
 @pytest.mark.parametrize(
     "condition", ["org_id = 1", "app.loops(org_id)", "other.unknown(org_id)", "app.has()", "not )"]
 )
 def test_what_cannot_be_followed_has_no_forms(condition: str) -> None:
-    assert HELPERS.forms(condition, "docs") == []
+    assert HELPERS.forms(condition) == []
 
 
 def test_a_function_that_calls_itself_comes_to_an_end() -> None:
-    assert len(HELPERS.forms("app.itself(1)", "docs")) == 1
+    assert len(HELPERS.forms("app.itself(1)")) == 1
+
+
+def test_a_table_that_a_function_reads_is_not_the_row_even_if_it_has_its_name() -> None:
+    helpers = Helpers(
+        (
+            """create function app.leads(doc uuid) returns boolean language sql stable
+            as $$ select exists (select from public.docs where id = doc and lead = auth.uid()) $$""",
+        )
+    )
+    (form,) = helpers.forms("app.leads(parent_id)")
+    assert "pgassay_row.parent_id" in form
+    (pattern,) = patterns.of(form, "public", "docs", lambda _, __: ("public.docs", ("id", "parent_id", "lead")))
+    row, lead = (dict(needed.values) for needed in pattern)
+    assert row == {"parent_id": lead["id"]}
+    assert lead["lead"] is Special.CALLER
+
+
+def test_tables_of_functions_that_call_each_other_are_told_apart() -> None:
+    helpers = Helpers(
+        (
+            """create function app.is_in(org uuid) returns boolean language sql stable
+            as $$ select exists (select from public.members as m where m.org_id = org and m.user_id = auth.uid()) $$""",
+            """create function app.leads(doc uuid) returns boolean language sql stable as $$
+                select exists (select from public.leads as m where m.doc_id = doc and app.is_in(m.org_id))
+            $$""",
+        )
+    )
+    (form,) = helpers.forms("app.leads(id)")
+    tables = {"leads": ("doc_id", "org_id"), "members": ("org_id", "user_id"), "docs": ("id",)}
+    (pattern,) = patterns.of(form, "public", "docs", lambda _, name: (f"public.{name}", tables[name]))
+    values = {needed.relation: dict(needed.values) for needed in pattern}
+    assert values["public.leads"]["org_id"] == values["public.members"]["org_id"]

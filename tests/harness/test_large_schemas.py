@@ -19,12 +19,12 @@ MOST_UNTAKEN = 0.02
 """Of all ways, so many may be left, each with a reason in the file."""
 
 NOT_YET = {
-    "agency_crm": "activities in the name of the caller, a view of what is overdue, and RPCs for admins are not made",
-    "chat": "moderators are one row for which two subqueries ask, and files of two folders are not made",
-    "clinic": "no text is made that begins with the value of another column, and no appointment of today",
-    "erp": "the manager of an employee, who is a row of the same table, and files are not made",
-    "marketplace": "staff are not among those who call functions, and who asks a question is no column that is filled",
-    "school": "a code in a primary key is taken for no secret, and files of two folders are not made",
+    "agency_crm": "create_quote is called with no JSON that names a product, by nobody who may write",
+    "chat": "no workspace is archived, no vote is among few options, and mark_read takes ids as keys of JSON",
+    "clinic": "import_patients, whose argument has the name of a table, is called with no list of objects",
+    "erp": "the caps on roles of one's own, and RPCs that move stock and count numbers, are not called by who may",
+    "marketplace": "no variant has as much in stock as is in a cart, and a materialized view of reviews stays empty",
+    "school": "record_attendance is called with no lesson of the member's own",
 }
 """What is missed, and why. Each must fail: who mends one takes it out."""
 
@@ -52,18 +52,17 @@ def _read(file: Path) -> Large:
 ALL = [_read(file) for file in sorted(LARGE.glob("*.toml"))]
 
 
-def _marked(large: Large) -> Any:
-    why = NOT_YET.get(str(large))
-    return pytest.param(large, id=str(large), marks=pytest.mark.xfail(reason=why) if why else ())
-
-
-@pytest.mark.parametrize("large", some(map(_marked, ALL), dev=6, ci=3))
+@pytest.mark.parametrize("large", some([pytest.param(large, id=str(large)) for large in ALL], dev=6, ci=3))
 def test_a_large_schema_is_clean_and_judged_whole(pg_databases: Databases, tmp_path: Path, large: Large) -> None:
     (found,) = check(pg_databases, tmp_path, large.case)  # the first screen has 25 lines at most, else it fails
     assert [error for error in errors(found) if error[0] not in large.meant] == []
-    assert sorted(found.unjudged) == sorted(large.not_judged), found.unjudged
     left = ways.untaken(found.ways)
     assert len(left) <= MOST_UNTAKEN * len(found.ways), left
+    is_whole = sorted(found.unjudged) == sorted(large.not_judged)
+    if str(large) in NOT_YET:
+        assert not is_whole, "take it out of NOT_YET"
+        pytest.xfail(NOT_YET[str(large)])
+    assert is_whole, found.unjudged
 
 
 @pytest.mark.parametrize("large", ALL, ids=str)

@@ -26,8 +26,22 @@ class Special(Enum):
     CALLER = "the caller"
     BEFORE = "yesterday"
     AFTER = "tomorrow"
+    NOW = "now"
     LEAST = "the least value of its type"
     GREATEST = "the greatest value of its type"
+
+
+_TIMES = {Special.BEFORE: "yesterday", Special.NOW: "now", Special.AFTER: "tomorrow 12:00"}
+_RANGES = {
+    Special.BEFORE: "[1900-01-01,2000-01-01)",
+    Special.NOW: "[2000-01-01,2999-01-01)",
+    Special.AFTER: "[2999-01-01,)",
+}
+
+
+def time(special: Special, *, is_range: bool = False) -> str:
+    """A time, or a range of times, as PostgreSQL reads it; one to come is not over before it is asked for."""
+    return (_RANGES if is_range else _TIMES)[special]
 
 
 @dataclass(frozen=True)
@@ -191,7 +205,9 @@ def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iter
     elif operator in ("=", "<>", "in"):
         is_other = (operator == "<>") is truth
         for value in list(_values(right if here else [left]))[: 1 if is_other else _VALUES]:
-            yield Wish(here or there, value, is_other=is_other)
+            yield Wish(here or there, Special.NOW if value is Special.AFTER else value, is_other=is_other)
+    elif operator == "@>" and here and truth and _value(right[0]) is Special.AFTER:
+        yield Wish(here, Special.NOW)
     elif operator in ("<", "<="):
         upwards = bool(there) is truth  # the column is to be the greater one
         for value in _values(right if here else [left]):

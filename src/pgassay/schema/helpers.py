@@ -5,6 +5,7 @@ It is a guess at what a condition asks for. Whether the condition is true is ask
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 from pgassay import sqltree
@@ -13,6 +14,8 @@ from pgassay.schema.sources import Sources
 from pgassay.sqltree import AND, Node, building, procedural, routines, selects
 from pgassay.sqltree.routines import Routine
 
+ROW = "pgassay_row"
+"""The name of the row that a condition is asked of, where a function is put in place: its own tables may have any."""
 _DEPTH = 6
 """So deep functions are followed that call each other."""
 _MOST = 4000
@@ -26,6 +29,7 @@ class Helpers:
 
     def __init__(self, definitions: Iterable[str]) -> None:
         self._by_name: dict[str, list[tuple[Routine, Node]]] = {}
+        self._numbers = itertools.count(1)
         for definition in definitions:
             routine = routines.routine(definition)
             value = None if routine is None else _value(routine)
@@ -33,18 +37,18 @@ class Helpers:
                 for name in {routine.name, routine.name.rpartition(".")[2]}:
                     self._by_name.setdefault(name, []).append((routine, value))
 
-    def forms(self, condition: str, table: str) -> list[str]:
-        """The branches of a condition on rows of ``table``, with functions followed; none where it calls none."""
+    def forms(self, condition: str) -> list[str]:
+        """The branches of a condition, with functions followed; none where it calls none."""
         tree = sqltree.expression(condition)
         if tree is None or not any(self._found(node) for node in sqltree.walk(tree)):
             return []
-        branches = policies.forms(building.normal(self.followed(tree, table))) or []
+        branches = policies.forms(building.normal(self.followed(tree))) or []
         joined = (sqltree.deparsed(sqltree.joined(branch, AND)) for branch in branches if branch)
         return [text for text in joined if text is not None][:_BRANCHES]
 
-    def followed(self, condition: Node, table: str) -> Node:
-        """A condition on rows of ``table`` with what functions give; its own columns have the name of the table."""
-        node = building.replaced(condition, lambda found: _qualified(found, table))
+    def followed(self, condition: Node) -> Node:
+        """A condition with what functions give; the columns of its row have that name before them, `ROW`."""
+        node = building.replaced(condition, _qualified)
         for _ in range(_DEPTH):
             if not any(self._found(found) for found in sqltree.walk(node)):
                 break
@@ -67,6 +71,10 @@ class Helpers:
         if found is None:
             return None
         routine, value, given = found
+        # a table of the function's is none of those that its arguments speak of
+        spoken = {names[0] for part in given.values() for names in sqltree.columns(part) if len(names) > 1}
+        if taken := building.aliases(value) & spoken:
+            value = building.renamed(value, {name: f"{name}_{next(self._numbers)}" for name in sorted(taken)})
 
         def argument(part: Node) -> Node | None:
             names = sqltree.names(part)
@@ -118,9 +126,9 @@ def _given(routine: Routine, arguments: list[Node]) -> dict[str, Node] | None:
     return found if len(arguments) <= len(routine.parameters) else None
 
 
-def _qualified(node: Node, table: str) -> Node | None:
-    """A column of the row with the name of its table; subqueries have such names already."""
+def _qualified(node: Node) -> Node | None:
+    """A column of the row with its name; within subqueries, PostgreSQL shows the name of the table already."""
     if sqltree.kind(node) == "SelectStmt":
         return node
     names = sqltree.names(node)
-    return building.column(table, names[0]) if len(names) == 1 else None
+    return building.column(ROW, names[0]) if len(names) == 1 else None

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pgassay import sqltree
-from pgassay.schema import conditions, policies
+from pgassay.schema import conditions, helpers, policies
 from pgassay.schema.conditions import Special
-from pgassay.sqltree import AND, NOT, OR, Node, selects
+from pgassay.sqltree import AND, NOT, OR, Node, building, selects
 
 _CHOICES = 3
 """So many of the ways that subqueries have are looked at."""
@@ -35,8 +35,15 @@ class Same:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Any value but that."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Needed:
-    """A row of a table with these values: constants, `Special.CALLER`, or `Same`."""
+    """A row of a table with these values: constants, `Special.CALLER`, `Same`, or `Other`."""
 
     relation: str
     values: tuple[tuple[str, Any], ...]
@@ -53,13 +60,26 @@ def of(condition: str, schema: str, table: str, columns: Columns) -> list[tuple[
         try:
             reading = _Reading(columns, choice)
             frame = reading.row(schema, table)
-            reading.literals(sqltree.operands(tree, AND) or [tree], [{table: frame}])
+            reading.literals(sqltree.operands(tree, AND) or [tree], [{table: frame, helpers.ROW: frame}])
             pattern = reading.pattern()
         except _UnknownError:
             continue
         if len(pattern) > 1:
             found.setdefault(pattern)
     return [*found]
+
+
+def of_view(select: Node, columns: Columns) -> list[tuple[Needed, ...]]:
+    """The patterns of rows by which a view has one."""
+    found: dict[tuple[Needed, ...], None] = {}
+    for choice in range(_CHOICES):
+        try:
+            reading = _Reading(columns, choice)
+            reading.select(building.normal(select))
+            found.setdefault(reading.pattern())
+        except _UnknownError:
+            continue
+    return [pattern for pattern in found if pattern]
 
 
 def _is_equality(operator: str, left: Node, right: list[Node]) -> bool:
@@ -121,6 +141,10 @@ class _Reading:
             for (name, _), found in zip(self.rows, values, strict=True)
         )
 
+    def select(self, select: Node) -> None:
+        """The rows that a SELECT reads by itself."""
+        self._select(select, [])
+
     # conditions
 
     def literals(self, nodes: Iterable[Node], scope: Scope) -> None:
@@ -156,7 +180,10 @@ class _Reading:
             self._wished(node, scope)
             return
         other = right[min(self.choice, len(right) - 1)]
-        self._equal(self._term(left, scope), self._term(other, scope))
+        one, another = self._term(left, scope), self._term(other, scope)
+        if one is None or another is None:
+            self._wished(node, scope)
+        self._equal(one, another)
 
     def _wished(self, node: Node, scope: Scope) -> None:
         """What a literal asks of one row, as far as that is understood."""
@@ -166,8 +193,8 @@ class _Reading:
         if place is None or not wishes:
             return
         wish = wishes[min(self.choice, len(wishes) - 1)]
-        if len(wish.path) == 1 and not wish.is_other and wish.value is not Special.CALLER:
-            value = (wish.value,) if wish.is_element else wish.value
+        if len(wish.path) == 1 and (wish.is_element or wish.value is not Special.CALLER):
+            value = (wish.value,) if wish.is_element else Other(wish.value) if wish.is_other else wish.value
             self._equal(("column", place[1], wish.path[0]), ("constant", value, wish.is_element))
 
     # terms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import postgast
 
@@ -88,3 +88,29 @@ def array(elements: Iterable[Node]) -> Node:
     for element in elements:
         made.elements.add().CopyFrom(wrapped(element))
     return made
+
+
+def aliases(node: Node) -> set[str]:
+    """The names that tables and subqueries have in FROM, at a node and below it."""
+    found = (_alias(part) for part in sqltree.walk(node))
+    return {name for name in found if name}
+
+
+def renamed(node: Node, names: Mapping[str, str]) -> Node:
+    """The same with other names for tables and subqueries in FROM, and for their columns."""
+
+    def change(found: Node) -> Node | None:
+        parts = sqltree.names(found)
+        if len(parts) > 1 and parts[0] in names:
+            return column(names[parts[0]], *parts[1:])
+        if _alias(found) not in names:
+            return None
+        made = sqltree.rebuilt(found, lambda child: renamed(child, names))
+        made.alias.aliasname = names[_alias(found)]
+        return made
+
+    return replaced(node, change)
+
+
+def _alias(node: Node) -> str:
+    return sqltree.named(node) if kind(node) in ("RangeVar", "RangeSubselect") else ""

@@ -315,6 +315,10 @@ def _calls(
     return Calls(world.elsewhere(clone.connect_as_owner()), clone, other, controls)
 
 
+_NEW = 12
+"""So many of the members of B who were made for ways call functions to see whether these are any good."""
+
+
 def _ways(world: World, actors: Iterable[Actor]) -> Ways:
     """The ways of the schema, for all whom policies hold."""
     everybody = [*actors, *world.entitled, *map(world.member, LABELS)]
@@ -348,12 +352,13 @@ def _exercised(
         members += witnesses.actors
         is_better = Making(tables, ways, witnesses, claimed).make(needed=bool(members))
     clone.close()
+    world.entitled += [actor for actor in claimed if actor.user == world.tenants.users["B"]]
     if not is_better:  # the new members are not there
         ways.actors = [actor for actor in ways.actors if actor not in members]
         actors[-1:-1] = entitled.at_doors(ways, claimed)
         return filled
     actors[-1:-1] = entitled.at_doors(ways, [*members, *claimed])
-    world.entitled += [actor for actor in members if actor.own == {"B"}]
+    world.entitled += [actor for actor in members if actor.own == {"B"}][:_NEW]
     return clone
 
 

@@ -125,10 +125,10 @@ class Making:
             known = [wish for wish in wishes if self._is_possible(relation, wish)]
             is_the_callers = any(wish.value is Special.CALLER for wish in known)
             for turn in range(_USERS if is_the_callers else 1):
-                rows = self._of_each(relation, known, turn)
+                rows, beside = self._of_each(relation, known, turn)
                 if rows and relation.primary_key:
                     flagged = any(self._is_flag(relation, wish) for wish in known)
-                    found.append(_Made(relation, branch.text, rows, flagged))
+                    found += [*beside, _Made(relation, branch.text, rows, flagged)]
         return found
 
     def _is_possible(self, relation: Relation, wish: Wish) -> bool:
@@ -144,19 +144,43 @@ class Making:
         is_set = wish.is_other or wish.value is not None
         return column is not None and is_plain and is_set and column.category in "BDSE"
 
-    def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> dict[str, Row]:
-        """A row of each tenant, in the name of that user of its own; without those that are refused."""
+    def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> tuple[dict[str, Row], list[_Made]]:
+        """A row of each tenant, in the name of that user of its own; without those that are refused.
+
+        And the rows that were made for these to refer to.
+        """
         rows: dict[str, Row] = {}
+        beside: list[_Made] = []
         for label in LABELS:
             users = self._users[label]
             if turn < len(users):
                 try:
                     with self._world.connection.transaction():
-                        rows[label] = self._row(relation, label, wishes, users[turn])
+                        row, more = self._one(relation, label, wishes, users[turn])
                 except (psycopg.Error, Unfilled):
                     if self._world.connection.closed:
                         raise
-        return rows
+                else:
+                    rows[label] = row
+                    beside += more
+        return rows, beside
+
+    def _one(self, relation: Relation, label: str, wishes: list[Wish], user: UUID) -> tuple[Row, list[_Made]]:
+        """The row, and new rows that it refers to where those that there are have another one already."""
+        world, maker = self._world, self._world.maker
+        try:
+            return self._row(relation, label, wishes, user, {}), []
+        except Unfilled as refused:
+            references: Row = {}
+            beside: list[_Made] = []
+            for key in maker.taken(relation, refused):
+                target = world.relations[key.target]
+                other = maker.further(target, world.tenants, label, {}, is_new=True)
+                references |= {here: other[there] for here, there in key.columns}
+                beside.append(_Made(target, "", {label: other}, False))
+            if not beside:
+                raise
+            return self._row(relation, label, wishes, user, references), beside
 
     @cached_property
     def _users(self) -> dict[str, list[UUID]]:
@@ -169,18 +193,18 @@ class Making:
                     found[label].append(actor.user)
         return found
 
-    def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID) -> Row:
-        plain: Row = {}
+    def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID, references: Row) -> Row:
+        plain: Row = {**references}
         parts: list[tuple[sql.Composed, Any]] = []
         for wish in wishes:
             value = self._known(relation, wish, user)
-            value = self._another(relation, wish.path[0], value) if wish.is_other else value
+            value = self._world.maker.beside(relation, wish.path[0], value) if wish.is_other else value
             value = [value] if wish.is_element else value
             if len(wish.path) == 1:
                 plain[wish.path[0]] = value
             else:
                 parts.append((sql.SQL(".").join(map(sql.Identifier, wish.path)), value))
-        row = self._world.maker.further(relation, self._world.tenants, label, plain)
+        row = self._world.maker.further(relation, self._world.tenants, label, plain, is_new=True)
         if not parts:
             return row
         statement = sql.SQL("update {} set {} where {} returning *").format(
@@ -202,24 +226,13 @@ class Making:
         match wish.value:
             case Special.CALLER:
                 return user
-            case Special.AFTER:
-                return "[2999-01-01,)" if category == "R" else "tomorrow"
-            case Special.BEFORE:
-                return "(,2000-01-01)" if category == "R" else "yesterday"
+            case Special.BEFORE | Special.NOW | Special.AFTER:
+                return conditions.time(wish.value, is_range=category == "R")
             case Special.LEAST:
                 return _LEAST[category]
             case Special.GREATEST:
                 return _GREATEST[category]
         return wish.value
-
-    def _another(self, relation: Relation, name: str, value: Any) -> Any:
-        """Another value for a column: of those to which it is held, where there are such."""
-        if isinstance(value, bool):
-            return not value
-        listed = self._world.maker.listed_of(relation.full_name).get(name)
-        if listed:
-            return next((other for other in listed if other != value), None)
-        return self._world.maker.another(relation, name)
 
     def _taken_out(self, groups: Iterable[_Made]) -> bool:
         """Whether all of these rows could be taken out again."""

@@ -104,7 +104,7 @@ class Ways:
         """The condition of a branch as normalised, and by what the functions in it ask for, in the ways that has."""
         key = (policy.table, branch.key)
         if key not in self._forms:
-            followed = self._helpers.forms(branch.key, policy.table)
+            followed = self._helpers.forms(branch.key)
             self._forms[key] = tuple(dict.fromkeys((branch.key, *followed)))
         return self._forms[key]
 

@@ -18,19 +18,18 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.wanted import Wanted, in_order
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import LABELS
 from pgassay.config import Membership
 from pgassay.rows import Row, Unfilled
-from pgassay.schema import patterns
+from pgassay.schema import conditions
 from pgassay.schema.conditions import Special
-from pgassay.schema.patterns import Needed, Same
+from pgassay.schema.patterns import Needed, Other, Same
 
-_MOST = 60
+_MOST = 100
 """For so many patterns rows are made."""
-_OF_A_BRANCH = 3
-_TIMES = _TOMORROW, _YESTERDAY = "tomorrow", "yesterday"
-"""Times, as PostgreSQL reads them."""
+_TIMES = (Special.BEFORE, Special.NOW, Special.AFTER)
 
 Made = list[tuple[Relation, Row]]
 Bound = dict[Same, Any]
@@ -52,32 +51,14 @@ class Witnesses:
         if isinstance(member, Membership) and member.table == self.ways.world.tenancy.tenant:
             return
         self._member = member if isinstance(member, Membership) else None
-        for pattern in list(dict.fromkeys(self._wanted()))[:_MOST]:
+        wanted = Wanted(self.ways)
+        of_views = wanted.of_views()
+        for pattern in of_views:
+            for label in LABELS:  # of each there has to be a row, so that it is seen who sees which
+                self._try(pattern, label)
+        for pattern in [pattern for pattern in wanted.of_policies() if pattern not in of_views][:_MOST]:
             for label in LABELS[:2]:
                 self._try(pattern, label)
-
-    def _wanted(self) -> Iterator[tuple[Needed, ...]]:
-        ways = self.ways
-        for policy in ways.policies:
-            if not policy.permissive or not ways.roles_of(policy) or policy.relation not in ways.world.relations:
-                continue
-            for branch in (branch for branches in policy.branches.values() for branch in branches):
-                if not ways.is_taken(policy, branch):
-                    found = [
-                        pattern
-                        for form in ways.forms(policy, branch)
-                        for pattern in patterns.of(form, policy.schema, policy.table, self._columns)
-                    ]
-                    yield from found[:_OF_A_BRANCH]
-
-    def _columns(self, schema: str, table: str) -> tuple[str, tuple[str, ...]] | None:
-        """The table of that name; of any schema where none is said, and there is one."""
-        relations = self.ways.world.relations
-        names = [f"{schema}.{table}"] if schema else [name for name in relations if name.rpartition(".")[2] == table]
-        found = [relations[name] for name in names if name in relations and relations[name].kind == "table"]
-        if len(found) != 1:
-            return None
-        return found[0].full_name, tuple(column.name for column in found[0].columns)
 
     # one pattern for one tenant
 
@@ -99,7 +80,7 @@ class Witnesses:
             return
         bound = {}
         memberships = [needed for needed in others if self._is_the_callers(needed)]
-        rest = self._in_order(needed for needed in others if needed not in memberships)
+        rest = in_order(self.ways.world.relations, (needed for needed in others if needed not in memberships))
         self._bind_tenant(pattern, label, bound)
         # what a membership refers to comes before it, all else after it
         table = self.ways.world.relations.get(self._member.table if self._member else "")
@@ -123,21 +104,6 @@ class Witnesses:
             and needed.relation == member.table
             and dict(needed.values).get(member.user) is Special.CALLER
         )
-
-    def _in_order(self, rows: Iterable[Needed]) -> list[Needed]:
-        """Each after those that it refers to."""
-        left, found = list(rows), list[Needed]()
-        while left:
-            names = {needed.relation for needed in left}
-            relations = self.ways.world.relations
-            ready = [
-                needed
-                for needed in left
-                if not {key.target for key in relations[needed.relation].foreign_keys} & (names - {needed.relation})
-            ] or left[:1]
-            found += ready
-            left = [needed for needed in left if needed not in ready]
-        return found
 
     def _bind_tenant(self, pattern: Iterable[Needed], label: str, bound: Bound) -> None:
         """What stands for the tenant is its id."""
@@ -164,13 +130,35 @@ class Witnesses:
         elif needed.relation in world.tenancy.public or self._is_there(needed, label, values):
             row = self._found(relation, values)
         else:
-            row = world.maker.further(relation, world.tenants, label, values)
-            self.rows.append((relation, label, row))
+            row = self._new(relation, label, values)
         if row is None:
             raise Unfilled(f"there is no such row of {needed.relation}")
         for name, value in needed.values:
             if isinstance(value, Same):
                 bound.setdefault(value, row[name])
+
+    def _new(self, relation: Relation, label: str, values: Row) -> Row:
+        """A new row; the one that is there, or one that refers to new rows, where its key is taken."""
+        try:
+            return self._further(relation, label, values)
+        except Unfilled as refused:
+            found = self._found(relation, values)
+            if found is not None:
+                return found
+            references: Row = {}
+            for key in self.ways.world.maker.taken(relation, refused):
+                if not any(here in values for here, _ in key.columns):
+                    other = self._further(self.ways.world.relations[key.target], label, {})
+                    references |= {here: other[there] for here, there in key.columns}
+            if not references:
+                raise
+            return self._further(relation, label, {**references, **values})
+
+    def _further(self, relation: Relation, label: str, values: Row) -> Row:
+        world = self.ways.world
+        row = world.maker.further(relation, world.tenants, label, values, is_new=True)
+        self.rows.append((relation, label, row))
+        return row
 
     def _is_there(self, needed: Needed, label: str, values: Row) -> bool:
         """Whether any row of the tenant will do, and there is one."""
@@ -180,17 +168,24 @@ class Witnesses:
 
     def _known(self, needed: Needed, user: UUID | None, bound: Bound) -> Row:
         found: Row = {}
+        relation = self.ways.world.relations[needed.relation]
         for name, value in needed.values:
             if value is Special.CALLER:
                 found[name] = user
-            elif value in (Special.AFTER, Special.BEFORE):
-                found[name] = _TOMORROW if value is Special.AFTER else _YESTERDAY
+            elif isinstance(value, Other):
+                found[name] = self.ways.world.maker.beside(relation, name, value.value)
+            elif value in _TIMES:
+                column = relation.column(name)
+                found[name] = conditions.time(value, is_range=column is not None and column.category == "R")
             elif isinstance(value, Same):
                 if value in bound:
                     found[name] = bound[value]
             elif not isinstance(value, Special):
-                found[name] = list(value) if isinstance(value, tuple) else value
+                found[name] = [self._own(part, user) for part in value] if isinstance(value, tuple) else value
         return found
+
+    def _own(self, value: Any, user: UUID | None) -> Any:
+        return user if value is Special.CALLER else value
 
     def _found(self, relation: Relation, values: Mapping[str, Any]) -> Row | None:
         """A row that there is with these values, the first by its key."""
@@ -251,14 +246,15 @@ class Witnesses:
 
 def _agrees(there: Any, wanted: Any) -> bool:
     """Whether a value is as wanted; what is wanted of a time is that it is to come, or gone."""
-    if wanted not in _TIMES:
+    is_to_come = {conditions.time(Special.AFTER): True, conditions.time(Special.BEFORE): False}.get(str(wanted))
+    if is_to_come is None:
         return str(there) == str(wanted)
     if isinstance(there, datetime):
         now = datetime.now(there.tzinfo)
-        return there > now if wanted == _TOMORROW else there < now
+        return there > now if is_to_come else there < now
     if isinstance(there, date):
         today = datetime.now(UTC).date()
-        return there >= today if wanted == _TOMORROW else there <= today
+        return there >= today if is_to_come else there <= today
     return False
 
 
@@ -266,5 +262,5 @@ def _shown(others: Iterable[Needed]) -> Iterator[str]:
     """What is asked for in words: the constants."""
     for needed in others:
         for name, value in needed.values:
-            if not isinstance(value, Same | Special):
+            if not isinstance(value, Same | Special | Other):
                 yield f"{name} {str(value[0] if isinstance(value, tuple) else value).lower()}"
