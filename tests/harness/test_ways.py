@@ -237,6 +237,31 @@ def test_callers_have_the_claims_that_only_the_platform_writes(observe: Observe,
     assert "whose token has" in way.takers[0]
 
 
+_PLAN = """create function private.plan() returns text language sql stable
+as $$ select coalesce(auth.jwt() -> 'app_metadata' ->> 'plan', 'none') $$;
+create function private.is_gold() returns boolean language plpgsql stable security definer set search_path = ''
+as $$
+declare
+    plan text := private.plan();
+begin
+    return plan = 'gold';
+end
+$$;
+create policy gold on public.docs for select to authenticated using (private.is_member(org_id) and private.is_gold());
+create policy silver on public.docs for select to authenticated
+using (private.is_member(org_id) and private.plan() in ('silver'));
+"""
+"""A claim that two helpers read, of which one calls the other."""
+
+
+def test_claims_that_helpers_read_are_those_of_callers_of_their_own(observe: Observe) -> None:
+    matrix = observe(_PLAN)
+    assert (errors(matrix), matrix.unjudged) == (set(), {})
+    takers = [set(way.takers) for way in of(matrix, "public.docs") if '"gold"' in way.what or '"silver"' in way.what]
+    assert len(takers) == 2
+    assert not takers[0] & takers[1]
+
+
 def test_the_ways_of_an_object_are_explained(observe: Observe) -> None:
     matrix = observe(f"create policy read on public.docs for select to authenticated using ({NOBODY})")
     done = replace(runs.clean(), ways=matrix.ways, unjudged=matrix.unjudged)

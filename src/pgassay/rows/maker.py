@@ -21,7 +21,7 @@ from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.config import NO_TABLE, Membership, Tenancy
 from pgassay.errors import PgassayError, internal_error
 from pgassay.identity import Identity
-from pgassay.rows import callers, unlisted, values
+from pgassay.rows import callers, patterned, unlisted, values
 from pgassay.rows import hints as reading
 from pgassay.rows.search import LEFT_OUT, Part, Pools, Row, Search, Unfilled, Variable, check_rules, hints_for
 from pgassay.schema import conditions
@@ -121,13 +121,14 @@ class _Known:
     """What follows from whose a row is: ``values``, and keys that columns under a constraint may have.
 
     Columns in ``left`` are left NULL even where all others are filled. ``by`` is who makes the row where triggers want
-    to know who is signed in.
+    to know who is signed in. A row that ``is_new`` is none that is there already.
     """
 
     values: Row
     choices: tuple[Row, ...] = ()
     left: frozenset[str] = frozenset()
     by: Identity | None = None
+    is_new: bool = False
 
 
 class Maker:
@@ -312,8 +313,9 @@ class Maker:
         if member.table == self._tenancy.tenant:
             raise Unfilled(f"{member.table} has one {member.user} a tenant")
         relation = self._relations[member.table]
-        # what else a membership refers to, as a role, is what other members' refer to
-        there: Row = next((sent for (name, _), sent in self._sent.items() if name == relation.full_name), {})
+        # what else a membership refers to, as a role, is what other members' refer to, those of the tenant first
+        others = [sent for (name, _), sent in self._sent.items() if name == relation.full_name]
+        there: Row = next((sent for sent in others if sent.get(member.tenant) == tenant_id), next(iter(others), {}))
         referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
         known = {**referred, member.tenant: tenant_id, member.user: user_id, **more}
         if relation.primary_key == (member.user,):
@@ -663,15 +665,43 @@ class Maker:
         known = self._known(relation, tenants, label)
         return replace(known, values={**known.values, **{here: row[there] for here, there in key.columns}})
 
-    def further(self, relation: Relation, tenants: Tenants, label: str, wanted: Row) -> Row:
-        """Make a further row of a tenant that has these values. Raises `Unfilled` where there can be none."""
+    def further(self, relation: Relation, tenants: Tenants, label: str, wanted: Row, *, is_new: bool = False) -> Row:
+        """Make a further row of a tenant that has these values. Raises `Unfilled` where there can be none.
+
+        Where its key is taken, it is the row that has the key, unless it has to be a new one.
+        """
         for name, value in wanted.items():
             column = relation.column(name)
             if column is not None and not self._pools.reads(column.data_type, value):
                 raise Unfilled(f"{value!r} is no value of {name}, which is {column.data_type.declared}")
-        known = self._known(relation, tenants, label)
+        plain = self._further(relation, tenants, label, wanted, optional=False, is_new=is_new)
+        try:
+            return self._insert(relation, plain)
+        except Unfilled:
+            wide = self._further(relation, tenants, label, wanted, optional=True, is_new=is_new)
+            if not wide.choices:  # by which a CHECK has one key of several
+                raise
+            return self._insert(relation, wide)
+
+    def _further(
+        self, relation: Relation, tenants: Tenants, label: str, wanted: Row, *, optional: bool, is_new: bool
+    ) -> _Known:
+        known = self._known(relation, tenants, label, optional=optional)
         values = {**known.values, **_callers(relation, tenants.users.get(label)), **wanted}
-        return self._insert(relation, replace(known, values=values))
+        choices = tuple(
+            left for choice in known.choices if (left := {n: v for n, v in choice.items() if n not in wanted})
+        )
+        return replace(known, values=values, choices=choices, is_new=is_new)
+
+    def taken(self, relation: Relation, refused: Unfilled) -> list[ForeignKey]:
+        """The foreign keys of a row that was refused since another row refers to the same, and only one may."""
+        index = _violated(relation, refused.__cause__) if isinstance(refused.__cause__, psycopg.Error) else None
+        names = set(index.columns) if index is not None and not index.exclusion else set()
+        return [
+            key
+            for key in relation.foreign_keys
+            if names & {here for here, _ in key.columns} and key.target in self._relations
+        ]
 
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.
@@ -693,6 +723,7 @@ class Maker:
                 if (column := relation.column(name)) is not None
                 and ((column.not_null and not column.has_default) or name in checked)
             },
+            **({} if user is not None else _callers(relation, tenants.users.get(label))),
             **known.values,
         }
 
@@ -700,6 +731,14 @@ class Maker:
         """A value that no row has in that column, as far as constraints on its values are not asked; None for none."""
         column = relation.column(name)
         return None if column is None or column.generated else self._fresh(column)
+
+    def beside(self, relation: Relation, name: str, value: Any) -> Any:
+        """Another value for a column: of those to which it is held, where there are such."""
+        column = relation.column(name)
+        if isinstance(value, bool) or (column is not None and column.category == "B"):
+            return not value
+        listed = self.listed_of(relation.full_name).get(name)
+        return next((other for other in listed if other != value), None) if listed else self.another(relation, name)
 
     def alternatives(self, relation: Relation, row: Row, columns: Collection[str]) -> Iterator[Row]:
         """Other values for these columns of a row, which go with the rest of it as far as is known."""
@@ -875,7 +914,7 @@ class Maker:
                 refused = refused or error
                 if isinstance(error, psycopg.errors.ForeignKeyViolation):
                     break
-                if isinstance(error, psycopg.errors.UniqueViolation):
+                if isinstance(error, psycopg.errors.UniqueViolation) and not known.is_new:
                     # made by a trigger, as a profile is at sign-up
                     existing = self._existing(relation, _taken(relation, known.values, error) or known.values)
                     if existing is not None:
@@ -926,7 +965,7 @@ class Maker:
         """What was found for the columns under constraints; once for all rows of which the same columns are known."""
         chosen = tuple(tuple(choice) for choice in known.choices)
         key = (relation.full_name, frozenset(known.values), chosen, turn, known.left)
-        if known.choices or key not in self._plans:
+        if known.choices or key not in self._plans or patterned.is_held(relation):
             self._plans[key] = self._searched(relation, known, turn)
         return self._plans[key]
 
@@ -971,6 +1010,9 @@ class Maker:
             ):
                 continue
             options = self._options(relation, column, listed.get(column.name), more, turn)
+            if column.category == "S" and column.name in checked:
+                fitting = patterned.texts(self._pools, relation, column.name, known.values)
+                options = [*self._pools.let_in(column.data_type, fitting), *options]
             filled = turn is not None and not column.has_default
             heavy = not (needs_value or filled) or column.name in listed or column.category == "B"
             if not needs_value:

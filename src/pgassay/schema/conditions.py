@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from pgassay import sqltree
-from pgassay.sqltree import AND, NOT, Node
+from pgassay.sqltree import AND, NOT, OR, Node
 
 _MOST = 8
 """So many rows are made for one condition."""
@@ -26,8 +26,22 @@ class Special(Enum):
     CALLER = "the caller"
     BEFORE = "yesterday"
     AFTER = "tomorrow"
+    NOW = "now"
     LEAST = "the least value of its type"
     GREATEST = "the greatest value of its type"
+
+
+_TIMES = {Special.BEFORE: "yesterday", Special.NOW: "now", Special.AFTER: "tomorrow 12:00"}
+_RANGES = {
+    Special.BEFORE: "[1900-01-01,2000-01-01)",
+    Special.NOW: "[2000-01-01,2999-01-01)",
+    Special.AFTER: "[2999-01-01,)",
+}
+
+
+def time(special: Special, *, is_range: bool = False) -> str:
+    """A time, or a range of times, as PostgreSQL reads it; one to come is not over before it is asked for."""
+    return (_RANGES if is_range else _TIMES)[special]
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,11 @@ def wishes(condition: str) -> list[tuple[Wish, ...]]:
     if not asked:
         return []
     return [tuple(chosen) for chosen in itertools.islice(itertools.product(*asked), _MOST)]
+
+
+def wished(literal: Node) -> Iterator[Wish]:
+    """Values by which a literal may be true, one after the other."""
+    yield from _of(literal, True)
 
 
 def listed(condition: str) -> dict[str, list[str]]:
@@ -99,14 +118,11 @@ def asked_of(condition: str, relation: str) -> list[dict[str, Any]]:
     for name, where in sqltree.selected(tree, relation) if tree is not None else ():
         asked: dict[str, list[Any]] = {}
         for literal in sqltree.operands(where, AND) or [where]:
-            mine = all(names[:-1] == [name] for names in sqltree.columns(literal))
+            literal = next(iter(sqltree.operands(literal, OR)), literal)
+            mine = all(names[:-1] in ([name], []) for names in sqltree.columns(literal))
             for wish in _of(literal, True) if mine else ():
-                if (
-                    len(wish.path) == 1
-                    and not (wish.is_element or wish.is_other)
-                    and not isinstance(wish.value, Special)
-                ):
-                    asked.setdefault(wish.path[0], []).append(wish.value)
+                if len(wish.path) == 1 and not wish.is_other and not isinstance(wish.value, Special):
+                    asked.setdefault(wish.path[0], []).append([wish.value] if wish.is_element else wish.value)
         if asked:
             found += [dict(zip(asked, chosen, strict=True)) for chosen in itertools.product(*asked.values())][:_VALUES]
     return found
@@ -147,6 +163,8 @@ def _path_of_claim(node: Node) -> tuple[str, ...] | None:
         return () if "request.jwt.claims" in constants else None
     if name in ("nullif", "jsonb_array_elements_text", "json_array_elements_text"):
         return _path_of_claim(next(sqltree.children(node)))
+    if alternatives := sqltree.alternatives(node):
+        return _path_of_claim(alternatives[0])
     compared = sqltree.comparison(node)
     if compared is None or compared[0] not in ("->", "->>", "#>", "#>>"):
         return None
@@ -177,7 +195,8 @@ def _of(node: Node, truth: bool) -> Iterator[Wish]:
 
 
 def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iterator[Wish]:
-    here, there = sqltree.path(left), sqltree.path(right[0]) if right else ()
+    read = _ranged if operator in ("<", "<=") else sqltree.path
+    here, there = read(left), read(right[0]) if right else ()
     if operator == "= any":
         if there and truth and (value := _value(left)) is not None:
             yield Wish(there, value, is_element=True)
@@ -186,12 +205,20 @@ def _compared(operator: str, left: Node, right: list[Node], truth: bool) -> Iter
     elif operator in ("=", "<>", "in"):
         is_other = (operator == "<>") is truth
         for value in list(_values(right if here else [left]))[: 1 if is_other else _VALUES]:
-            yield Wish(here or there, value, is_other=is_other)
+            yield Wish(here or there, Special.NOW if value is Special.AFTER else value, is_other=is_other)
+    elif operator == "@>" and here and truth and _value(right[0]) is Special.AFTER:
+        yield Wish(here, Special.NOW)
     elif operator in ("<", "<="):
         upwards = bool(there) is truth  # the column is to be the greater one
         for value in _values(right if here else [left]):
             if (beyond := _beyond(value, upwards, operator == "<=" and truth)) is not None:
                 yield Wish(here or there, beyond)
+
+
+def _ranged(node: Node) -> tuple[str, ...]:
+    """The column that is compared, or the range of which that is a bound."""
+    is_bound = sqltree.called(node) in ("lower", "upper")
+    return sqltree.path(sqltree.arguments(node)[0]) if is_bound else sqltree.path(node)
 
 
 def _values(nodes: Iterable[Node]) -> Iterator[Any]:

@@ -124,6 +124,8 @@ class _Reading:
         base = self._term(parts[0], known) if name and parts else None
         if base is None:
             return None
+        if any(name == own.rpartition(".")[2] for own in self._functions):
+            return None  # what the schema's own function makes of it is followed, and need not be the path
         if base.kind == "path" and name in ("foldername", "string_to_array", "regexp_split_to_array"):
             return Term("folders")
         if base.kind == "path" and name == "split_part":

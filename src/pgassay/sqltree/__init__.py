@@ -426,6 +426,11 @@ _PLAIN = {"target_list", "limit_option", "op"}
 """What each SELECT has."""
 
 
+def is_plain(select: Node) -> bool:
+    """Whether a SELECT gives one thing and has nothing but that: no FROM and no WHERE."""
+    return _only_target(select) is not None
+
+
 def selected(node: Node, relation: str) -> Iterator[tuple[str, Node]]:
     """Where a subquery below a node reads that relation: the name that it has there, and the condition of WHERE."""
     for found in walk(node):
@@ -466,9 +471,19 @@ def _names(parts: Iterable[Node]) -> list[str]:
     ]
 
 
+def names(node: Node) -> list[str]:
+    """The name of a column with what stands before the dot; nothing where it is something else."""
+    return _names(node.fields) if kind(node) == "ColumnRef" else []
+
+
 def normalised(node: Node) -> str | None:
     """The text of an expression, which is the same however it is cast, put in order, or wrapped into ``(select …)``."""
-    return deparsed(_normal(node, keeps_casts=False))
+    return deparsed(without_casts(node))
+
+
+def without_casts(node: Node) -> Node:
+    """The same expression without casts and ``(select …)`` around a value, in order."""
+    return _normal(node, keeps_casts=False)
 
 
 def ordered(node: Node) -> str | None:
@@ -579,8 +594,9 @@ def parameter(node: Node) -> str:
 
 
 def arguments(node: Node) -> list[Node]:
-    """What is handed to a function that is called."""
-    return [found for found in map(unwrapped, node.args) if found is not None] if kind(node) == "FuncCall" else []
+    """What is handed to a function that is called, by position; names that it is given are not looked at."""
+    found: list[Any] = [unwrapped(part) for part in node.args] if kind(node) == "FuncCall" else []
+    return [unwrapped(part.arg) if kind(part) == "NamedArgExpr" else part for part in found if part is not None]
 
 
 def tables(node: Node) -> Iterator[str]:

@@ -60,6 +60,7 @@ from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.withdrawn import Doors, OfHidden, OfOpened
+from pgassay.checks.isolation.witnesses import Witnesses
 from pgassay.checks.isolation.world import LABELS, World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
@@ -323,6 +324,10 @@ def _calls(
     return Calls(world.elsewhere(clone.connect_as_owner()), clone, other, controls)
 
 
+_NEW = 12
+"""So many of the members of B who were made for ways call functions to see whether these are any good."""
+
+
 def _ways(world: World, actors: Iterable[Actor]) -> Ways:
     """The ways of the schema, for all whom policies hold."""
     everybody = [*actors, *world.entitled, *map(world.member, LABELS)]
@@ -337,7 +342,9 @@ def _exercised(
     Nobody is connected to it, nor to ``filled``. New members are among ``actors`` then.
     """
     clone = stack.enter_context(databases.copy(Template(filled.name)))
-    world, members = ways.world, []
+    world = ways.world
+    members: list[Actor] = []
+    claimed: list[Actor] = []
     is_better = False
     with costs.only(WAYS, unjudged):
         world.connection = clone.connect_as_owner()
@@ -345,16 +352,22 @@ def _exercised(
         tables = Tables(world, clone, ways.policies)
         ways.truth = tables.fill(ways.actors)
         members = entitled.members(ways)
-        more = [*entitled.callers(ways), *members]
-        tables.ask(more)
-        ways.actors += more
-        is_better = Making(tables, ways).make(needed=bool(members))
+        claiming = entitled.callers(ways)
+        tables.ask([*(caller.actor for caller in claiming), *members])
+        claimed = entitled.settled(ways, claiming)
+        ways.actors += [*claimed, *members]
+        witnesses = Witnesses(ways)
+        witnesses.make()
+        members += witnesses.actors
+        is_better = Making(tables, ways, witnesses, claimed).make(needed=bool(members))
     clone.close()
+    world.entitled += [actor for actor in claimed if actor.user == world.tenants.users["B"]]
     if not is_better:  # the new members are not there
         ways.actors = [actor for actor in ways.actors if actor not in members]
+        actors[-1:-1] = entitled.at_doors(ways, claimed)
         return filled
-    actors[-1:-1] = [actor for actor in members if actor.own == {"A"}]
-    world.entitled += [actor for actor in members if actor.own == {"B"}]
+    actors[-1:-1] = entitled.at_doors(ways, [*members, *claimed])
+    world.entitled += [actor for actor in members if actor.own == {"B"}][:_NEW]
     return clone
 
 

@@ -17,8 +17,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.truth import Tables, Truth
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.witnesses import Witnesses
 from pgassay.checks.isolation.world import LABELS
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
@@ -28,6 +30,8 @@ from pgassay.schema.policies import Branch, Policy
 _LEAST: dict[str, Any] = {"A": [], "B": False, "D": "-infinity", "N": 0, "R": "empty", "S": ""}
 _GREATEST: dict[str, Any] = {"B": True, "D": "infinity", "N": 32767, "R": "(,)"}
 """Values at the ends of types, by their category: of a range, none at all and all there are."""
+_MOST = 8
+"""So many rows of a tenant are made for a branch, each once or for so many users."""
 _USERS = 5
 """In the names of so many users of a tenant a row is made where it is to be the caller's."""
 Key = tuple[str, tuple[str, ...]]
@@ -53,10 +57,15 @@ class _Made:
 
 
 class Making:
-    """Makes rows where the ``tables`` are, to which `World.connection` leads."""
+    """Makes rows where the ``tables`` are, to which `World.connection` leads.
 
-    def __init__(self, tables: Tables, ways: Ways) -> None:
+    What callers may see of others who were made for ways, as these ``claiming`` ones, is told at the doors.
+    """
+
+    def __init__(self, tables: Tables, ways: Ways, witnesses: Witnesses, claiming: Iterable[Actor]) -> None:
         self._world = ways.world
+        self._claiming = list(claiming)
+        self._witnesses = witnesses
         self._tables = tables
         self._ways = ways
 
@@ -66,11 +75,13 @@ class Making:
         It is ``needed`` for something else that was made there.
         """
         wanted = [*self._wanted()]
-        if not wanted:
+        if not wanted and not self._witnesses.rows:
             self._tables.remove()
             return needed
         before = self._shown(self._ways.truth)
-        groups = [group for policy, branch in wanted for group in self._made(policy, branch)]
+        self._ways.actors += self._witnesses.actors
+        groups = [_Made(relation, "", {label: row}, True) for relation, label, row in self._witnesses.rows]
+        groups += [group for policy, branch in wanted for group in self._made(policy, branch)]
         self._know(groups)
         try:
             return self._judged(before, groups)
@@ -109,14 +120,15 @@ class Making:
         relation = self._world.relations[policy.relation]
         any_row = [] if branch.reads_row or self._ways.truth.lines.get(policy.relation) else [()]
         found = []
-        for wishes in conditions.wishes(branch.key) or any_row:
+        asked = [wishes for form in self._ways.forms(policy, branch) for wishes in conditions.wishes(form)]
+        for wishes in list(dict.fromkeys(asked))[:_MOST] or any_row:
             known = [wish for wish in wishes if self._is_possible(relation, wish)]
             is_the_callers = any(wish.value is Special.CALLER for wish in known)
             for turn in range(_USERS if is_the_callers else 1):
-                rows = self._of_each(relation, known, turn)
+                rows, beside = self._of_each(relation, known, turn)
                 if rows and relation.primary_key:
                     flagged = any(self._is_flag(relation, wish) for wish in known)
-                    found.append(_Made(relation, branch.text, rows, flagged))
+                    found += [*beside, _Made(relation, branch.text, rows, flagged)]
         return found
 
     def _is_possible(self, relation: Relation, wish: Wish) -> bool:
@@ -132,19 +144,43 @@ class Making:
         is_set = wish.is_other or wish.value is not None
         return column is not None and is_plain and is_set and column.category in "BDSE"
 
-    def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> dict[str, Row]:
-        """A row of each tenant, in the name of that user of its own; without those that are refused."""
+    def _of_each(self, relation: Relation, wishes: list[Wish], turn: int) -> tuple[dict[str, Row], list[_Made]]:
+        """A row of each tenant, in the name of that user of its own; without those that are refused.
+
+        And the rows that were made for these to refer to.
+        """
         rows: dict[str, Row] = {}
+        beside: list[_Made] = []
         for label in LABELS:
             users = self._users[label]
             if turn < len(users):
                 try:
                     with self._world.connection.transaction():
-                        rows[label] = self._row(relation, label, wishes, users[turn])
+                        row, more = self._one(relation, label, wishes, users[turn])
                 except (psycopg.Error, Unfilled):
                     if self._world.connection.closed:
                         raise
-        return rows
+                else:
+                    rows[label] = row
+                    beside += more
+        return rows, beside
+
+    def _one(self, relation: Relation, label: str, wishes: list[Wish], user: UUID) -> tuple[Row, list[_Made]]:
+        """The row, and new rows that it refers to where those that there are have another one already."""
+        world, maker = self._world, self._world.maker
+        try:
+            return self._row(relation, label, wishes, user, {}), []
+        except Unfilled as refused:
+            references: Row = {}
+            beside: list[_Made] = []
+            for key in maker.taken(relation, refused):
+                target = world.relations[key.target]
+                other = maker.further(target, world.tenants, label, {}, is_new=True)
+                references |= {here: other[there] for here, there in key.columns}
+                beside.append(_Made(target, "", {label: other}, False))
+            if not beside:
+                raise
+            return self._row(relation, label, wishes, user, references), beside
 
     @cached_property
     def _users(self) -> dict[str, list[UUID]]:
@@ -157,18 +193,18 @@ class Making:
                     found[label].append(actor.user)
         return found
 
-    def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID) -> Row:
-        plain: Row = {}
+    def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID, references: Row) -> Row:
+        plain: Row = {**references}
         parts: list[tuple[sql.Composed, Any]] = []
         for wish in wishes:
             value = self._known(relation, wish, user)
-            value = self._another(relation, wish.path[0], value) if wish.is_other else value
+            value = self._world.maker.beside(relation, wish.path[0], value) if wish.is_other else value
             value = [value] if wish.is_element else value
             if len(wish.path) == 1:
                 plain[wish.path[0]] = value
             else:
                 parts.append((sql.SQL(".").join(map(sql.Identifier, wish.path)), value))
-        row = self._world.maker.further(relation, self._world.tenants, label, plain)
+        row = self._world.maker.further(relation, self._world.tenants, label, plain, is_new=True)
         if not parts:
             return row
         statement = sql.SQL("update {} set {} where {} returning *").format(
@@ -190,24 +226,13 @@ class Making:
         match wish.value:
             case Special.CALLER:
                 return user
-            case Special.AFTER:
-                return "tomorrow"
-            case Special.BEFORE:
-                return "yesterday"
+            case Special.BEFORE | Special.NOW | Special.AFTER:
+                return conditions.time(wish.value, is_range=category == "R")
             case Special.LEAST:
                 return _LEAST[category]
             case Special.GREATEST:
                 return _GREATEST[category]
         return wish.value
-
-    def _another(self, relation: Relation, name: str, value: Any) -> Any:
-        """Another value for a column: of those to which it is held, where there are such."""
-        if isinstance(value, bool):
-            return not value
-        listed = self._world.maker.listed_of(relation.full_name).get(name)
-        if listed:
-            return next((other for other in listed if other != value), None)
-        return self._world.maker.another(relation, name)
 
     def _taken_out(self, groups: Iterable[_Made]) -> bool:
         """Whether all of these rows could be taken out again."""
@@ -218,9 +243,11 @@ class Making:
                     table = sql.Identifier(relation.schema, relation.name)
                     where = self._world.where(relation.primary_key)
                     statement = sql.SQL("delete from {} where {}").format(table, where)
+                    there = sql.SQL("select from {} where {}").format(table, where)
                     for row in group.rows.values():
                         key = [row[name] for name in relation.primary_key]
-                        if self._world.connection.execute(statement, key).rowcount != 1:
+                        self._world.connection.execute(statement, key)  # it may have gone with another one already
+                        if self._world.connection.execute(there, key).fetchone() is not None:
                             return False
         except psycopg.Error:
             if self._world.connection.closed:
@@ -242,10 +269,12 @@ class Making:
 
     def _shown(self, truth: Truth) -> _Shown:
         """What is true for a row of tenants that the actor is not of."""
+        new = {actor.name for actor in (*self._witnesses.actors, *self._claiming)}
         return {
             (table, text, actor.name, _key(table, self._primary_key(table), line.values))
             for table, text in truth.values
             for actor in self._ways.actors
+            if actor.name not in new
             for line in truth.held(table, text, actor)
             if line.whose and not line.whose & actor.own
         }

@@ -57,12 +57,13 @@ def _candidates(world: World, member: Membership) -> Iterator[tuple[str, list[st
         for branch in (branch for branches in policy.branches.values() for branch in branches):
             for kind in conditions.asked_of(branch.key, member.table):
                 for name, value in kind.items():
-                    asked.setdefault(name, {})[value] = None
+                    if isinstance(value, str):
+                        asked.setdefault(name, {})[value] = None
     for column in relation.columns:
         if column.name in (member.tenant, member.user) or column.generated:
             continue
         listed = world.maker.listed_of(member.table).get(column.name) or people.words_of(world, relation, column.name)
-        words = listed or [word for word in asked.get(column.name, ()) if isinstance(word, str)]
+        words = listed or [*asked.get(column.name, ())]
         if _FEWEST <= len(words) <= _MOST:
             yield column.name, words
 

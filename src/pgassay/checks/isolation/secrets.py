@@ -95,12 +95,15 @@ class Secrets:
 
     def _is_secret(self, relation: Relation, column: Column, value: Any) -> bool:
         tenancy = self._world.tenancy
-        linked = relation.referring
-        if column.name in {*relation.primary_key, *linked, tenancy.column_of(relation.full_name)}:
+        if column.name in {*relation.referring, tenancy.column_of(relation.full_name)}:
             return False
         if (relation.full_name, column.name) in self._referred:
             return False
         alone = any(index.columns == (column.name,) for index in relation.exclusions if not index.exclusion)
+        # an id is none; a text beside the tenant in the primary key need not be one
+        is_text = alone and len(relation.primary_key) > 1 and isinstance(value, str)
+        if column.name in relation.primary_key and not is_text:
+            return False
         if isinstance(value, UUID):
             return _is_random(column.default) or (alone and not column.has_default)
         if not isinstance(value, str):

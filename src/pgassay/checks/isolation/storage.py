@@ -127,7 +127,8 @@ def _put(world: World, member: Actor, values: list[Any]) -> Row:
 def folders(world: World, label: str, asked: list[Paths]) -> list[str]:
     """Where the tenant's files lie: by the declared rule, else in its own folder and in that of its member.
 
-    Where a policy or its functions read other tables, files lie in folders of the tenant's rows there, too.
+    Where a policy or its functions read other tables, files lie in folders of the tenant's rows there, too. Where it
+    compares two folders, there is one within the other.
     """
     tenant, user = str(world.tenants.ids[label]), str(world.tenants.users[label])
     declared = _place(world)
@@ -135,12 +136,16 @@ def folders(world: World, label: str, asked: list[Paths]) -> list[str]:
     found: dict[str, None] = {}
     for policy in asked or [Paths()]:
         for whose in [tenant] if declared else [tenant, user]:
-            found.setdefault(_path(policy, place, whose))
+            found.setdefault(_path(policy, {place: whose}))
             for other in sorted(policy.free - {place}) if not declared else ():
-                found.setdefault(_path(policy, other, whose))
-        for child in itertools.islice(_children(world, label, policy), _CHILDREN):
+                found.setdefault(_path(policy, {other: whose}))
+        children = [*itertools.islice(_children(world, label, policy), _CHILDREN)]
+        for child in children:
             for other in sorted(policy.free or {place}):
-                found.setdefault(_path(policy, other, child))
+                found.setdefault(_path(policy, {other: child}))
+        for first, second in itertools.permutations(sorted(policy.free), 2):
+            for within in (user, *children):
+                found.setdefault(_path(policy, {first: tenant, second: within}))
     return [*found]
 
 
@@ -161,10 +166,10 @@ def _folders_of_nobody(world: World, asked: list[Paths]) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def _path(policy: Paths, place: int, whose: str) -> str:
-    """The folders for which a policy asks, with whose it is at that place."""
-    deepest = max([place, *(number for number in policy.fixed if number <= _DEEPEST)])
-    return "/".join(whose if n == place else policy.fixed.get(n, "x") for n in range(1, deepest + 1))
+def _path(policy: Paths, whose: Mapping[int, str]) -> str:
+    """The folders for which a policy asks, with whose it is at these places."""
+    deepest = max([*whose, *(number for number in policy.fixed if number <= _DEEPEST)])
+    return "/".join(whose.get(n) or policy.fixed.get(n, "x") for n in range(1, deepest + 1))
 
 
 def _children(world: World, label: str, policy: Paths) -> Iterator[str]:

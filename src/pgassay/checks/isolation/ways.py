@@ -13,7 +13,7 @@ from pgassay.checks.isolation.matrix import OPERATIONS, Actor
 from pgassay.checks.isolation.truth import Line, Truth
 from pgassay.checks.isolation.world import World
 from pgassay.checks.ways import Way
-from pgassay.schema import policies
+from pgassay.schema import helpers, policies
 from pgassay.schema.policies import CHECK, USING, Branch, Policy
 from pgassay.schema.triggers import Trigger
 
@@ -70,6 +70,8 @@ class Ways:
     def __post_init__(self) -> None:
         self.policies = policies.read(self.world.ask)
         self._rights = [Right(*row) for row in self.world.ask(_RIGHTS)]
+        self._helpers = helpers.read(self.world.sources)
+        self._forms: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def saw(self, relation: str, actor: Actor, reached: Mapping[str, Collection[str]]) -> None:
         """Note what somebody reached at a door."""
@@ -106,6 +108,14 @@ class Ways:
             for clause, branches in policy.branches.items():
                 for branch in branches:
                     yield self._of_branch(policy, clause, branch, len(branches) > 1, unjudged)
+
+    def forms(self, policy: Policy, branch: Branch) -> tuple[str, ...]:
+        """The condition of a branch as normalised, and by what the functions in it ask for, in the ways that has."""
+        key = (policy.table, branch.key)
+        if key not in self._forms:
+            followed = self._helpers.forms(branch.key)
+            self._forms[key] = tuple(dict.fromkeys((branch.key, *followed)))
+        return self._forms[key]
 
     def is_taken(self, policy: Policy, branch: Branch) -> bool:
         """Whether it is true for a row and an identity that it is meant for."""

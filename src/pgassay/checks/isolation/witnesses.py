@@ -1,0 +1,266 @@
+"""Rows of several tables that agree, for ways that nobody took: a role and its permission, a class and its teacher.
+
+What is needed is read out of the condition (`schema.patterns`). It is made for A and for B, in the name of a member who
+is as the condition asks: somebody who is there already, or a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pgassay.catalog import Relation
+from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.wanted import Wanted, in_order
+from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.world import LABELS
+from pgassay.config import Membership
+from pgassay.rows import Row, Unfilled
+from pgassay.schema import conditions
+from pgassay.schema.conditions import Special
+from pgassay.schema.patterns import Needed, Other, Same
+
+_MOST = 100
+"""For so many patterns rows are made."""
+_TIMES = (Special.BEFORE, Special.NOW, Special.AFTER)
+
+Made = list[tuple[Relation, Row]]
+Bound = dict[Same, Any]
+
+
+@dataclass
+class Witnesses:
+    """Makes them where `World.connection` leads: new ``actors``, and ``rows`` with their table and tenant."""
+
+    ways: Ways
+    actors: list[Actor] = field(default_factory=list)
+    rows: list[tuple[Relation, str, Row]] = field(default_factory=list)
+    _member: Membership | None = None
+    _done: dict[tuple[str, tuple[Needed, ...]], tuple[UUID, Bound]] = field(default_factory=dict)
+
+    def make(self) -> None:
+        """Make them for each way that nobody took."""
+        member = self.ways.world.tenancy.member
+        if isinstance(member, Membership) and member.table == self.ways.world.tenancy.tenant:
+            return
+        self._member = member if isinstance(member, Membership) else None
+        wanted = Wanted(self.ways)
+        of_views = wanted.of_views()
+        for pattern in of_views:
+            for label in LABELS:  # of each there has to be a row, so that it is seen who sees which
+                self._try(pattern, label)
+        for pattern in [pattern for pattern in wanted.of_policies() if pattern not in of_views][:_MOST]:
+            for label in LABELS[:2]:
+                self._try(pattern, label)
+
+    # one pattern for one tenant
+
+    def _try(self, pattern: tuple[Needed, ...], label: str) -> None:
+        world, before = self.ways.world, len(self.rows)
+        try:
+            with world.connection.transaction():
+                self._make(pattern, label)
+        except (psycopg.Error, Unfilled):
+            if world.connection.closed:
+                raise
+            del self.rows[before:]
+
+    def _make(self, pattern: tuple[Needed, ...], label: str) -> None:
+        first, others = pattern[0], pattern[1:]
+        if (label, others) in self._done:
+            user, bound = self._done[label, others]
+            self._row(first, label, user, dict(bound))
+            return
+        bound = {}
+        memberships = [needed for needed in others if self._is_the_callers(needed)]
+        rest = in_order(self.ways.world.relations, (needed for needed in others if needed not in memberships))
+        self._bind_tenant(pattern, label, bound)
+        # what a membership refers to comes before it, all else after it
+        table = self.ways.world.relations.get(self._member.table if self._member else "")
+        targets = {key.target for key in table.foreign_keys} if table is not None else set[str]()
+        early = [needed for needed in rest if needed.relation in targets]
+        for needed in early:
+            self._row(needed, label, None, bound)
+        user, actor = self._somebody(memberships, others, label, bound)
+        for needed in rest:
+            if needed not in early:
+                self._row(needed, label, user, bound)
+        self._row(first, label, user, bound)
+        self._done[label, others] = user, bound
+        if actor is not None:
+            self.actors.append(actor)
+
+    def _is_the_callers(self, needed: Needed) -> bool:
+        member = self._member
+        return (
+            member is not None
+            and needed.relation == member.table
+            and dict(needed.values).get(member.user) is Special.CALLER
+        )
+
+    def _bind_tenant(self, pattern: Iterable[Needed], label: str, bound: Bound) -> None:
+        """What stands for the tenant is its id."""
+        world = self.ways.world
+        tenant = world.relations.get(world.tenancy.tenant)
+        keys = {world.tenancy.tenant: next(iter(tenant.primary_key), "") if tenant is not None else ""}
+        if self._member is not None:
+            keys[self._member.table] = self._member.tenant
+        for needed in pattern:
+            column = keys.get(needed.relation, world.tenancy.column)
+            value = dict(needed.values).get(column or "")
+            if isinstance(value, Same):
+                bound[value] = world.tenants.ids[label]
+
+    # rows
+
+    def _row(self, needed: Needed, label: str, user: UUID | None, bound: Bound) -> None:
+        """Find the row, or make it; its values are known from then on."""
+        world = self.ways.world
+        relation = world.relations[needed.relation]
+        values = self._known(needed, user, bound)
+        if needed.relation == world.tenancy.tenant:
+            row: Row | None = self._found(relation, values)
+        elif needed.relation in world.tenancy.public or self._is_there(needed, label, values):
+            row = self._found(relation, values)
+        else:
+            row = self._new(relation, label, values)
+        if row is None:
+            raise Unfilled(f"there is no such row of {needed.relation}")
+        for name, value in needed.values:
+            if isinstance(value, Same):
+                bound.setdefault(value, row[name])
+
+    def _new(self, relation: Relation, label: str, values: Row) -> Row:
+        """A new row; the one that is there, or one that refers to new rows, where its key is taken."""
+        try:
+            return self._further(relation, label, values)
+        except Unfilled as refused:
+            found = self._found(relation, values)
+            if found is not None:
+                return found
+            references: Row = {}
+            for key in self.ways.world.maker.taken(relation, refused):
+                if not any(here in values for here, _ in key.columns):
+                    other = self._further(self.ways.world.relations[key.target], label, {})
+                    references |= {here: other[there] for here, there in key.columns}
+            if not references:
+                raise
+            return self._further(relation, label, {**references, **values})
+
+    def _further(self, relation: Relation, label: str, values: Row) -> Row:
+        world = self.ways.world
+        row = world.maker.further(relation, world.tenants, label, values, is_new=True)
+        self.rows.append((relation, label, row))
+        return row
+
+    def _is_there(self, needed: Needed, label: str, values: Row) -> bool:
+        """Whether any row of the tenant will do, and there is one."""
+        world = self.ways.world
+        is_the_tenants = values == {world.tenancy.column: world.tenants.ids[label]}
+        return is_the_tenants and len(needed.values) == 1 and label in world.tenants.rows.get(needed.relation, {})
+
+    def _known(self, needed: Needed, user: UUID | None, bound: Bound) -> Row:
+        found: Row = {}
+        relation = self.ways.world.relations[needed.relation]
+        for name, value in needed.values:
+            if value is Special.CALLER:
+                found[name] = user
+            elif isinstance(value, Other):
+                found[name] = self.ways.world.maker.beside(relation, name, value.value)
+            elif value in _TIMES:
+                column = relation.column(name)
+                found[name] = conditions.time(value, is_range=column is not None and column.category == "R")
+            elif isinstance(value, Same):
+                if value in bound:
+                    found[name] = bound[value]
+            elif not isinstance(value, Special):
+                found[name] = [self._own(part, user) for part in value] if isinstance(value, tuple) else value
+        return found
+
+    def _own(self, value: Any, user: UUID | None) -> Any:
+        return user if value is Special.CALLER else value
+
+    def _found(self, relation: Relation, values: Mapping[str, Any]) -> Row | None:
+        """A row that there is with these values, the first by its key."""
+        table = sql.Identifier(relation.schema, relation.name)
+        asked = [
+            sql.SQL("{} is not distinct from {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in values.items()
+        ]
+        statement = sql.SQL("select * from {} where {} order by {} limit 1").format(
+            table,
+            sql.SQL(" and ").join(asked or [sql.Composed([sql.SQL("true")])]),
+            sql.SQL(", ").join(map(sql.Identifier, relation.primary_key or [relation.columns[0].name])),
+        )
+        with self.ways.world.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement).fetchone()
+
+    # callers
+
+    def _somebody(
+        self, memberships: list[Needed], others: Iterable[Needed], label: str, bound: Bound
+    ) -> tuple[UUID, Actor | None]:
+        """A member as the condition asks for: one whom there is, or a new one."""
+        world, member = self.ways.world, self._member
+        if member is None or not memberships:
+            return world.tenants.users[label], None
+        wanted: Row = {}
+        for needed in memberships:
+            wanted |= self._known(needed, None, bound)
+        wanted = {name: value for name, value in wanted.items() if name not in (member.tenant, member.user)}
+        relation = world.relations[member.table]
+        known = dict.fromkeys(
+            actor.user
+            for actor in (*self.ways.actors, *self.actors)
+            if actor.own == {label} and actor.user is not None and not actor.forged
+        )
+        actor: Actor | None = None
+        row: Row | None = None
+        for user in known:
+            row = self._found(relation, {member.tenant: world.tenants.ids[label], member.user: user})
+            if row is not None and all(_agrees(row[name], value) for name, value in wanted.items()):
+                break
+            row = None
+        if row is None:
+            user = world.maker.user()
+            row = world.maker.join(user, world.tenants.ids[label], **wanted)
+            if row is None:
+                raise Unfilled("nobody can be made a member")
+            shown = ", ".join(dict.fromkeys(_shown(others))) or "of another kind"
+            taken = {actor.name for actor in (*self.ways.actors, *self.actors)}
+            names = (f"member of {label}, {shown}" + (f" ({n})" if n else "") for n in range(_MOST))
+            actor = replace(world.member(label, next(name for name in names if name not in taken), user), shown=False)
+        for needed in memberships:
+            for name, value in needed.values:
+                if isinstance(value, Same):
+                    bound.setdefault(value, row[name])
+        return row[member.user], actor
+
+
+def _agrees(there: Any, wanted: Any) -> bool:
+    """Whether a value is as wanted; what is wanted of a time is that it is to come, or gone."""
+    is_to_come = {conditions.time(Special.AFTER): True, conditions.time(Special.BEFORE): False}.get(str(wanted))
+    if is_to_come is None:
+        return str(there) == str(wanted)
+    if isinstance(there, datetime):
+        now = datetime.now(there.tzinfo)
+        return there > now if is_to_come else there < now
+    if isinstance(there, date):
+        today = datetime.now(UTC).date()
+        return there >= today if is_to_come else there <= today
+    return False
+
+
+def _shown(others: Iterable[Needed]) -> Iterator[str]:
+    """What is asked for in words: the constants."""
+    for needed in others:
+        for name, value in needed.values:
+            if not isinstance(value, Same | Special | Other):
+                yield f"{name} {str(value[0] if isinstance(value, tuple) else value).lower()}"

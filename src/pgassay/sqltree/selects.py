@@ -1,0 +1,69 @@
+"""SELECTs and the subqueries of expressions: what they read, what they ask, and what they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import postgast
+
+from pgassay.sqltree import Node, kind, path, unwrapped
+
+_tree = postgast.pg_query_pb2
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a SELECT reads: a table by its names, or another SELECT, and the name that it has there."""
+
+    alias: str
+    schema: str = ""
+    table: str = ""
+    select: Node | None = None
+
+
+def targets(select: Node) -> list[Node]:
+    """What a SELECT gives; nothing where it is something else."""
+    return [unwrapped(part.res_target.val) for part in select.target_list] if kind(select) == "SelectStmt" else []
+
+
+def target_names(select: Node) -> list[str]:
+    """The names of what a SELECT gives; empty for what has none."""
+    parts = [part.res_target for part in select.target_list] if kind(select) == "SelectStmt" else []
+    return [part.name or next(iter(path(unwrapped(part.val))), "") for part in parts]
+
+
+def sources(select: Node) -> tuple[list[Source], list[Node], list[str]] | None:
+    """What a SELECT reads, what WHERE and joins ask, and the columns of USING; None where it is something else."""
+    found: list[Source] = []
+    conditions: list[Node] = []
+    using: list[str] = []
+
+    def read_from(node: Node) -> bool:
+        if kind(node) == "RangeVar":
+            found.append(Source(node.alias.aliasname or node.relname, node.schemaname, node.relname))
+        elif kind(node) == "RangeSubselect" and node.HasField("alias") and not node.lateral:
+            found.append(Source(node.alias.aliasname, select=unwrapped(node.subquery)))
+        elif kind(node) == "JoinExpr":
+            conditions.extend([unwrapped(node.quals)] if node.HasField("quals") else [])
+            using.extend(part.string.sval for part in node.using_clause)
+            return read_from(unwrapped(node.larg)) and read_from(unwrapped(node.rarg))
+        else:
+            return False
+        return True
+
+    if kind(select) != "SelectStmt" or not all(map(read_from, map(unwrapped, select.from_clause))):
+        return None
+    if select.HasField("where_clause"):
+        conditions.append(unwrapped(select.where_clause))
+    return found, conditions, using
+
+
+def subquery(node: Node) -> tuple[Node | None, Node] | None:
+    """What is looked for with ``in`` or ``= any``, if anything is, and the SELECT; None where it is something else."""
+    if kind(node) != "SubLink" or node.sub_link_type not in (
+        _tree.EXISTS_SUBLINK,
+        _tree.ANY_SUBLINK,
+        _tree.EXPR_SUBLINK,
+    ):
+        return None
+    return unwrapped(node.testexpr) if node.HasField("testexpr") else None, unwrapped(node.subselect)
