@@ -80,3 +80,15 @@ def test_an_entry_of_a_snapshot_is_read_as_what_it_says() -> None:
     assert trigger.is_off
     assert {tuple(sorted(event.columns)) for event in trigger.events} == {(), ("a", "b")}
     assert [*entries.calls("begin execute 'select app.f(1)'; perform g (2); end")] == ["app.f", "g"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a = any (array[]::text[])", "a = any ('{}'::text[])", "not a = any (array[]::uuid[])"]
+)
+def test_an_empty_list_is_no_list_of_values(text: str) -> None:
+    """``in ()`` is no SQL, and libpg_query ends the process where it is to write that."""
+    tree = sqltree.expression(text)
+    assert tree is not None
+    written = sqltree.normalised(tree)
+    assert written is not None
+    assert "IN (" not in written

@@ -515,7 +515,8 @@ def _is_null(node: Node) -> bool:
 def _normal_operator(made: Node) -> Node:
     """The same comparison with its sides in order, and ``= any (array[…])`` as IN."""
     right: Any = unwrapped(made.rexpr)
-    if made.kind == _tree.AEXPR_OP_ANY and made.name[-1].string.sval == "=" and kind(right) == "A_ArrayExpr":
+    is_array = kind(right) == "A_ArrayExpr" and bool(right.elements)  # libpg_query crashes where it writes ``in ()``
+    if made.kind == _tree.AEXPR_OP_ANY and made.name[-1].string.sval == "=" and is_array:
         elements = _sorted(map(unwrapped, right.elements))
         made.kind = _tree.AEXPR_IN
         made.rexpr.list.SetInParent()

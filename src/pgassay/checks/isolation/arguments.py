@@ -310,6 +310,10 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
                 *keys,
             ]  # they may be what it is asked for, as a token is
         found += [value for value in keys if isinstance(value, of_keys)]
+        if of_keys is int and not named:  # a number may be a year as well
+            found[1:1] = sorted({value.year for _, row in rows for value in row.values() if isinstance(value, date)})[
+                -1:
+            ]
         return list(dict.fromkeys(found)) or [1]
     named += [
         row[column.name]

@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation import openings
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.truth import Tables, Truth
 from pgassay.checks.isolation.ways import Ways
@@ -258,6 +259,8 @@ class Making:
     def _know(self, groups: Iterable[_Made]) -> None:
         for group in groups:
             self._world.more.setdefault(group.relation.full_name, []).extend(group.rows.items())
+            for row in group.rows.values():
+                openings.note(self._world, group.relation, row)
         self._world.forget_what_is_known()
 
     def _forget(self, groups: Iterable[_Made]) -> None:

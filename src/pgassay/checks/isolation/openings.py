@@ -47,15 +47,30 @@ def links_of(tenancy: Tenancy) -> set[str]:
 
 def arrange(world: World) -> None:
     """Close what is published, and let each link open a row of its own. Raises `ConfigError` for unknown names."""
-    of: dict[str, list[Published]] = {}
     for published in world.tenancy.published:
         _relation(world, "published", published.table, published.column)
-        of.setdefault(published.table, []).append(published)
     for share in world.tenancy.shared:
         if not share.user:
             _link(world, share)
+    close(world)
+
+
+def close(world: World) -> None:
+    """Close what is published, of all rows that were made so far."""
+    of: dict[str, list[Published]] = {}
+    for published in world.tenancy.published:
+        of.setdefault(published.table, []).append(published)
     for table, several in of.items():
         _close(world, table, several)
+
+
+def note(world: World, relation: Relation, row: Row) -> None:
+    """Count a row among those that are open to everybody, if what is published says so of it."""
+    for published in world.tenancy.published:
+        value = row.get(published.column)
+        is_open = str(value) == published.value if published.value else value not in (None, False)
+        if published.table == relation.full_name and relation.primary_key and is_open:
+            world.opened.setdefault(relation.full_name, {})[tuple(row[name] for name in relation.primary_key)] = row
 
 
 def shown(world: World, sources: Mapping[str, set[str]]) -> set[str]:

@@ -290,6 +290,7 @@ def _fill(world: World, roles: Roles, people: list[Person]) -> None:
     for number, (table, label, row) in enumerate([*world.made()]):
         if table in roles.tables and label == _TENANT:
             _tell(world, world.relations[table], row, number)
+    openings.close(world)
     world.forget_what_is_known()
 
 
