@@ -194,6 +194,39 @@ def test_the_tenancy_is_read_whole(tmp_path: Path) -> None:
     )
 
 
+def test_names_may_stand_in_the_quotes_of_sql(tmp_path: Path) -> None:
+    quoted = """
+    [tool.pgassay.tenancy]
+    tenant = 'public."Network"'
+    member = 'public."Seat"("networkId", "userId")'
+    column = '"networkId"'
+    shared = ['public."Link"("showId")']
+    published = ['public."Episode".status = LIVE']
+    tables = { 'public."Show"' = '"networkId"' }
+    [tool.pgassay.roles]
+    column = 'public."Seat".kind'
+    order = ["EDITOR", "HOST"]
+    [tool.pgassay.roles.tables]
+    'public."ApiKey"' = { EDITOR = 'own:"userId"' }
+    [tool.pgassay.states]
+    'public."Show"' = { hidden = '"deletedAt" is not null' }
+    """
+    write_pyproject(tmp_path, quoted)
+    tenancy = read(tmp_path).tenancy
+    assert tenancy is not None
+    assert (tenancy.tenant, tenancy.column) == ("public.Network", "networkId")
+    assert tenancy.member == Membership("public.Seat", "networkId", "userId")
+    assert [share.written for share in tenancy.shared] == ["public.Link(showId)"]
+    assert [(one.table, one.column, one.value) for one in tenancy.published] == [("public.Episode", "status", "LIVE")]
+    assert tenancy.tables == {"public.Show": "networkId"}
+    assert tenancy.within.roles is not None
+    assert tenancy.within.roles.columns == (("public.Seat", "kind"),)
+    assert tenancy.within.roles.owner_in("public.ApiKey") == "userId"
+    assert [(one.table, one.expression) for one in tenancy.within.states] == [
+        ("public.Show", '"deletedAt" is not null')
+    ]
+
+
 @pytest.mark.parametrize(
     ("member", "read_as"),
     [
