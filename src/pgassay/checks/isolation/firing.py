@@ -57,7 +57,7 @@ class Firing:
         """
         name = target.relation.full_name
         there = [trigger for trigger in self._world.triggers if trigger.table == name]
-        if not there or not target.is_table:
+        if not there:
             return
         self._left = {trigger.name for trigger in there}
         for number, actor in enumerate(actors):
