@@ -308,6 +308,52 @@ def test_rights_without_row_level_security_are_ways_each(observe: Observe) -> No
     }
 
 
+LOGGED = """
+create table public.logs (id bigint generated always as identity primary key, org_id uuid not null, what text not null);
+alter table public.logs enable row level security;
+create policy member on public.logs for select to authenticated using (private.is_member(org_id));
+create function private.log() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+    insert into public.logs (org_id, what) values (new.org_id, 'changed');
+    return null;
+end
+$$;
+create function private.trim() returns trigger language plpgsql set search_path = '' as $$
+begin new.title := btrim(new.title); return new; end
+$$;
+create trigger trim before insert or update on public.docs for each row execute function private.trim();
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "is_taken"),
+    [
+        ("after insert on public.docs for each row", True),
+        ("after update on public.docs for each row when (old.title is distinct from new.title)", True),
+        ("after update of title on public.docs for each row when (new.title = 'done' and old.title <> 'done')", True),
+        (f"after update on public.docs for each row when ({NOBODY.replace('title', 'new.title')})", False),
+    ],
+)
+def test_a_trigger_that_writes_to_another_table_is_a_way(observe: Observe, made: str, is_taken: bool) -> None:
+    matrix = observe(LOGGED, f"create trigger log {made} execute function private.log()")
+    (way,) = (way for way in of(matrix, "public.docs") if way.kind == ways.TRIGGER)  # and that which trims is none
+    assert way.what == "trigger log on public.docs"
+    assert bool(way.takers) is is_taken
+    assert way.how.startswith(("insert", "update")) is is_taken
+    assert matrix.unjudged == ({} if is_taken else {way.what: "no statement was found that makes it fire"})
+    assert errors(matrix) == set()
+
+
+def test_a_trigger_for_which_nobody_has_the_right_is_no_way(observe: Observe) -> None:
+    matrix = observe(
+        LOGGED,
+        "create trigger log after update of org_id on public.docs for each row execute function private.log()",
+        "revoke update on public.docs from anon, authenticated; grant update (title) on public.docs to authenticated",
+    )
+    assert [way.what for way in of(matrix, "public.docs") if way.kind == ways.TRIGGER] == []
+    assert matrix.unjudged == {}
+
+
 def test_a_check_that_lets_everything_in_is_found_past_constraints_and_triggers(pg_databases: Databases) -> None:
     """2,629 probes did not see it: each row of B's that was tried stumbled over a key or trigger of the table."""
     settings = config.load(cwd=ROOT, environ={})

@@ -141,14 +141,8 @@ class Firing:
         if column.type in typed.PAYLOADS:
             values = self._payloads(row.get(column.name), asking)
         elif column.name in relation.referring:
-            targets = {
-                key.target for key in relation.foreign_keys if (column.name,) == tuple(here for here, _ in key.columns)
-            }
-            values = (
-                there[self._world.relations[name].primary_key[0]]
-                for name, label, there in self._world.made()
-                if label == "A" and name in targets
-            )
+            there = {key.target: key.columns[0][1] for key in relation.foreign_keys if key.columns[0][0] == column.name}
+            values = (made[there[name]] for name, label, made in self._world.made() if label == "A" and name in there)
         else:
             others = itertools.islice(self._world.maker.alternatives(relation, row, [column.name]), 1)
             values = (other[column.name] for other in others if column.name in other)
