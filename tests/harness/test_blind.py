@@ -36,7 +36,7 @@ FOLLOWS = {
 """Baits at which a hole elsewhere shows."""
 
 
-@pytest.mark.parametrize("folder", some(sorted(SETS.glob("*/[0-9]*")), dev=5, ci=3), ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", some(sorted(SETS.glob("*/[0-9]*")), dev=15, ci=10), ids=lambda folder: folder.name)
 def test_each_hole_is_found_and_no_bait_is_taken(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "project")
     report = tmp_path / "report.json"

@@ -52,7 +52,7 @@ def _read(file: Path) -> Large:
 ALL = [_read(file) for file in sorted(LARGE.glob("*.toml"))]
 
 
-@pytest.mark.parametrize("large", some([pytest.param(large, id=str(large)) for large in ALL], dev=6, ci=3))
+@pytest.mark.parametrize("large", some([pytest.param(large, id=str(large)) for large in ALL], dev=6, ci=6))
 def test_a_large_schema_is_clean_and_judged_whole(pg_databases: Databases, tmp_path: Path, large: Large) -> None:
     (found,) = check(pg_databases, tmp_path, large.case)  # the first screen has 25 lines at most, else it fails
     assert [error for error in errors(found) if error[0] not in large.meant] == []
