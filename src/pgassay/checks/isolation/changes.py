@@ -16,8 +16,9 @@ from psycopg.rows import dict_row
 from pgassay import moments, sqltree
 from pgassay.catalog import Column, Relation
 from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.nesting import leaves
 from pgassay.checks.isolation.relations import Target
-from pgassay.checks.isolation.world import World, leaves
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.rows import Row
 

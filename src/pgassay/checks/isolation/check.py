@@ -37,6 +37,7 @@ from pgassay.checks.isolation import (
     states,
     storage,
 )
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.elsewhere import Elsewhere
@@ -61,7 +62,7 @@ from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.withdrawn import Doors, OfHidden, OfOpened
 from pgassay.checks.isolation.witnesses import Witnesses
-from pgassay.checks.isolation.world import LABELS, World, leave_alone
+from pgassay.checks.isolation.world import World, leave_alone
 from pgassay.checks.ways import untaken
 from pgassay.config import Tenancy
 from pgassay.identity import Clone, Databases, Session

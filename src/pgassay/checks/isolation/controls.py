@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pgassay.checks.isolation.arguments import Call, tells_something
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Target
-from pgassay.checks.isolation.world import LABELS
 from pgassay.identity import Session
 
 

@@ -19,8 +19,9 @@ from psycopg import sql
 from pgassay.checks.finding import ERROR, WARNING, Finding
 from pgassay.checks.isolation.hearing import heard, said
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.nesting import leaves
 from pgassay.checks.isolation.relations import Found, Target, shortened
-from pgassay.checks.isolation.world import World, leaves
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.rows import Row, Unfilled, insert_statement
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import psycopg
 
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.nesting import merged, nested
 from pgassay.checks.isolation.truth import Line
 from pgassay.checks.isolation.ways import Ways
-from pgassay.checks.isolation.world import LABELS, World, merged, nested
+from pgassay.checks.isolation.world import World
 from pgassay.config import Membership
 from pgassay.rows import Unfilled
 from pgassay.schema import conditions

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from pgassay.checks.isolation.matrix import Actor
+from pgassay.checks.isolation.nesting import merged, nested
 from pgassay.checks.isolation.secrets import Secrets
-from pgassay.checks.isolation.world import World, merged, nested
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Identity
 from pgassay.schema import headers
 from pgassay.schema.headers import Path, Read

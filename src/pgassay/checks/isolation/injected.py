@@ -16,7 +16,8 @@ from pgassay.catalog import Argument, Function, Relation
 from pgassay.checks.isolation import typed
 from pgassay.checks.isolation.arguments import Call, call_with, likeliest
 from pgassay.checks.isolation.bodies import Bodies
-from pgassay.checks.isolation.world import World, nested
+from pgassay.checks.isolation.nesting import nested
+from pgassay.checks.isolation.world import World
 
 _TABLES = 8
 """With so many tables it is tried."""

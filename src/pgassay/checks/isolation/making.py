@@ -18,11 +18,11 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.isolation import openings
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.truth import Tables, Truth
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.witnesses import Witnesses
-from pgassay.checks.isolation.world import LABELS
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
 from pgassay.schema.conditions import Special, Wish

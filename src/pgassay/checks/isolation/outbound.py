@@ -19,11 +19,13 @@ from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import ERROR, NOTE, Finding
 from pgassay.checks.isolation import secrets, typed
 from pgassay.checks.isolation.arguments import Call, call_with, calls_of, likeliest
+from pgassay.checks.isolation.belonging import MARKER_LENGTH
 from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.matrix import Actor, Probe
+from pgassay.checks.isolation.nesting import leaves, merged, nested
 from pgassay.checks.isolation.relations import Found
 from pgassay.checks.isolation.secrets import Secrets
-from pgassay.checks.isolation.world import MARKER_LENGTH, World, leaves, merged, nested
+from pgassay.checks.isolation.world import World
 from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.identity import Clone, Session
 

@@ -17,9 +17,10 @@ from psycopg.rows import dict_row
 
 from pgassay import sqltree
 from pgassay.catalog import Relation
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Target
-from pgassay.checks.isolation.world import LABELS, World
+from pgassay.checks.isolation.world import World
 from pgassay.rows import USERS, Row, insert_statement
 
 _PARTITIONS = """

@@ -10,7 +10,8 @@ from pgassay.catalog import Argument, Function
 from pgassay.checks.isolation import typed
 from pgassay.checks.isolation.arguments import KEYS_TRIED, Call, by_name, call_with, candidates, likeliest
 from pgassay.checks.isolation.bodies import Bodies
-from pgassay.checks.isolation.world import World, merged, nested
+from pgassay.checks.isolation.nesting import merged, nested
+from pgassay.checks.isolation.world import World
 
 Path = tuple[str, ...]
 _PATHS = 6

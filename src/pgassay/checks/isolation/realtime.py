@@ -15,9 +15,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.checks.isolation import costs
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.relations import Found, Target
-from pgassay.checks.isolation.world import LABELS, World
+from pgassay.checks.isolation.world import World
 from pgassay.checks.isolation.writes import Write
 from pgassay.config import Membership
 from pgassay.identity import Session

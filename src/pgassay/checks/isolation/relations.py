@@ -16,10 +16,11 @@ from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.finding import Finding
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.failures import Failure, Failures, Faults, is_endless, judge
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Reach, Verdict
 from pgassay.checks.isolation.moves import Moves
-from pgassay.checks.isolation.world import LABELS, Touched, World
+from pgassay.checks.isolation.world import Touched, World
 from pgassay.checks.isolation.writes import Write, Writes, is_foreign, is_taken
 from pgassay.config import Membership
 from pgassay.identity import Session

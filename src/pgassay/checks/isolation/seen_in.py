@@ -13,11 +13,13 @@ from psycopg import sql
 from pgassay.catalog import Function, Relation
 from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation.arguments import Answer, Call, Words
+from pgassay.checks.isolation.belonging import MARKER_LENGTH, stands_in
 from pgassay.checks.isolation.declared import Declared
 from pgassay.checks.isolation.matrix import Probe
+from pgassay.checks.isolation.nesting import leaves
 from pgassay.checks.isolation.people import NUMBERS, Person
 from pgassay.checks.isolation.relations import Found, shortened
-from pgassay.checks.isolation.world import MARKER_LENGTH, World, leaves, stands_in
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 
 RULE = "role-right"

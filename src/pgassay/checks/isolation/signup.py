@@ -17,8 +17,9 @@ from psycopg import sql
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.gains import Gains, Move
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
+from pgassay.checks.isolation.nesting import merged, nested
 from pgassay.checks.isolation.relations import Found, Target
-from pgassay.checks.isolation.world import KEYS, World, merged, nested
+from pgassay.checks.isolation.world import KEYS, World
 from pgassay.identity import Identity, Session
 from pgassay.rows import SIGN_IN, SIGN_UP
 from pgassay.schema import metadata

@@ -10,8 +10,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.ways import Ways
-from pgassay.checks.isolation.world import LABELS
 from pgassay.schema import merging, patterns
 from pgassay.schema.patterns import Needed
 

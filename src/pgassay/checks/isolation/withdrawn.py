@@ -18,17 +18,19 @@ from pgassay.catalog import Function, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.arguments import Answer, Call, Words, answers, distinct
+from pgassay.checks.isolation.belonging import MARKER_LENGTH
 from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.functions import offered
 from pgassay.checks.isolation.matrix import Actor, Probe
+from pgassay.checks.isolation.nesting import leaves
 from pgassay.checks.isolation.owncalls import OwnCalls
 from pgassay.checks.isolation.read_as import ReadAs
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.seen_in import news, shown
 from pgassay.checks.isolation.states import RULE, Guest, hidden
-from pgassay.checks.isolation.world import MARKER_LENGTH, World, leaves
+from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
 from pgassay.rows import Row
 from pgassay.schema import asked as asked_for

@@ -17,10 +17,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.wanted import Wanted, in_order
 from pgassay.checks.isolation.ways import Ways
-from pgassay.checks.isolation.world import LABELS
 from pgassay.config import Membership
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions

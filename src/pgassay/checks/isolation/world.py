@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, LiteralString
 from uuid import UUID
@@ -17,8 +15,10 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay import migrations
-from pgassay.catalog import ForeignKey, Relation
+from pgassay.catalog import Relation
 from pgassay.checks.isolation import costs, own_roles
+from pgassay.checks.isolation.belonging import LABELS, Belonging
+from pgassay.checks.isolation.identities import BOTH, Identities
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
 from pgassay.environment import API_ROLES, AUTHENTICATOR
@@ -26,18 +26,12 @@ from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
 from pgassay.rows import USERS, Maker, Row, Tenants, Unfilled
-from pgassay.schema import sources, tokens, triggers
+from pgassay.schema import sources, triggers
 from pgassay.schema.sources import Sources
 from pgassay.schema.triggers import Trigger
 
-LABELS = ("A", "B", "C")
-MARKER_LENGTH = 6
-"""Shorter values are not taken for a sign of whose row they are from."""
 KEYS: Mapping[str, type] = {"uuid": UUID, "bigint": int, "integer": int}
 """Types that keys of rows have, by what they are read as."""
-_UUID_LENGTH = 36
-"""Values as long as that are looked for within texts, too, and so are others with a number, as words of their own."""
-
 _PRIVILEGES = """
 select c.oid::pg_catalog.regclass::pg_catalog.text, r, p, a.attname::pg_catalog.text
 from pg_catalog.pg_class as c
@@ -74,18 +68,6 @@ join pg_catalog.pg_class as c on f.relation = c.oid
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where f.enabled in ('A', 'R')
 """
-_SIGNED_UP: LiteralString = (
-    "select email, phone, raw_app_meta_data, raw_user_meta_data from auth.users where id operator(pg_catalog.=) %s"
-)
-_KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
-    ("aal", "amr"): ("with a second factor", {"aal": "aal2"}),
-    ("is_anonymous",): ("anonymous sign-in", {"is_anonymous": True}),
-    ("auth.email",): ("without an email address", {"email": ""}),
-}
-"""Further callers, where a policy, function or view reads one of the words."""
-_BOTH = "member of both"
-_FORGED = 4
-"""With how many values of each claim it is tried."""
 # What was there before has nothing of the tenants that were made.
 _PLACES = sql.SQL("""
 select t.tableoid::pg_catalog.int8, t.ctid::pg_catalog.text, pg_catalog.to_jsonb(t.*)
@@ -178,7 +160,7 @@ class World:
         (self.began,) = connection.execute("select pg_catalog.pg_current_xact_id()::pg_catalog.text").fetchone() or (
             "",
         )
-        self._links: dict[str, list[ForeignKey]] = {}
+        self._identities, self._belonging = Identities(self), Belonging(self)
         self.unjudged: dict[str, str] = {}
         """What could not be made as it is wanted, and why: by the name of the object that it costs its verdict."""
         self._check_rules()
@@ -187,9 +169,9 @@ class World:
         """The roles of the API."""
         try:
             self.tenants: Tenants = self.maker.fill(LABELS)
-            self._both = self._stranger = self.maker.user()
+            self.both = self.nobody = self.maker.user()
             if tenancy.member is not None and not isinstance(tenancy.member, Claim):
-                self._both = self._member_of_both()
+                self.both = self._member_of_both()
         except (psycopg.Error, Unfilled) as error:
             raise NoTenants(
                 f"No tenants could be made to try it with: {str(error).strip()}",
@@ -205,23 +187,23 @@ class World:
 
     def _member_of_both(self) -> UUID:
         """A member of A and B; where a user is a member of one tenant alone, there is none, and it is the stranger."""
-        with costs.only(_BOTH, self.unjudged, self.go_on):
+        with costs.only(BOTH, self.unjudged, self.go_on):
             try:
                 with self.connection.transaction():
                     both = self.maker.user()
-                    self._join(both, "A")
-                    self._join(both, "B")
+                    self.join(both, "A")
+                    self.join(both, "B")
             except (psycopg.errors.UniqueViolation, Unfilled):
-                return self._stranger
+                return self.nobody
             return both
-        return self._stranger
+        return self.nobody
 
     @property
     def joins_several(self) -> bool:
         """Whether a user can be a member of several tenants."""
-        return self._both != self._stranger
+        return self.both != self.nobody
 
-    def _join(self, user: UUID, label: str, **more: Any) -> None:
+    def join(self, user: UUID, label: str, **more: Any) -> None:
         """Make a user a member. Raises `Unfilled` where the membership that there is then is somebody else's."""
         row, member = self.maker.join(user, self.tenants.ids[label], **more), self.tenancy.member
         if row is not None and isinstance(member, Membership) and str(row[member.user]) != str(user):
@@ -322,187 +304,33 @@ class World:
 
     def forget_what_is_known(self) -> None:
         """Ask anew whose each value and key is, since rows came or went."""
-        for cached in ("_by_key", "_values", "_markers", "shared"):
-            self.__dict__.pop(cached, None)
+        self._belonging.forget()
 
     # who tries
 
     def actors(self) -> list[Actor]:
         """Everybody who tries, and last those who are entitled."""
-        member = self.tenants.users["A"]
-        some_tenant = str(self.tenants.ids["B"])
-        forged = {"user_metadata": {self.tenancy.column: some_tenant, "role": "admin"}, "role": "authenticated"}
-        if isinstance(self.tenancy.member, Claim):
-            path = self.tenancy.member.path
-            forged["user_metadata"] = nested(path[1:] or path, some_tenant)
-        found = [
-            Actor("anon", frozenset(), Identity.anon()),
-            self.stranger,
-            *(
-                Actor(
-                    "forged claims",
-                    frozenset(),
-                    self._signed_in(self._stranger, **claims),
-                    self._stranger,
-                    shown=False,
-                    forged=True,
-                )
-                for claims in self._forged(forged)
-            ),
-            self.member("A", "member of A", member),
-            *self._strangers_with_claims(),
-            *self._with_claims("A"),
-        ]
-        if self._both != self._stranger:
-            found.append(Actor(_BOTH, frozenset("AB"), self._signed_in(self._both), self._both))
-        found += self._by_role("A")
-        found += self._of_own_roles()
-        self.entitled = [
-            *self._by_role("B"),
-            *self._with_claims("B"),
-            *self._invited("B"),
-            *self._staff(),
-            *self._of_own_roles("B"),
-        ]
-        found += [
-            Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
-            for table, user in self.guests.items()
-        ]
-        return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
+        return self._identities.actors()
 
-    def _of_own_roles(self, label: str = "A") -> Iterator[Actor]:
-        """Tokens with a role of the project's own: of nobody in particular, and of a member; one if it is trusted."""
-        for role in self.roles:
-            if role in API_ROLES:
-                continue
-            name, member = f"role {role}", self.member(label)
-            if role in self.tenancy.trusted:
-                if label == "B":
-                    yield Actor(name, frozenset(LABELS), own_roles.identity(role), shown=False)
-                continue
-            if label == "A":
-                yield Actor(name, frozenset(), own_roles.identity(role))
-            of_member = own_roles.identity(role, member.identity)
-            yield replace(member, name=f"{name}, {member.name}", identity=of_member, shown=False)
-
-    @cached_property
+    @property
     def stranger(self) -> Actor:
         """Somebody who has signed in, and is no member of any tenant."""
-        return Actor("stranger", frozenset(), self._signed_in(self._stranger), self._stranger)
+        return self._identities.stranger
 
     def outsider(self, name: str, user: UUID) -> Actor:
         """A user who is no member of any tenant, as far as the declared tenancy tells."""
-        return Actor(name, frozenset(), self._signed_in(user), user, shown=False)
-
-    def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
-        """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
-        read: dict[tuple[str, ...], list[str]] = {}
-        for path in self._token.metadata:
-            ends = (path[-1], path[-1].removesuffix("s"))
-            read[path] = [
-                str(value)
-                for relation, label, row in self.made()
-                if label == "B" and relation not in self.tenancy.public
-                for name, value in row.items()
-                if name.endswith(ends) and value is not None
-            ]
-        several = {path: list(dict.fromkeys(values)) for path, values in read.items() if values}
-        count = min(_FORGED, max(map(len, several.values()), default=1))
-        forged = [_claimed({path: values[n % len(values)] for path, values in several.items()}) for n in range(count)]
-        if several:
-            forged.append(_claimed(several))  # each as a list, too
-        if read:
-            forged.append(_claimed(dict.fromkeys(read, True)))
-        return [{**claims, "user_metadata": merged(metadata, claims["user_metadata"])} for metadata in forged]
-
-    def _by_role(self, label: str) -> list[Actor]:
-        """Members by each value to which a column of their membership is held, as ``role`` is, and by each flag."""
-        membership = self.tenancy.member
-        if not isinstance(membership, Membership) or membership.table == self.tenancy.tenant:
-            return []
-        usual = self.tenants.rows.get(membership.table, {}).get(label, {})
-        roles: dict[str, list[Any]] = {**self.maker.listed_of(membership.table)}
-        for column in self.relations[membership.table].columns:
-            if column.category == "B" and not column.generated and isinstance(usual.get(column.name), bool):
-                roles[column.name] = [not usual[column.name]]
-        found = []
-        for name, values in roles.items():
-            for value in values if name not in (membership.tenant, membership.user) else ():
-                who = f"member of {label}, {name} {str(value).lower() if isinstance(value, bool) else value}"
-                is_usual = str(usual.get(name)) == str(value)  # then there is a member already who has it
-                with costs.only(who, {} if is_usual else self.unjudged, self.go_on):
-                    with self.connection.transaction():
-                        user = self.maker.user()
-                        self._join(user, label, **{name: value})
-                    found.append(Actor(who, frozenset(label), self._signed_in(user), user, shown=False))
-        return found
-
-    def _staff(self) -> Iterator[Actor]:
-        for what, user in self.maker.staff():
-            yield Actor(what, frozenset(LABELS), self._signed_in(user), user, shown=False)
-
-    def _invited(self, label: str) -> Iterator[Actor]:
-        """Users whose address stands in a row of the tenant, as that of somebody who is invited does."""
-        for relation, rows in list(self.tenants.rows.items()):
-            for name, value in rows.get(label, {}).items():
-                if "mail" in name and isinstance(value, str) and value not in self.emails.values():
-                    try:
-                        with self.connection.transaction():
-                            user = self.maker.user(value)
-                    except (psycopg.Error, Unfilled):
-                        continue
-                    self.emails[user] = value
-                    who = f"whose {name} stands in {relation} of {label}"
-                    yield Actor(who, frozenset(), self._signed_in(user), user, shown=False)
+        return self._identities.outsider(name, user)
 
     def member(self, label: str, name: str = "", user: UUID | None = None, **claims: Any) -> Actor:
         """A member of one tenant, with more ``claims`` in their token."""
-        user = user or self.tenants.users[label]
-        if isinstance(self.tenancy.member, Claim):
-            claims = merged(claims, nested(self.tenancy.member.path, str(self.tenants.ids[label])))
-        return Actor(name or f"member of {label}", frozenset(label), self._signed_in(user, **claims), user)
-
-    @cached_property
-    def _tokens(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """The kinds of token that the schema tells from the usual one: what each is, and its claims."""
-        read = self._token
-        is_email = ("email",) in read.paths
-        return [
-            kind
-            for words, kind in _KINDS_OF_TOKENS.items()
-            if read.reads(*words) or (is_email and "auth.email" in words)
-        ]
-
-    @cached_property
-    def _token(self) -> tokens.Token:
-        """What the schema reads of the caller's token."""
-        return tokens.read(self.sources)
-
-    def _with_claims(self, label: str) -> Iterator[Actor]:
-        """A member with each kind of token."""
-        for what, claims in self._tokens:
-            yield replace(self.member(label, f"member of {label}, {what}", **claims), shown=False)
-
-    def _strangers_with_claims(self) -> Iterator[Actor]:
-        for what, claims in self._tokens:
-            stranger = self._signed_in(self._stranger, **claims)
-            yield Actor(f"stranger, {what}", frozenset(), stranger, self._stranger, shown=False)
-
-    def _signed_in(self, user: UUID, **claims: Any) -> Identity:
-        """The token that a user gets at sign-in, with more ``claims``; those of the metadata come besides."""
-        row = self.connection.execute(_SIGNED_UP, [user]).fetchone()
-        if row is None:
-            return Identity.user(user, **claims)
-        email, phone, app, own = row
-        for name, metadata in (("app_metadata", app), ("user_metadata", own)):
-            claims[name] = {**(metadata or {}), **claims.get(name, {})}
-        return Identity.user(user, **{"email": email or "", "phone": phone or "", **claims})
+        return self._identities.member(label, name, user, **claims)
 
     def elsewhere(self, connection: Session) -> World:
         """The same world in another copy of the database, so that both can be asked at once."""
         other = copy(self)
         other.connection = connection
         other._privileges, other._bases = {}, {}
+        other._identities, other._belonging = Identities(other), Belonging(other)
         for name in ("sources", "triggers"):  # a mend may be tried there
             other.__dict__.pop(name, None)
         return other
@@ -519,162 +347,35 @@ class World:
 
     # whose a row is
 
-    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
-        """Whose values stand in a row, but for those in ``known``, and unless ``public`` for what everybody reads."""
-        text = " ".join(map(str, row))
-        found = set(leaves(row))
-        return {
-            label
-            for marker, label in (self._values if public else self._markers).items()
-            if (marker in found or (marker in text and stands_in(marker, text)))
-            and not any(marker in value for value in known)
-        }
-
     def made(self) -> Iterator[tuple[str, str, Row]]:
         """All rows that were made for tenants: relation, label, row."""
-        for found in (self.tenants.rows, self.tenants.others):
-            for relation, rows in found.items():
-                yield from ((relation, label, row) for label, row in rows.items())
-        for further in (self.tenants.further, self.more):
-            for relation, several in further.items():
-                yield from ((relation, label, row) for label, row in several)
+        return self._belonging.made()
 
-    @cached_property
-    def _markers(self) -> dict[str, str]:
-        """`_values` without those that are public."""
-        public = self._public_values()
-        return {value: label for value, label in self._values.items() if value not in public}
+    def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
+        """Whose values stand in a row, but for those in ``known``, and unless ``public`` for what everybody reads."""
+        return self._belonging.labels(row, known, public=public)
 
-    @cached_property
-    def _values(self) -> dict[str, str]:
-        """Values that stand in rows of one tenant alone → its label."""
-        found: dict[str, set[str]] = {}
-        values: list[tuple[str, Any]] = []
-        for label in LABELS:
-            user = self.tenants.users[label]
-            values += [(label, self.tenants.ids[label]), (label, user), (label, self.emails.get(user))]
-        for relation, label, row in self.made():
-            listed = self.maker.listed_of(relation)  # words of the schema are nobody's
-            values += [(label, value) for name, value in row.items() if name not in listed]
-        for label, value in values:
-            if isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH:
-                found.setdefault(str(value), set()).add(label)
-        return {value: labels.pop() for value, labels in found.items() if len(labels) == 1}
-
-    @cached_property
-    def referred(self) -> dict[str, list[tuple[str, str]]]:
-        """The columns that those of foreign keys refer to, by the names of these: relation and column, each once."""
-        found: dict[str, dict[tuple[str, str], None]] = {}
-        for relation in self.relations.values():
-            for key in relation.foreign_keys:
-                for here, there in key.columns:
-                    found.setdefault(here, {})[key.target, there] = None
-        return {here: list(there) for here, there in found.items()}
-
-    @cached_property
-    def shared(self) -> set[str]:
-        """Values that stand in rows of several tenants."""
-        found: dict[str, set[str]] = {}
-        for _, label, row in self.made():
-            for value in row.values():
-                found.setdefault(str(value), set()).add(label)
-        return {value for value, labels in found.items() if len(labels) > 1}
-
-    def _public_values(self) -> set[str]:
-        found: set[str] = set()
-        for name in sorted(self.tenancy.public & self.relations.keys()):
-            relation = self.relations[name]
-            statement = sql.SQL("select * from {}").format(sql.Identifier(relation.schema, relation.name))
-            with costs.only(name, {}, self.go_on):  # as a door, it says itself why it cannot be read
-                rows = self.connection.attempt(statement)[0].rows
-                found.update(value for row in rows for value in leaves(row))
-        found.update(value for rows in self.opened.values() for row in rows.values() for value in leaves(row))
-        return found
+    def whose(self, name: str, row: Mapping[str, Any], known: frozenset[str] = frozenset()) -> set[str]:
+        """The tenants that a row of a table belongs to, as it is in a `State`; nobody where that cannot be told."""
+        return self._belonging.whose(name, row, known)
 
     def is_opened(self, name: str, row: Mapping[str, Any]) -> bool:
         """Whether a row, as it is in a `State`, is open to everybody by a link."""
-        key = tuple(str(row.get(column)) for column in self.relations[name].primary_key) if name in self.opened else ()
-        return any(tuple(map(str, opened)) == key for opened in self.opened.get(name, ()))
+        return self._belonging.is_opened(name, row)
 
-    def whose(self, name: str, row: Mapping[str, Any], known: frozenset[str] = frozenset()) -> set[str]:
-        """The tenants that a row of a table belongs to, as it is in a `State`; nobody where that cannot be told.
+    @property
+    def shared(self) -> set[str]:
+        """Values that stand in rows of several tenants."""
+        return self._belonging.shared
 
-        Values that stand in ``known`` are no sign of a tenant.
-        """
-        by_id = {str(tenant_id): label for label, tenant_id in self.tenants.ids.items()}
-        member = self.tenancy.member
-        column = self.tenancy.column_of(name)
-        if isinstance(member, Membership) and name == member.table:
-            column = member.tenant
-        relation = self.relations.get(name)
-        if relation is None:  # auth.users
-            return {label for label, user in self.tenants.users.items() if str(user) == row.get("id")}
-        if column in row:
-            return {by_id[str(row[column])]} if str(row[column]) in by_id else set()
-        key = tuple(str(row.get(part)) for part in relation.primary_key)
-        if key and (name, relation.primary_key, key) in self._by_key:
-            return {self._by_key[name, relation.primary_key, key]}
-        found = set()
-        for link in self._telling(relation):
-            there = tuple(column for _, column in link.columns)
-            values = tuple(str(row.get(column)) for column, _ in link.columns)
-            if link.target == USERS:
-                found |= {label for label, user in self.tenants.users.items() if (str(user),) == values}
-            elif (link.target, there, values) in self._by_key:
-                found.add(self._by_key[link.target, there, values])
-        return found or self.labels(list(row.values()), known)
-
-    def _telling(self, relation: Relation) -> list[ForeignKey]:
-        """The foreign keys that tell whose a row is: not those to what everybody reads, unless it is a user."""
-        if relation.full_name not in self._links:
-            users = set(self.maker.users_in(relation))
-            self._links[relation.full_name] = [
-                key
-                for key in relation.foreign_keys
-                if key.target not in self.tenancy.public or any(here in users for here, _ in key.columns)
-            ]
-        return self._links[relation.full_name]
-
-    @cached_property
-    def _by_key(self) -> dict[tuple[str, tuple[str, ...], tuple[str, ...]], str]:
-        """The label of each row by the columns that it is referred to."""
-        wanted: dict[str, set[tuple[str, ...]]] = {}
-        for relation in self.relations.values():
-            wanted.setdefault(relation.full_name, set()).add(relation.primary_key)
-            for key in relation.foreign_keys:
-                wanted.setdefault(key.target, set()).add(tuple(there for _, there in key.columns))
-        return {
-            (name, columns, tuple(str(row.get(column)) for column in columns)): label
-            for name, label, row in self.made()
-            for columns in wanted.get(name, ())
-            if columns
-        }
+    @property
+    def referred(self) -> dict[str, list[tuple[str, str]]]:
+        """The columns that those of foreign keys refer to, by the names of these: relation and column, each once."""
+        return self._belonging.referred
 
     def condition(self, name: str) -> str | None:
         """The condition of a policy by which a row of that relation is one of the caller's tenants."""
-        relation, member = self.relations.get(name), self.tenancy.member
-        column = self.tenancy.column_of(name)
-        if isinstance(member, Membership) and name == member.table:
-            return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(member.user)).as_string(None)
-        if name == self.tenancy.tenant and relation is not None and relation.column(column) is None:
-            column = relation.primary_key[0]
-        if relation is None or relation.column(column) is None:
-            return None
-        if isinstance(member, Membership):
-            schema, _, table = member.table.partition(".")
-            return (
-                sql.SQL("{} in (select m.{} from {} as m where m.{} = (select auth.uid()))")
-                .format(
-                    *map(sql.Identifier, (column, member.tenant)),
-                    sql.Identifier(schema, table),
-                    sql.Identifier(member.user),
-                )
-                .as_string(None)
-            )
-        if isinstance(member, Claim):
-            path = sql.Literal("{" + ",".join(member.path) + "}").as_string(None)
-            return f"{sql.Identifier(column).as_string(None)}::text = (select auth.jwt() #>> {path})"
-        return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(column)).as_string(None)
+        return self._belonging.condition(name)
 
     # what is there
 
@@ -775,14 +476,6 @@ class World:
         return self._privileges[name].get((role, privilege), [])
 
 
-def stands_in(marker: str, text: str) -> bool:
-    """Whether a text has such a value within it: a short one with a number, as a word of its own."""
-    if len(marker) >= _UUID_LENGTH:
-        return True
-    numbered = any(character.isdigit() for character in marker)
-    return numbered and re.search(rf"(?<!\w){re.escape(marker)}(?!\w)", text) is not None
-
-
 def leave_alone(world: World, clone: Clone, label: str) -> None:
     """Take out of ``clone`` all rows that belong to others than the tenant ``label``, and to nobody else.
 
@@ -834,38 +527,3 @@ def _switched(relation: str, kind: LiteralString, rule: str, how: LiteralString)
 
 def _key(relation: Relation, row: Row) -> tuple[Any, ...]:
     return tuple(row[column] for column in relation.primary_key)
-
-
-def leaves(value: Any) -> Iterator[str]:
-    """The values in a row, and in what is JSON or an array in it."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        yield str(value)
-        return
-    for part in value:
-        yield from leaves(part)
-
-
-def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Claims of both, within claims of the same name as well; those of ``other`` where both have one."""
-    found = dict(one)
-    for key, value in other.items():
-        mine = found.get(key)
-        found[key] = merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
-    return found
-
-
-def _claimed(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    """The values under their paths."""
-    found: dict[str, Any] = {}
-    for path, value in values.items():
-        found = merged(found, nested(path, value))
-    return found
-
-
-def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
-    """``value`` under the keys of ``path``."""
-    for key in reversed(path):
-        value = {key: value}
-    return dict(value)
