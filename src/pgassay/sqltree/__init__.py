@@ -143,6 +143,13 @@ def keys(node: Node) -> Iterator[tuple[str, ...]]:
         yield from keys(child)
 
 
+def defined(node: Node) -> Iterator[str]:
+    """The columns that FROM defines for what a function gives, as in ``json_to_recordset(a) as r (name text)``."""
+    for found in walk(node):
+        if kind(found) == "RangeFunction":
+            yield from (part.column_def.colname for part in found.coldeflist)
+
+
 def _keys(node: Node) -> tuple[str, ...]:
     node = uncast(node)
     if called(node).removeprefix("pg_catalog.") in _EXTRACTS:

@@ -16,6 +16,13 @@ where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace and 'query' = any(p
 """
 """PostgreSQL's own functions that are given a query as a text."""
 
+_OF_LISTS = {
+    f"{kind}_{what}"
+    for kind in ("json", "jsonb")
+    for what in ("array_elements", "array_elements_text", "to_recordset", "populate_recordset", "array_length")
+}
+"""PostgreSQL's own functions that are given a list in JSON."""
+
 
 class Bodies:
     """The bodies of all functions of a schema, parsed once."""
@@ -24,8 +31,15 @@ class Bodies:
         self._world = world
 
     def keys(self, name: str) -> list[tuple[str, ...]]:
-        """The paths that functions of that name, with its schema, read from JSON."""
-        return sorted({path for tree in self._trees.get(name, ()) for path in sqltree.keys(tree)})
+        """The paths that functions of that name, with its schema, read from JSON, be it as columns of records."""
+        trees = self._trees.get(name, ())
+        found = {path for tree in trees for path in sqltree.keys(tree)}
+        return sorted(found | {(column,) for tree in trees for column in sqltree.defined(tree)})
+
+    def reads_lists(self, name: str) -> bool:
+        """Whether functions of that name take JSON for a list."""
+        called = (sqltree.called(node) for tree in self._trees.get(name, ()) for node in sqltree.walk(tree))
+        return any(each.rpartition(".")[2] in _OF_LISTS for each in called)
 
     def cast(self, name: str) -> set[str]:
         """The names of what functions of that name cast to another type, as ``doc_id`` in ``doc_id::uuid``."""

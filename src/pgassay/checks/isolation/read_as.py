@@ -38,7 +38,9 @@ class ReadAs:
         if typed.is_text(argument) and argument.name in self._bodies.cast(name):
             yield from self._ids(argument.name, label)
         elif typed.base_of(argument) in typed.PAYLOADS:
-            yield from map(json.dumps, self._payloads(self._bodies.keys(name)[:_PATHS], label))
+            payloads = self._payloads(self._bodies.keys(name)[:_PATHS], label)
+            is_list = self._bodies.reads_lists(name)
+            yield from (json.dumps([payload] if is_list else payload) for payload in payloads)
 
     def _payloads(self, paths: list[Path], label: str) -> Iterator[dict[str, Any]]:
         """JSON with all keys, in which each in turn is each id."""
