@@ -319,7 +319,8 @@ class Calls:
                 if (actor.own, tuple(answered)) in known:
                     continue  # to the function this is somebody who was here before
                 known.add((actor.own, tuple(answered)))
-                of_texts = self._read_as.of(function, "B"), self._injected.of(function, "A")
+                read_as = self._read_as.of(function, "B"), self._read_as.of(function, "B", beside="A")
+                of_texts = *read_as, self._injected.of(function, "A")
                 further = itertools.chain(mixed(function, self._world), *of_texts)
                 if own:
                     mine = {repr(call.values) for call in own}

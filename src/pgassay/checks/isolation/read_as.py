@@ -25,13 +25,13 @@ class ReadAs:
         self._world = world
         self._bodies = bodies
 
-    def of(self, function: Function, label: str) -> Iterator[Call]:
-        """Calls with values of one tenant; none where the function reads no ids so."""
+    def of(self, function: Function, label: str, beside: str = "") -> Iterator[Call]:
+        """Calls with values of one tenant, or with those of another ``beside``; none where no ids are read so."""
         name = f"{function.schema}.{function.name}"
         usual = None
         for number, argument in enumerate(function.arguments):
             for value in self._values(name, argument, label):
-                usual = usual or likeliest(function, self._world, label)
+                usual = usual or likeliest(function, self._world, beside or label)
                 yield call_with(function, usual, number, value)
 
     def _values(self, name: str, argument: Argument, label: str) -> Iterator[str]:
