@@ -9,7 +9,7 @@ from typing import Any
 
 from pgassay.errors import ConfigError
 
-_QUOTED = re.compile(r'(?<![^.(,\s:])"([^"]+)"(?![^.),\[\s])')
+_QUOTED = re.compile(r'(^|[.(,:])(\s*)"([^"]+)"(?=\s*(?:[.),=\[]|$))')
 """A whole part of a name, in the quotes of SQL."""
 
 
@@ -54,7 +54,7 @@ def unquoted(value: Any) -> Any:
     Names here are told apart by dots, brackets and parentheses, so that they need none.
     """
     if isinstance(value, str):
-        return _QUOTED.sub(r"\1", value)
+        return _QUOTED.sub(r"\1\2\3", value)
     if isinstance(value, list):
         return [unquoted(each) for each in value]
     if isinstance(value, dict):
