@@ -140,8 +140,8 @@ NOT_YET = {
     "personal_drive": "whose shares are is said, which goes without saying",
     "sharing: a share that its reader makes": "the share is taken for the reader's own, as the policy has it",
     "sharing: the owner of a note shares it": "the table that this adds is taken for shares, and none is declared",
-    "stations": "organisations that a helper gives as a list of texts, without a table: users are taken, with questions",
     "sites": "passes of guests are taken for rows of the builder, not for whom a site is shared with, unasked",
+    "stations": "organisations that a helper gives as a list of texts are not seen: users are taken, with questions",
 }
 """What is inferred otherwise than declared, and why. Each must be: who mends one takes it out."""
 
