@@ -14,6 +14,7 @@ on, so that the process that waits for the watchdog can report it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -43,7 +44,9 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
         )
 
     def report_end() -> None:
-        print(json.dumps({"exited": child.wait()}), flush=True)
+        said = json.dumps({"exited": child.wait()})
+        with contextlib.suppress(OSError):  # whoever started it is gone, and nobody reads
+            os.write(sys.stdout.fileno(), f"{said}\n".encode())
 
     threading.Thread(target=report_end, daemon=True).start()
     return child
