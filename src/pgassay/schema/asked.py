@@ -24,16 +24,14 @@ class Asked:
 def read(sources: Sources) -> Asked:
     """What the policies and views of a database ask for, and the functions that they call."""
     columns: dict[str, set[str]] = {}
-    constants: dict[str, dict[bool | int | str, None]] = {}
-    for trees in _followed(sources):
+    followed = [*_followed(sources)]
+    for trees in followed:
         names = {path[-1] for tree in trees for path in sqltree.columns(tree)}
         for table in (node.relname for node in _walk(trees) if sqltree.kind(node) == "RangeVar"):
             columns.setdefault(table, set()).update(names)
-        for name, value in (found for tree in trees for found in sqltree.compared(tree)):
-            constants.setdefault(name, {})[value] = None
     return Asked(
         {table: frozenset(names) for table, names in columns.items()},
-        {name: tuple(values) for name, values in constants.items()},
+        sqltree.constants_of(itertools.chain.from_iterable(followed)),
     )
 
 

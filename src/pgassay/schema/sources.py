@@ -75,6 +75,18 @@ class Function:
         """What stands in its body."""
         return sqltree.body(self.definition) if self.is_parsed else []
 
+    @cached_property
+    def is_read(self) -> bool:
+        """Whether all of its body is among its trees."""
+        return self.is_parsed and sqltree.is_parsed(self.definition)
+
+    def names(self, known: Iterable[str]) -> set[str]:
+        """The functions that it calls, without schemas; those of the ``known`` in its text where it cannot be read."""
+        if not self.is_read:
+            return {name for name in known if name in self.definition}
+        called = (sqltree.called(node) for tree in self.trees for node in sqltree.walk(tree))
+        return {name.rpartition(".")[2] for name in called if name}
+
 
 @dataclass(frozen=True)
 class View:
@@ -119,6 +131,19 @@ class Sources:
             if function.is_parsed and not function.is_procedure:
                 found.setdefault(function.full_name, []).append(function)
         return found
+
+    def with_called(self, first: Iterable[Function]) -> list[Function]:
+        """These functions and those that they call; of one that cannot be read, those whose names stand in it."""
+        by_name: dict[str, list[Function]] = {}
+        for function in self.functions:
+            by_name.setdefault(function.name, []).append(function)
+        found: dict[Function, None] = {}
+        left = [*first]
+        while left:
+            found |= dict.fromkeys(left)
+            names = {name for function in left for name in function.names(by_name)} & by_name.keys()
+            left = [each for name in sorted(names) for each in by_name[name] if each not in found]
+        return [each for each in self.functions if each in found]
 
 
 def read(ask: Ask) -> Sources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -14,7 +14,7 @@ from pgassay.sqltree import Node
 _TRIGGERS: LiteralString = """
 select
     pg_catalog.concat(n.nspname, '.', c.relname), t.tgname::pg_catalog.text,
-    m.nspname::pg_catalog.text, p.proname::pg_catalog.text,
+    p.proname::pg_catalog.text,
     array(
         select o.operation
         from (values ('insert', 4), ('delete', 8), ('update', 16)) as o (operation, bit)
@@ -45,7 +45,6 @@ class Trigger:
 
     table: str
     name: str
-    function: str
     operations: tuple[str, ...]
     constants: Mapping[str, tuple[bool | int | str, ...]]
     columns: Collection[str]
@@ -57,24 +56,17 @@ class Trigger:
 
 def read(ask: Ask, sources: Sources) -> tuple[Trigger, ...]:
     """The triggers of the database that ``ask`` asks, in the order of their tables and names."""
-    bodies: dict[str, list[Function]] = {}
-    for function in sources.functions:
-        bodies.setdefault(function.name, []).append(function)
     found = []
-    for table, name, schema, function, operations, definition in ask(_TRIGGERS, {"platform": [*PLATFORM]}):
-        called = _called(function, bodies)
+    for table, name, function, operations, definition in ask(_TRIGGERS, {"platform": [*PLATFORM]}):
+        called = sources.with_called(one for one in sources.functions if one.name == function)
         conditions, changed = _fires_for(definition)
         trees = [*conditions, *(tree for one in called for tree in one.trees)]
-        constants: dict[str, dict[bool | int | str, None]] = {}
-        for column, value in (pair for tree in trees for pair in sqltree.compared(tree)):
-            constants.setdefault(column, {})[value] = None
         found.append(
             Trigger(
                 table,
                 name,
-                f"{schema}.{function}",
                 tuple(operations),
-                {column: tuple(values) for column, values in constants.items()},
+                sqltree.constants_of(trees),
                 changed | {path[-1] for tree in trees for path in sqltree.columns(tree)},
                 changed,
                 sorted({path[0] for tree in trees for path in sqltree.keys(tree)}),
@@ -83,23 +75,6 @@ def read(ask: Ask, sources: Sources) -> tuple[Trigger, ...]:
             )
         )
     return tuple(found)
-
-
-def _called(name: str, bodies: Mapping[str, list[Function]]) -> list[Function]:
-    """The functions of that name, and those that they call; of one that cannot be read, those that it names."""
-    found: set[str] = set()
-    left = {name}
-    while left := (left - found) & bodies.keys():
-        found |= left
-        left = {each for one in left for function in bodies[one] for each in _names(function, bodies.keys())}
-    return [one for each in sorted(found) for one in bodies[each]]
-
-
-def _names(function: Function, known: Iterable[str]) -> Iterable[str]:
-    if not function.is_parsed or not sqltree.is_parsed(function.definition):
-        return [name for name in known if name in function.definition]
-    called = (sqltree.called(node) for tree in function.trees for node in sqltree.walk(tree))
-    return (name.rpartition(".")[2] for name in called if name)
 
 
 def _fires_for(definition: str) -> tuple[list[Node], set[str]]:
@@ -115,7 +90,7 @@ def _fires_for(definition: str) -> tuple[list[Node], set[str]]:
 
 
 def _writes(function: Function, table: str) -> bool:
-    if not function.is_parsed or not sqltree.is_parsed(function.definition) or sqltree.executes(function.definition):
+    if not function.is_read or sqltree.executes(function.definition):
         return True
     return any(
         sqltree.kind(node) in _WRITING and node.relation.relname != table.rpartition(".")[2]

@@ -63,10 +63,10 @@ def body(definition: str) -> list[Node]:
     created: Any = next(iter(statements(definition)), None)
     if kind(created) != "CreateFunctionStmt":
         return []
-    options = _options(created)
-    if _is_plpgsql(options):
+    said = options(created)
+    if is_plpgsql(said):
         return [node for query in _queries(plpgsql(definition)) for node in _parsed(query)]
-    source = options.get("as")
+    source = said.get("as")
     text = source.items[0].string.sval if source is not None else ""
     inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
     return [*statements(text), *inline]
@@ -75,26 +75,28 @@ def body(definition: str) -> list[Node]:
 def is_parsed(text: str) -> bool:
     """Whether statements, and the body of a function in PL/pgSQL that they make, can be parsed."""
     found = statements(text)
-    functions = [node for node in found if kind(node) == "CreateFunctionStmt" and _is_plpgsql(_options(node))]
+    functions = [node for node in found if kind(node) == "CreateFunctionStmt" and is_plpgsql(options(node))]
     return bool(found) and (not functions or plpgsql(text) is not None)
 
 
 def executes(definition: str) -> bool:
     """Whether a function in PL/pgSQL executes a text as SQL; where its body cannot be parsed, by its words."""
     created: Any = next(iter(statements(definition)), None)
-    options = _options(created) if kind(created) == "CreateFunctionStmt" else {}
-    if not _is_plpgsql(options):
+    said = options(created) if kind(created) == "CreateFunctionStmt" else {}
+    if not is_plpgsql(said):
         return False
     tree = plpgsql(definition)
-    return _has_word(options.get("as")) if tree is None else _has_dynamic(tree)
+    return _has_word(said.get("as")) if tree is None else _has_dynamic(tree)
 
 
-def _options(created: Node) -> dict[str, Any]:
+def options(created: Node) -> dict[str, Any]:
+    """What CREATE FUNCTION says besides its parameters, by name."""
     return {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
 
 
-def _is_plpgsql(options: dict[str, Any]) -> bool:
-    language = options.get("language")
+def is_plpgsql(said: dict[str, Any]) -> bool:
+    """Whether a function with these options is in PL/pgSQL."""
+    language = said.get("language")
     return language is not None and language.sval == "plpgsql"
 
 
@@ -364,6 +366,14 @@ def compared(node: Node) -> Iterator[tuple[str, bool | int | str]]:
                 value = constant(other)
                 if value is not None:
                     yield column[0], value
+
+
+def constants_of(trees: Iterable[Node]) -> dict[str, tuple[bool | int | str, ...]]:
+    """What columns of each name are compared with in these, each constant once."""
+    found: dict[str, dict[bool | int | str, None]] = {}
+    for column, value in (pair for tree in trees for pair in compared(tree)):
+        found.setdefault(column, {})[value] = None
+    return {column: tuple(values) for column, values in found.items()}
 
 
 def sought(node: Node) -> Node | None:

@@ -48,10 +48,9 @@ def routine(definition: str) -> Routine | None:
         )
         for part in given
     )
-    options: dict[str, Any] = {option.def_elem.defname: unwrapped(option.def_elem.arg) for option in created.options}
+    options = sqltree.options(created)
     name = ".".join(trees.names(created.funcname))
-    language = options.get("language")
-    if language is not None and language.sval == "plpgsql":
+    if sqltree.is_plpgsql(options):
         return Routine(name, parameters, plpgsql=trees.plpgsql(definition))
     source = options.get("as")
     found = sqltree.statements(source.items[0].string.sval) if source is not None else []

@@ -311,9 +311,8 @@ def candidates(argument: Argument, world: World, label: str) -> list[Any]:
             ]  # they may be what it is asked for, as a token is
         found += [value for value in keys if isinstance(value, of_keys)]
         if of_keys is int and not named:  # a number may be a year as well
-            found[1:1] = sorted({value.year for _, row in rows for value in row.values() if isinstance(value, date)})[
-                -1:
-            ]
+            years = [value.year for _, row in rows for value in row.values() if isinstance(value, date)]
+            found[1:1] = [max(years)] if years else []
         return list(dict.fromkeys(found)) or [1]
     named += [
         row[column.name]

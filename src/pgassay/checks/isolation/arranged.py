@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from pgassay import sqltree
 from pgassay.catalog import Function
@@ -17,30 +17,16 @@ _MOST = 12
 
 def changes_for(world: World, function: Function) -> Iterator[Change]:
     """Changes of one column of a row of B: to what a function asks for, itself or by what it calls."""
-    bodies = {each.full_name: each for each in world.sources.functions if each.is_parsed}
-    called, left = set[str](), {f"{function.schema}.{function.name}"}
-    while left := (left - called) & bodies.keys():
-        called |= left
-        nodes = [node for name in left for tree in bodies[name].trees for node in sqltree.walk(tree)]
-        names = {sqltree.called(node).rpartition(".")[2] for node in nodes}
-        left = {name for name, each in bodies.items() if each.name in names}
-    trees = [tree for name in sorted(called) for tree in bodies[name].trees]
+    sources, name = world.sources, f"{function.schema}.{function.name}"
+    called = sources.with_called(one for one in sources.functions if one.full_name == name)
+    trees = [tree for one in called for tree in one.trees]
     tables = {name.rpartition(".")[2] for tree in trees for name in sqltree.tables(tree)}
-    tables |= {
-        node.relation.relname
-        for tree in trees
-        for node in sqltree.walk(tree)
-        if sqltree.kind(node) in ("UpdateStmt", "DeleteStmt")
-    }
     asked = {path[-1] for tree in trees for path in sqltree.columns(tree)}
-    constants: dict[str, list[bool | int | str]] = {}
-    for column, value in (pair for tree in trees for pair in sqltree.compared(tree)):
-        constants.setdefault(column, []).append(value)
-    yield from itertools.islice(_changes(world, tables, asked, constants), _MOST)
+    yield from itertools.islice(_changes(world, tables, asked, sqltree.constants_of(trees)), _MOST)
 
 
 def _changes(
-    world: World, tables: set[str], asked: set[str], constants: dict[str, list[bool | int | str]]
+    world: World, tables: set[str], asked: set[str], constants: Mapping[str, Sequence[bool | int | str]]
 ) -> Iterator[Change]:
     for name, rows in world.tenants.rows.items():
         relation = world.relations.get(name)

@@ -76,7 +76,7 @@ class Belonging:
             listed = self._world.maker.listed_of(relation)  # words of the schema are nobody's
             values += [(label, value) for name, value in row.items() if name not in listed]
         for label, value in values:
-            if isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH:
+            if is_marker(value):
                 found.setdefault(str(value), set()).add(label)
         return {value: labels.pop() for value, labels in found.items() if len(labels) == 1}
 
@@ -206,3 +206,8 @@ def stands_in(marker: str, text: str) -> bool:
         return True
     numbered = any(character.isdigit() for character in marker)
     return numbered and re.search(rf"(?<!\w){re.escape(marker)}(?!\w)", text) is not None
+
+
+def is_marker(value: object) -> bool:
+    """Whether a value is long enough to be a sign of whose row it is from: a text, or a uuid."""
+    return isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH

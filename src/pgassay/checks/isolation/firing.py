@@ -180,8 +180,8 @@ class Firing:
             (row,) = self._api.attempt(_EXPLAIN.format(attempt.statement), attempt.values)[0].rows
         (said,) = json.loads(row[0]) if isinstance(row[0], str) else row[0]
         fired = [trigger["Trigger Name"] for trigger in said["Triggers"] if "Trigger Name" in trigger]
+        text = self._api.bound(attempt.statement, attempt.values)
         for name in fired:
-            text = self._api.bound(attempt.statement, attempt.values)
             self._ways.fires(attempt.target.relation.full_name, name, attempt.actor, text)
         self._left.difference_update(fired)
         return bool(fired)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,6 @@ from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.purpose import Opening, Openings, written
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
-from pgassay.config import Published
 from pgassay.identity import Session
 
 _WRITES = ("update", "delete")
@@ -36,17 +34,18 @@ class Flags:
         if relation.full_name in self._world.tenancy.public:
             return
         others = [actor for actor in actors if actor.shown and not actor.may_all and "B" not in actor.own]
-        found: set[tuple[Published, str]] = set()
+        found: set[tuple[str, str, str]] = set()
         openings: list[tuple[Opening, tuple[str, ...]]] = [
             (opening, ("select", *_WRITES)) for opening in self._openings.of(relation.full_name)
         ]
         openings += [(opening, _WRITES) for opening in self._of_others(target)]
         for opening, doors in openings:
             for door in doors:
-                if (replace(opening.published, value=""), door) not in found:
+                key = opening.published.table, opening.column.name, door
+                if key not in found:
                     tried = None if self._is_said(opening, door) else self._try(target, opening, door, others)
                     if tried is not None:
-                        found.add((replace(opening.published, value=""), door))
+                        found.add(key)
                         yield self._finding(target, opening, door, *tried)
 
     def _of_others(self, target: Target) -> Iterator[Opening]:

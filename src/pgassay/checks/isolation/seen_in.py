@@ -13,7 +13,7 @@ from psycopg import sql
 from pgassay.catalog import Function, Relation
 from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation.arguments import Answer, Call, Words
-from pgassay.checks.isolation.belonging import MARKER_LENGTH, stands_in
+from pgassay.checks.isolation.belonging import is_marker, stands_in
 from pgassay.checks.isolation.declared import Declared
 from pgassay.checks.isolation.matrix import Probe
 from pgassay.checks.isolation.nesting import leaves
@@ -196,5 +196,5 @@ def shown(rows: Collection[object]) -> Shown:
 def _sign(value: object) -> str:
     """The text by which a value is known wherever it is shown; empty for one that may stand elsewhere by chance."""
     if isinstance(value, UUID | str):
-        return str(value) if len(str(value)) >= MARKER_LENGTH else ""
+        return str(value) if is_marker(value) else ""
     return str(int(value)) if isinstance(value, int | Decimal) and value >= NUMBERS else ""

@@ -173,14 +173,7 @@ class Ways:
                 continue
             for actor in self._seen.get((policy.relation, command), {}).values():
                 role = actor.identity.role
-                others = [
-                    other
-                    for other in self.policies
-                    if other.permissive
-                    and other.relation == policy.relation
-                    and command in other.commands
-                    and role in other.roles
-                ]
+                others = self._opening(policy.relation, command, role)
                 if others == [policy]:
                     yield actor
 
@@ -259,7 +252,7 @@ class Ways:
                 continue
             if right.operation == "update" and trigger.changed and not self._may_change(trigger, right.role):
                 continue
-            if not right.is_held or self._is_let_through(right):
+            if not right.is_held or self._opening(right.relation, right.operation, right.role):
                 return True
         return False
 
@@ -267,14 +260,13 @@ class Ways:
         relation = self.world.relations.get(trigger.table)
         return relation is None or not {*trigger.changed}.isdisjoint(self.world.granted(relation, role, "update"))
 
-    def _is_let_through(self, right: Right) -> bool:
-        return any(
-            policy.permissive
-            and policy.relation == right.relation
-            and right.operation in policy.commands
-            and right.role in policy.roles
+    def _opening(self, relation: str, command: str, role: str) -> list[Policy]:
+        """The policies that let a role carry out a command on rows of a relation."""
+        return [
+            policy
             for policy in self.policies
-        )
+            if policy.permissive and policy.relation == relation and command in policy.commands and role in policy.roles
+        ]
 
 
 def _left(way: Way, why: str, unjudged: Collection[str]) -> Way:

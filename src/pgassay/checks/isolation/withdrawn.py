@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -18,7 +17,7 @@ from pgassay.catalog import Function, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.arguments import Answer, Call, Words, answers, distinct
-from pgassay.checks.isolation.belonging import MARKER_LENGTH
+from pgassay.checks.isolation.belonging import is_marker
 from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.changes import Change
@@ -283,11 +282,7 @@ def _hiding(door: Door, each: _Hidden) -> list[Change]:
 def _marks(world: World, table: str, row: Row) -> frozenset[str]:
     """The texts and uuids that stand in a row and in no other one."""
     left = {*world.maker.listed_of(table), *world.relations[table].referring}
-    values = {
-        str(value)
-        for column, value in row.items()
-        if column not in left and isinstance(value, UUID | str) and len(str(value)) >= MARKER_LENGTH
-    }
+    values = {str(value) for column, value in row.items() if column not in left and is_marker(value)}
     others = {
         str(value)
         for name, _, other in world.made()
