@@ -9,7 +9,7 @@ from typing import Any
 
 from pgassay import sqltree
 from pgassay.migrations import Statement
-from pgassay.sqltree import trees, words
+from pgassay.sqltree import plpgsql, trees, words
 
 _DIRECTIVE = re.compile(r"%(?:(?:(?P<position>[0-9]+)\$)?(?P<type>[sIL])|(?P<percent>%)|)")
 _SHOWN = 40  # of an expression; with its brackets well below the 63 bytes of a name
@@ -34,7 +34,7 @@ def executed(statement: Statement) -> Iterator[Executed]:
     body = options["as"].arg.string.sval
     first = statement.line + statement.text.encode()[: options["as"].location].count(b"\n")
     language = options["language"].arg.string.sval if "language" in options else "plpgsql"
-    parsed = trees.plpgsql(statement.text) if language == "plpgsql" else None
+    parsed = plpgsql.parsed(statement.text) if language == "plpgsql" else None
     if parsed is None:
         yield Executed(statement.code_line, None, [body])
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 from pgassay import sqltree
 from pgassay.hints.reading import result
-from pgassay.sqltree import trees, words
+from pgassay.sqltree import plpgsql, trees, words
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _below(node: Any) -> Iterator[Any]:
 
 
 def _plpgsql(definition: str, names: tuple[str, ...], defaults: Mapping[str, Any]) -> Function | None:
-    parsed = trees.plpgsql(definition)
+    parsed = plpgsql.parsed(definition)
     if parsed is None:
         return None
     statements: list[Any] = []

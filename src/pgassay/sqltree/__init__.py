@@ -12,8 +12,7 @@ from typing import Any
 
 import postgast
 
-from pgassay.sqltree import words
-from pgassay.sqltree.trees import plpgsql
+from pgassay.sqltree import plpgsql, words
 
 Node = Any
 """A node of the parse tree, without the envelope that says of which kind it is."""
@@ -65,7 +64,7 @@ def body(definition: str) -> list[Node]:
         return []
     said = options(created)
     if is_plpgsql(said):
-        return [node for query in _queries(plpgsql(definition)) for node in _parsed(query)]
+        return [node for query in _queries(plpgsql.parsed(definition)) for node in _parsed(query)]
     source = said.get("as")
     text = source.items[0].string.sval if source is not None else ""
     inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
@@ -76,7 +75,7 @@ def is_parsed(text: str) -> bool:
     """Whether statements, and the body of a function in PL/pgSQL that they make, can be parsed."""
     found = statements(text)
     functions = [node for node in found if kind(node) == "CreateFunctionStmt" and is_plpgsql(options(node))]
-    return bool(found) and (not functions or plpgsql(text) is not None)
+    return bool(found) and (not functions or plpgsql.parsed(text) is not None)
 
 
 def executes(definition: str) -> bool:
@@ -85,7 +84,7 @@ def executes(definition: str) -> bool:
     said = options(created) if kind(created) == "CreateFunctionStmt" else {}
     if not is_plpgsql(said):
         return False
-    tree = plpgsql(definition)
+    tree = plpgsql.parsed(definition)
     return _has_word(said.get("as")) if tree is None else _has_dynamic(tree)
 
 
@@ -153,23 +152,34 @@ def defined(node: Node) -> Iterator[str]:
 
 
 def _keys(node: Node) -> tuple[str, ...]:
+    found = taken(node)
+    return () if found is None else (*_keys(found[0]), *found[1])
+
+
+def taken(node: Node) -> tuple[Node, tuple[str, ...]] | None:
+    """What ``->>`` and the like take something of, and the constant keys to it; None where it is something else."""
     node = uncast(node)
     if called(node).removeprefix("pg_catalog.") in _EXTRACTS:
         path = [constant(key) for part in map(unwrapped, node.args[1:]) for key in elements(part) or [part]]
-        return tuple(part for part in path if isinstance(part, str)) if None not in path else ()
+        return _of_keys(unwrapped(node.args[0]), path)
     if kind(node) == "A_Indirection":
         subscripts = [
-            constant(unwrapped(part.a_indices.uidx)) for part in node.indirection if part.HasField("a_indices")
+            constant(unwrapped(part.a_indices.uidx)) if part.HasField("a_indices") else None
+            for part in node.indirection
         ]
-        named = [part for part in subscripts if isinstance(part, str)]
-        return (*_keys(unwrapped(node.arg)), *named) if len(named) == len(node.indirection) else ()
+        return _of_keys(unwrapped(node.arg), subscripts)
     compared = comparison(node)
     if compared is None or compared[0] not in _TAKES:
-        return ()
+        return None
     key = constant(compared[2][0])
-    if not isinstance(key, str):
-        return ()
-    return (*_keys(compared[1]), *(key.strip("{}").split(",") if compared[0].startswith("#") else [key]))
+    if isinstance(key, str) and compared[0].startswith("#"):
+        return _of_keys(compared[1], key.strip("{}").split(","))
+    return _of_keys(compared[1], [key])
+
+
+def _of_keys(node: Node, path: Iterable[Any]) -> tuple[Node, tuple[str, ...]] | None:
+    found = tuple(path)
+    return (node, found) if found and all(isinstance(part, str) for part in found) else None
 
 
 _TAKES = ("->", "->>", "#>", "#>>")
@@ -291,6 +301,12 @@ def cases(node: Node) -> tuple[list[tuple[Node, Node]], Node | None] | None:
 def alternatives(node: Node) -> list[Node]:
     """The arguments of COALESCE; nothing where it is something else."""
     return [unwrapped(part) for part in node.args] if kind(node) == "CoalesceExpr" else []
+
+
+def null_if(node: Node) -> Node | None:
+    """What NULLIF gives if it is not the other; None where it is something else."""
+    is_it = kind(node) == "A_Expr" and node.kind == _tree.AEXPR_NULLIF
+    return unwrapped(node.lexpr) if is_it else None
 
 
 def uncast(node: Node) -> Node:

@@ -5,7 +5,7 @@ A loop, dynamic SQL or whatever else is not followed: then there is no expressio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pgassay import sqltree
@@ -35,6 +35,66 @@ def value(tree: Any) -> Node | None:
         return _Following(names).value([{"PLpgSQL_stmt_block": function["action"]["PLpgSQL_stmt_block"]}], known)
     except (_UnknownError, KeyError, IndexError, TypeError):
         return None
+
+
+def assigned(tree: Any) -> Iterator[tuple[list[str], Node, bool]]:
+    """The variables that are filled in a body, by what, and whether each gets one element of it after the other.
+
+    With what a SELECT or a loop gives, that is the SELECT.
+    """
+    datums: list[dict[str, Any]] = [next(iter(datum.values()), {}) for datum in tree[0]["PLpgSQL_function"]["datums"]]
+    for what, parts in _parts(tree):
+        names, source = _filling(what, parts, [datum.get("refname", "") for datum in datums])
+        node = None if source is None else _query(source["PLpgSQL_expr"]["query"])
+        if node is not None and any(names):
+            yield names, node, what == "PLpgSQL_stmt_foreach_a"
+
+
+def _filling(what: str, parts: Any, names: Sequence[str]) -> tuple[list[str], Any]:
+    """The variables that a part of a body fills, and by what; None where it fills none."""
+    if what == "PLpgSQL_var" and "default_val" in parts:
+        return [parts["refname"]], parts["default_val"]
+    if what in ("PLpgSQL_stmt_assign", "PLpgSQL_stmt_foreach_a") and parts.get("varno", len(names)) < len(names):
+        return [names[parts["varno"]]], parts["expr"]
+    if what == "PLpgSQL_stmt_fors":
+        return _variables(parts["var"]), parts["query"]
+    if what == "PLpgSQL_stmt_execsql" and parts.get("into"):
+        return _variables(parts["target"]), parts["sqlstmt"]
+    return [], None
+
+
+def _variables(target: Any) -> list[str]:
+    row = target.get("PLpgSQL_row")
+    return [target["PLpgSQL_rec"]["refname"]] if row is None else [field["name"] for field in row["fields"]]
+
+
+def queries(tree: Any) -> Iterator[Node]:
+    """The statements and expressions of a body, in the order of its text."""
+    for what, parts in _parts(tree):
+        if what == "PLpgSQL_expr" and (node := _query(parts.get("query", ""))) is not None:
+            yield node
+
+
+def _parts(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Every part of a body, with its kind."""
+    if isinstance(tree, dict):
+        for what, part in tree.items():
+            yield what, part
+            yield from _parts(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _parts(part)
+
+
+def _query(text: str) -> Node | None:
+    """A statement, an expression, or what is assigned."""
+    found = sqltree.statements(text)
+    return found[0] if found else _assigned(text)
+
+
+def _assigned(text: str) -> Node | None:
+    readings = (text, text.partition(":=")[2], text.partition("=")[2])
+    return next((node for part in readings if part and (node := sqltree.expression(part)) is not None), None)
 
 
 class _UnknownError(Exception):
@@ -94,9 +154,7 @@ class _Following:
         if not targets:
             raise _UnknownError
         select = put(select, known)
-        into = parts["target"]
-        row = into.get("PLpgSQL_row")
-        names = [into["PLpgSQL_rec"]["refname"]] if row is None else [field["name"] for field in row["fields"]]
+        names = _variables(parts["target"])
         found = {"found": building.exists(select)}
         if len(names) == 1 and sqltree.path(targets[0]) == ("*",):
             return {**found, names[0]: select}
@@ -128,12 +186,10 @@ def put(node: Node, known: Known) -> Node:
 
 
 def _expression(parts: Any) -> Node:
-    query = parts["PLpgSQL_expr"]["query"]
-    for text in (query, query.partition(":=")[2], query.partition("=")[2]):
-        found = sqltree.expression(text) if text else None
-        if found is not None:
-            return found
-    raise _UnknownError
+    found = _assigned(parts["PLpgSQL_expr"]["query"])
+    if found is None:
+        raise _UnknownError
+    return found
 
 
 def _constant(text: str) -> Node:

@@ -9,7 +9,7 @@ from typing import Any
 import postgast
 
 from pgassay import sqltree
-from pgassay.sqltree import Node, kind, trees, unwrapped
+from pgassay.sqltree import Node, kind, plpgsql, trees, unwrapped
 
 _tree = postgast.pg_query_pb2
 
@@ -51,7 +51,7 @@ def routine(definition: str) -> Routine | None:
     options = sqltree.options(created)
     name = ".".join(trees.names(created.funcname))
     if sqltree.is_plpgsql(options):
-        return Routine(name, parameters, plpgsql=trees.plpgsql(definition))
+        return Routine(name, parameters, plpgsql=plpgsql.parsed(definition))
     source = options.get("as")
     found = sqltree.statements(source.items[0].string.sval) if source is not None else []
     if created.HasField("sql_body"):

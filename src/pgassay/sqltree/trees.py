@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import postgast
@@ -48,18 +47,5 @@ def written(node: Any) -> str | None:
     getattr(statement, field).CopyFrom(node)
     try:
         return str(postgast.deparse(whole))
-    except (postgast.PgQueryError, ValueError):
-        return None
-
-
-def plpgsql(definition: str) -> Any:
-    """What a function or block in PL/pgSQL consists of, as JSON has it; None where it is not understood."""
-    try:
-        return postgast.parse_plpgsql(definition)
-    except json.JSONDecodeError as error:  # libpg_query closes the records of a trigger once too often
-        try:
-            return json.loads(error.doc.replace("{}},", "{},"))
-        except ValueError:
-            return None
     except (postgast.PgQueryError, ValueError):
         return None

@@ -253,7 +253,11 @@ def likeliest(function: Function, world: World, label: str) -> dict[Argument, An
 
 def call_with(function: Function, usual: Mapping[Argument, Any], number: int, value: Any) -> Call:
     """The call with these values, in which the argument of that number is another one."""
-    chosen = {**usual, function.arguments[number]: value}
+    return call_of(function, {**usual, function.arguments[number]: value})
+
+
+def call_of(function: Function, chosen: Mapping[Argument, Any]) -> Call:
+    """The call with these values."""
     wanted = [argument for argument in function.arguments if argument in chosen]
     return _call(function, wanted, [chosen[argument] for argument in wanted])
 

@@ -206,7 +206,8 @@ class Calls:
             return False
         for entitled in (self._world.member("B"), *self._world.entitled):
             with self._as(entitled):
-                answered = self._answered(itertools.islice(calls_of(function, self._world, "B"), _LIKELIEST))
+                calls = itertools.chain(self._read_as.of(function, "B"), calls_of(function, self._world, "B"))
+                answered = self._answered(itertools.islice(calls, _LIKELIEST))
                 if any(tells_something(answer) for _, answer in answered):
                     return True
                 ended = [call for call, answer in answered if not isinstance(answer, str)]

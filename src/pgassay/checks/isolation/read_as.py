@@ -1,4 +1,4 @@
-"""Texts and JSON that a function reads ids from: what it casts, and the keys that it takes."""
+"""What a function reads ids from: what it compares with columns, texts that it casts, and the keys of JSON."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pgassay.checks.isolation import typed
 from pgassay.checks.isolation.arguments import KEYS_TRIED, Call, by_name, call_with, candidates, likeliest
 from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.nesting import merged, nested
+from pgassay.checks.isolation.tied import Tied
 from pgassay.checks.isolation.world import World
 
 Path = tuple[str, ...]
@@ -19,14 +20,16 @@ _PATHS = 6
 
 
 class ReadAs:
-    """Calls with ids in texts that are cast, and in the keys of JSON that a function reads."""
+    """Calls with values where columns have them, and with ids in texts that are cast and in the keys of JSON."""
 
     def __init__(self, world: World, bodies: Bodies) -> None:
         self._world = world
         self._bodies = bodies
+        self._tied = Tied(world)
 
     def of(self, function: Function, label: str, beside: str = "") -> Iterator[Call]:
         """Calls with values of one tenant, or with those of another ``beside``; none where no ids are read so."""
+        yield from self._tied.of(function, label, beside)
         name = f"{function.schema}.{function.name}"
         usual = None
         for number, argument in enumerate(function.arguments):
