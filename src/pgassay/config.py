@@ -35,7 +35,7 @@ _KEYS = (
 _TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables", "trusted")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
 _LINK = re.compile(r"(?P<table>[^()]+)\((?P<row>[^(),]+)\)")
-_PUBLISHED = re.compile(r"(?P<table>[^.=]+\.[^.=]+)\.(?P<column>[^.=]+)(=(?P<value>.+))?")
+_PUBLISHED = re.compile(r"(?P<table>[^.=]+\.[^.=]+)\.((?P<key>[^.=]+)\.)?(?P<column>[^.=]+)(=(?P<value>.+))?")
 _MEMBER = re.compile(r"(?P<table>[^()]+)\((?P<tenant>[^(),]+),(?P<user>[^(),]+)\)")
 GRADES = ("adds", "changes", "breaks", "loosens")
 FILES = ("pgassay.toml", "pyproject.toml")
@@ -82,32 +82,38 @@ class Share:
 
 @dataclass(frozen=True)
 class Published:
-    """A column that says of a row that everybody may read it: where it has that ``value``, else where it opens it."""
+    """A column that says of a row that everybody may read it: where it has that ``value``, else where it opens it.
+
+    With ``key``, the column is one of the row to which that one refers by this column of its own.
+    """
 
     table: str
     column: str
     value: str = ""
+    key: str = ""
 
     @property
     def written(self) -> str:
         """As the configuration has it."""
-        return f"{self.table}.{self.column}" + (f" = {self.value}" if self.value else "")
+        names = ".".join(filter(None, (self.table, self.key, self.column)))
+        return names + (f" = {self.value}" if self.value else "")
 
 
 @dataclass(frozen=True)
 class Tenancy:
     """The declared rule for who owns which rows (`harness.md`, "Isolation check").
 
-    ``tenant`` is the table of tenants, ``auth.users`` where each user is one, `NO_TABLE` where a tenant is no more than
-    a value of ``column`` that members have in a claim or in a table; ``member`` says who belongs to which
-    tenant, None where users are tenants themselves. ``column`` is the column that names the tenant in a relation that
-    has it; other relations belong to the tenant that their foreign keys lead to. Everybody may read the relations in
-    ``public``. Relations are written ``schema.name``.
+    ``tenant`` is the table of tenants, ``auth.users`` where each user is one, `NO_TABLE` where a tenant is no more
+    than a value of ``column`` that members have in a claim or in a table; ``member`` says who belongs to which
+    tenant, None where users are tenants themselves. ``column`` is the column that names the tenant in a relation
+    that has it, empty where there is none that many have; other relations belong to the tenant that their foreign
+    keys lead to. Everybody may read the relations in ``public``. Relations are written ``schema.name``.
 
     ``tables`` are rules for single relations: another column, a path of foreign keys that ends in one
-    (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by which
-    an owner opens a row to others, ``published`` the columns by which a row is open to everybody. ``within`` says who
-    may what within a tenant. ``trusted`` are roles of the API that may all, as a back end's own.
+    (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by
+    which an owner opens a row to others, ``published`` the columns by which a row is open to everybody,
+    ``following`` those of other rows to which it refers. ``within`` says who may what within a tenant. ``trusted``
+    are roles of the API that may all, as a back end's own.
     """
 
     tenant: str
@@ -117,6 +123,7 @@ class Tenancy:
     shared: tuple[Share, ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
+    following: tuple[Published, ...] = ()
     within: Within = field(default_factory=Within)
     trusted: frozenset[str] = frozenset()
 
@@ -400,7 +407,8 @@ def _tenancy(table: object, where: str) -> Tenancy:
         raise ConfigError(f"{inside} must be a table.")
     _refuse_unknown(table, _TENANCY_KEYS, inside)
     values = {key: _text(table, key, inside) for key in ("tenant", "member", "column")}
-    missing = [key for key, value in values.items() if value is None]
+    optional = () if values["tenant"] == NO_TABLE else ("column",)
+    missing = [key for key, value in values.items() if value is None and key not in optional]
     if missing:
         raise ConfigError(f"{inside} lacks {' and '.join(missing)}.")
     tenant, member = (values["tenant"] or "").strip(), _member((values["member"] or "").strip(), inside)
@@ -409,6 +417,7 @@ def _tenancy(table: object, where: str) -> Tenancy:
             f'{inside}: tenant is "{NO_TABLE}" and member is "self".',
             hint='Where each user is a tenant, write tenant = "auth.users".',
         )
+    published = [_published(text, inside) for text in _texts(table, "published", inside)]
     return Tenancy(
         tenant=tenant if tenant == NO_TABLE else _relation(tenant, inside),
         member=member,
@@ -416,7 +425,8 @@ def _tenancy(table: object, where: str) -> Tenancy:
         public=frozenset(_relation(name, inside) for name in _texts(table, "public", inside)),
         shared=tuple(_share(text, inside) for text in _texts(table, "shared", inside)),
         tables=_rules(table.get("tables", {}), inside),
-        published=tuple(_published(text, inside) for text in _texts(table, "published", inside)),
+        published=tuple(each for each in published if not each.key),
+        following=tuple(each for each in published if each.key),
         trusted=frozenset(_texts(table, "trusted", inside)),
     )
 
@@ -442,10 +452,11 @@ def _published(text: str, where: str) -> Published:
         raise ConfigError(
             f"{where}: published names {text!r}.",
             hint='Write the column that says so, as "public.posts.is_published", and the value that it has then where '
-            'it is no flag: "public.posts.state = live".',
+            'it is no flag: "public.posts.state = live"; for rows that refer to such a one, the column that does so: '
+            '"public.comments.post_id.is_published".',
         )
-    value = (found["value"] or "").strip()
-    return Published(_relation(found["table"], where), found["column"].strip(), value)
+    value, key = (found["value"] or "").strip(), (found["key"] or "").strip()
+    return Published(_relation(found["table"], where), found["column"].strip(), value, key)
 
 
 def _rules(table: object, where: str) -> dict[str, str]:

@@ -152,6 +152,7 @@ class Maker:
         self._sent: dict[tuple[str, str], Row] = {}
         self._emails: dict[UUID, str] = {}
         self._nobody: UUID | None = None
+        self._memberless: Row | None = None
         self._staff: dict[str, UUID] = {}
         self.of_staff = frozenset(
             name for name in self._relations if _STAFF.search(name.partition(".")[2]) and self._is_of_users_alone(name)
@@ -433,7 +434,7 @@ class Maker:
         except (psycopg.Error, Unfilled) as error:
             if set(names) & set(self._of_the_tenancy()) or self._connection.closed:
                 raise
-            self._nobody = None  # made in vain, it may be
+            self._nobody = self._memberless = None  # made in vain, it may be
             tenants.unfilled.update(dict.fromkeys(names, _said(error)))
             return
         for relation in group:
@@ -628,7 +629,7 @@ class Maker:
         except (psycopg.Error, Unfilled):
             if self._connection.closed:
                 raise
-            self._nobody = None
+            self._nobody = self._memberless = None
             return None
         return made
 
@@ -826,12 +827,27 @@ class Maker:
         return any(here & set(check.columns) and same & set(check.columns) for check in relation.check_constraints)
 
     def _second(self, key: ForeignKey, tenants: Tenants, label: str, user: UUID | None) -> Row | None:
-        """A reference to a second row of the tenant, or to a user who is no member of any; None where there is none."""
+        """A reference to a second row of the tenant, to a tenant or to a user of nobody's; None where there is none."""
         if self._is_of_users(key.target):
             other = tenants.users[label] if user is not None else self._somebody(key.target)
             return None if other is None else {here: other for here, _ in key.columns}
         row = tenants.others.get(key.target, {}).get(label)
+        if row is None and key.target == self._tenancy.tenant:
+            row = self._further_tenant(tenants, label)
         return None if row is None else {here: row[there] for here, there in key.columns}
+
+    def _further_tenant(self, tenants: Tenants, label: str) -> Row | None:
+        """A tenant with no members, to which a row of another one may refer; None where none can be made."""
+        if self._memberless is None:
+            relation = self._relations[self._tenancy.tenant]
+            known = self._known(relation, tenants, label, self.user())
+            own = {name: value for name, value in known.values.items() if name not in relation.primary_key}
+            try:
+                with self._connection.transaction():
+                    self._memberless = self._insert(relation, replace(known, values=own))
+            except (psycopg.Error, Unfilled):
+                return None
+        return self._memberless
 
     def _somebody(self, target: str) -> UUID | None:
         """A user who is no member of any tenant, with a row in that table of profiles; None where none can be made."""

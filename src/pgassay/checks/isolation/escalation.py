@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import psycopg
 from psycopg import sql
@@ -89,10 +89,15 @@ class Escalation:
 
         One finding for each relation in which rows of others are open, and one where the writes give a role.
         """
+        known: set[str] = set()
         for actor in self._movers:
             moves = self._writes.that_go_through(session, actor, table)
+            known |= {move.what for move in moves}
             yield from self._gained(session, moves)
             yield from self._leaks(session, self._chains.of(session, moves))
+        if self._strongest is not None:
+            moves = self._writes.that_go_through(session, self._strongest, table)
+            yield from self._leaks(session, [move for move in moves if move.what not in known])
 
     def try_function(self, session: Session, function: Function) -> Iterator[Found]:
         """The same by calls of a function; the finding is at the function."""
@@ -105,6 +110,19 @@ class Escalation:
     @property
     def _movers(self) -> tuple[Actor, Actor]:
         return self._world.stranger, self._world.member("A")
+
+    @cached_property
+    def _strongest(self) -> Actor | None:
+        """The member of A with another role who reaches most of A's rows, if that is more than any member does."""
+
+        def reached(actor: Actor) -> int:
+            of_all = [self._reached.get((name, actor.name), {}) for name in self._targets]
+            return sum("A" in rows for of_each in of_all for rows in of_each.values())
+
+        others = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and not actor.may_all]
+        strongest = max(others, key=reached, default=None)
+        is_stronger = strongest is not None and reached(strongest) > reached(self._world.member("A"))
+        return strongest if is_stronger else None
 
     def _gained(self, session: Session, moves: Sequence[OwnMove]) -> Iterator[Found]:
         """What is open after one of the moves, which are those of one actor."""

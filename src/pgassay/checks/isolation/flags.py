@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,11 +12,13 @@ import psycopg
 from psycopg import sql
 
 from pgassay import sqltree
+from pgassay.catalog import Relation
 from pgassay.checks.finding import ERROR, QUESTION, Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.purpose import Opening, Openings, written
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
+from pgassay.config import Published
 from pgassay.identity import Session
 
 _WRITES = ("update", "delete")
@@ -35,24 +39,17 @@ class Flags:
             return
         others = [actor for actor in actors if actor.shown and not actor.may_all and "B" not in actor.own]
         found: set[tuple[str, str, str]] = set()
-        openings: list[tuple[Opening, tuple[str, ...]]] = [
-            (opening, ("select", *_WRITES)) for opening in self._openings.of(relation.full_name)
-        ]
-        openings += [(opening, _WRITES) for opening in self._of_others(target)]
-        for opening, doors in openings:
-            for door in doors:
+        for opening in itertools.chain(self._openings.of(relation.full_name), self._of_others(target)):
+            for door in ("select", *_WRITES):
                 key = opening.published.table, opening.column.name, door
                 if key not in found:
-                    tried = None if self._is_said(opening, door) else self._try(target, opening, door, others)
+                    tried = None if self._is_said(relation, opening, door) else self._try(target, opening, door, others)
                     if tried is not None:
                         found.add(key)
                         yield self._finding(target, opening, door, *tried)
 
     def _of_others(self, target: Target) -> Iterator[Opening]:
-        """The columns of rows to which the target's refer, where its policies ask for these.
-
-        What is open there may be read here as well; it is no reason to write.
-        """
+        """The columns of rows to which the target's refer, where its policies ask for these."""
         relation = target.relation
         conditions = [one for one in self._world.sources.conditions if one.relation == relation.full_name]
         called = {sqltree.called(node) for one in conditions for tree in one.trees for node in sqltree.walk(tree)}
@@ -65,8 +62,10 @@ class Flags:
             if name in read or any(name in body.definition for body in bodies):
                 yield from self._openings.of(table)
 
-    def _is_said(self, opening: Opening, door: str) -> bool:
-        return door == "select" and opening.published in self._world.tenancy.published
+    def _is_said(self, relation: Relation, opening: Opening, door: str) -> bool:
+        """Whether it is declared that everybody may read such rows."""
+        tenancy = self._world.tenancy
+        return door == "select" and {*tenancy.published, *tenancy.following} >= {_answer(relation, opening)}
 
     def _try(
         self, target: Target, opening: Opening, door: str, actors: Iterable[Actor]
@@ -146,6 +145,7 @@ class Flags:
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         of = "of" if opening.published.table == name else f"that refer to rows of {opening.published.table} of"
         policies = " and ".join(opening.policies)
+        culprits = (f"policy {policy} on {opening.published.table}" for policy in opening.policies)
         finding = Finding(
             Verdict.LEAKS.rule if door == "select" else Verdict.WRITES_ACROSS.rule,
             name,
@@ -155,7 +155,7 @@ class Flags:
             actor.name,
             self._statement(target, opening, door),
             door=door,
-            culprit=", ".join(f"policy {policy} on {name}" for policy in opening.policies) if is_asked else "",
+            culprit=", ".join(culprits) if is_asked else "",
             expected="no row of another tenant, unless that is what the column says",
         )
 
@@ -164,7 +164,7 @@ class Flags:
             return not reached <= actor.own
 
         before = f"set local role service_role;\n{'; '.join(changes)};\nreset role;\n"
-        answer = opening.published if is_asked else None
+        answer = _answer(relation, opening) if is_asked else None
         return finding, Probe(actor, holds, before, "; ".join(changes), answer=answer)
 
     def _statement(self, target: Target, opening: Opening, door: str) -> str:
@@ -183,3 +183,12 @@ class Flags:
             "delete": sql.SQL("delete from {} where {}").format(table, where),
         }
         return self._world.connection.bound(statements[door], values)
+
+
+def _answer(relation: Relation, opening: Opening) -> Published:
+    """What declares that rows of a relation are open to everybody with that value, be it of a row they refer to."""
+    published = opening.published
+    if published.table == relation.full_name:
+        return published
+    keys = (here for key in relation.foreign_keys if key.target == published.table for here, _ in key.columns[::-1])
+    return replace(published, table=relation.full_name, key=next(keys, ""))

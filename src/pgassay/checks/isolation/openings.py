@@ -49,6 +49,12 @@ def arrange(world: World) -> None:
     """Close what is published, and let each link open a row of its own. Raises `ConfigError` for unknown names."""
     for published in world.tenancy.published:
         _relation(world, "published", published.table, published.column)
+    for published in world.tenancy.following:
+        referring = _relation(world, "published", published.table, published.key)
+        if referred_by(referring, published.key) is None:
+            raise ConfigError(
+                f"[tool.pgassay.tenancy] published names {published.table}.{published.key}, which refers to no table."
+            )
     for share in world.tenancy.shared:
         if not share.user:
             _link(world, share)
@@ -102,6 +108,12 @@ def _shows(world: World, view: str, published: Iterable[Published] = ()) -> bool
         except psycopg.Error:
             world.go_on()
     return False
+
+
+def referred_by(relation: Relation, column: str) -> str | None:
+    """The table to which a column refers."""
+    keys = (key for key in relation.foreign_keys if column in {here for here, _ in key.columns})
+    return next((key.target for key in keys), None)
 
 
 def _relation(world: World, key: str, name: str, column: str) -> Relation:

@@ -145,7 +145,8 @@ class OwnWrites:
         granted = set(self._world.granted(relation, actor.identity.role, "insert"))
         if target is None or not target.is_table or not granted & {column.name for column in columns}:
             return
-        for row, names, gives in itertools.islice(self._rows(target, actor, columns, granted), _ROWS):
+        rows = self._rows(target, actor, columns, granted)
+        for row, names, gives in itertools.chain.from_iterable(itertools.islice(each, _ROWS) for each in rows):
             statement = insert_statement(relation, row)
             what = f" with {', '.join(names)}" if names else ""
             names_others = not relation.referring.isdisjoint(names)
@@ -162,8 +163,11 @@ class OwnWrites:
 
     def _rows(
         self, target: Target, actor: Actor, columns: Iterable[Column], granted: set[str]
-    ) -> Iterator[tuple[Row, list[str], bool]]:
-        """Rows of one's own; what of each is chosen; whether it has a role or flag, and names nobody else's."""
+    ) -> Iterator[Iterator[tuple[Row, list[str], bool]]]:
+        """Rows of one's own; what of each is chosen; whether it has a role or flag, and names nobody else's.
+
+        First those that are one's own by the rule, then those in which one's own tenant is the other party.
+        """
         label = min(actor.own, default="B")
         try:
             own = [
@@ -173,10 +177,23 @@ class OwnWrites:
         except Unfilled:
             return
         roles = [{c.name: v} for c in columns if c.name in granted for v in self._values(target.relation, c)]
-        for row in [row for number, row in enumerate(own) if row not in own[:number]]:
-            links: list[Row] = [{}, *self._links(target.relation, granted)]
-            for link, role in itertools.product(links, [{}, *roles]):
-                yield {**row, **link, **role}, [*link, *role], bool(role) and not link and bool(actor.own)
+        several = [row for number, row in enumerate(own) if row not in own[:number]]
+        links: list[Row] = [{}, *self._links(target.relation, granted)]
+        parties = [{}, *self._parties(target, label, granted)]
+        for party in parties:
+            yield (
+                ({**row, **link, **party, **role}, [*link, *role], bool(role) and not link and bool(actor.own))
+                for row, link, role in itertools.product(several, links, [{}, *roles])
+                if not party or link.keys() - party.keys()
+            )
+
+    def _parties(self, target: Target, label: str, granted: set[str]) -> Iterator[Row]:
+        """For each other column that names a tenant, one's own in it, and B in the one that says whose the row is."""
+        tenancy, tenants = self._world.tenancy, self._world.tenants
+        for key in target.relation.foreign_keys:
+            (here, _), *more = key.columns
+            if key.target == tenancy.tenant and not more and here != target.column and {here, target.column} <= granted:
+                yield {here: tenants.ids[label], target.column: tenants.ids["B"]}
 
     def _links(self, relation: Relation, granted: set[str]) -> Iterator[Row]:
         """For each foreign key, a row of B."""

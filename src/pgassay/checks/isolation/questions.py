@@ -137,7 +137,11 @@ class Questions:
         """The lines of the configuration that answer all with yes, with what stands there already."""
         tenancy = self._world.tenancy
         found = [*answers]
-        published = [*tenancy.published, *(answer for answer in found if isinstance(answer, Published))]
+        published = [
+            *tenancy.published,
+            *tenancy.following,
+            *(answer for answer in found if isinstance(answer, Published)),
+        ]
         shared = [*tenancy.shared, *(answer for answer in found if isinstance(answer, Share))]
         return {
             Published: f"published = [{_quoted(each.written for each in published)}]",
