@@ -153,6 +153,8 @@ class Maker:
         self._emails: dict[UUID, str] = {}
         self._nobody: UUID | None = None
         self._memberless: Row | None = None
+        self.members_have: Row = {}
+        """What columns of a membership have, where nothing else is wanted of them."""
         self._staff: dict[str, UUID] = {}
         self.of_staff = frozenset(
             name for name in self._relations if _STAFF.search(name.partition(".")[2]) and self._is_of_users_alone(name)
@@ -318,11 +320,11 @@ class Maker:
         others = [sent for (name, _), sent in self._sent.items() if name == relation.full_name]
         there: Row = next((sent for sent in others if sent.get(member.tenant) == tenant_id), next(iter(others), {}))
         referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
-        known = {**referred, member.tenant: tenant_id, member.user: user_id, **more}
+        known = {**referred, **self.members_have, member.tenant: tenant_id, member.user: user_id, **more}
         if relation.primary_key == (member.user,):
             profile = self._existing(relation, {member.user: user_id})
             if profile is not None and profile[member.tenant] is None:  # made at sign-up, and of no tenant as yet
-                return self._updated(relation, profile, {member.tenant: tenant_id, **more})
+                return self._updated(relation, profile, {**self.members_have, member.tenant: tenant_id, **more})
         return self._insert(relation, _Known(known, by=self._caller(user_id, tenant_id)))
 
     def fill(self, labels: tuple[str, ...]) -> Tenants:

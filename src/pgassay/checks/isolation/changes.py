@@ -155,8 +155,9 @@ def seen(world: World, session: Session, target: Target, actor: Actor) -> set[tu
 
 
 def rows_of(world: World, relation: Relation, known: Collection[tuple[str, Any]]) -> list[Row]:
-    """The rows of a table that have these values, as they are."""
-    statement = sql.SQL("select * from {} where {}").format(_table(relation), world.where([name for name, _ in known]))
+    """The rows of a table that have these values, as they are; all of them without any."""
+    where = world.where([name for name, _ in known]) if known else sql.SQL("true")
+    statement = sql.SQL("select * from {} where {}").format(_table(relation), where)
     with world.connection.cursor(row_factory=dict_row) as cursor:
         moments.as_text(cursor)
         return cursor.execute(statement, [value for _, value in known]).fetchall()

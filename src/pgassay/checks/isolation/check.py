@@ -168,6 +168,7 @@ def observe(
             tables={**_of_shares(tenancy, relations), **tenancy.tables},
         )
         world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
+        states.enter(world)
         unjudged = storage.fill(world) | realtime.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         openings.arrange(world)

@@ -128,19 +128,20 @@ class SeenIn:
         return self._marks[name]
 
     def _kept_from(self, person: Person) -> dict[str, str]:
-        """Values of one row alone that the declaration keeps from somebody; what refers to another row is none."""
+        """Values that stand in no row but those that are kept from somebody; what refers to another row is none."""
         world, tables = self._world, self._declared.roles.tables
-        counted: dict[str, int] = {}
         kept: dict[str, str] = {}
-        made = {(table, repr(row)): (table, label, row) for table, label, row in world.made() if table in tables}
-        for table, label, row in made.values():
+        others: set[str] = set()
+        for table, label, row in world.made():
+            if table not in tables:
+                continue
             skipped = {*world.maker.listed_of(table), *world.relations[table].referring}
             values = {sign for column, value in row.items() if column not in skipped and (sign := _sign(value))}
-            for value in values:
-                counted[value] = counted.get(value, 0) + 1
-                if label == _TENANT and not self._declared.may_read(person, table, row):
-                    kept[value] = table
-        return {value: table for value, table in kept.items() if counted[value] == 1}
+            if label == _TENANT and not self._declared.may_read(person, table, row):
+                kept.update((value, table) for value in values if value not in kept)
+            else:
+                others |= values
+        return {value: table for value, table in kept.items() if value not in others}
 
     def _allowed(self, person: Person) -> Shown:
         """What the declaration lets a person read, as far as rows were made, and what they know of themselves."""
@@ -155,13 +156,16 @@ class SeenIn:
         return shown([*rows, *known, *sorted(person.actor.identity.texts)])
 
     def _readable(self, session: Session, person: Person) -> Shown:
-        """What a person reads in tables: of a declared one, whatever they read is judged there."""
+        """What a person reads in tables, but for those that are declared to be none of theirs."""
         values: set[str] = set()
         texts = []
         for relation in self._world.relations.values():
             name = relation.full_name
-            is_declared = name in self._declared.roles.tables and self._declared.right(person, name).written != "none"
-            if relation.kind in _VIEWS and not (is_declared or name in self._world.tenancy.public):
+            is_declared = name in self._declared.roles.tables
+            is_theirs = is_declared and self._declared.right(person, name).written != "none"
+            if is_declared and not is_theirs:
+                continue
+            if relation.kind in _VIEWS and not (is_theirs or name in self._world.tenancy.public):
                 continue
             if (statement := self._world.reading(relation, person.actor.identity.role)) is not None:
                 read = self._read(session, statement)

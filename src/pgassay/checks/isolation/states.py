@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,17 +42,49 @@ class Guest:
 
 
 def guests(world: World) -> list[Guest]:
-    """A user for each column by which rows with a state ``open`` name users, with such a row.
+    """For each column by which rows with a state ``open`` name users, a user with such a row, and a member of A.
 
-    Raises `ConfigError` where a state is of no table, or is no condition on its rows.
+    Somebody may have to be a member to see the row at all. Raises `ConfigError` where a state is of no table, or is no
+    condition on its rows.
     """
     found = []
     for state in world.tenancy.within.states:
         relation = _checked(world, state)
         if state.kind == "open" and relation.full_name not in world.tenants.unfilled:
-            found += [guest for column in _users(world, relation) if (guest := _guest(world, state, relation, column))]
+            is_membership = isinstance(world.tenancy.member, Membership) and world.tenancy.member.table == state.table
+            kinds = [False] if is_membership or not isinstance(world.tenancy.member, Membership) else [False, True]
+            of_each = itertools.product(kinds, _users(world, relation))
+            made = (_guest(world, state, relation, column, joins=joins) for joins, column in of_each)
+            found += [guest for guest in made if guest is not None]
     world.forget_what_is_known()
     return found
+
+
+def enter(world: World) -> None:
+    """Bring all memberships into the state ``open`` of their table, and have those to come made in it.
+
+    Who is no member any more, or not yet, is entitled to nothing. Raises `ConfigError` as `guests` does.
+    """
+    member = world.tenancy.member
+    table = member.table if isinstance(member, Membership) else ""
+    for state in world.tenancy.within.states:
+        if state.kind == "open" and state.table == table and table not in world.tenants.unfilled:
+            relation = _checked(world, state)
+            for row in changes.rows_of(world, relation, []):
+                _open(world, state, relation, row)
+
+
+def _open(world: World, state: State, relation: Relation, row: Row) -> None:
+    if changes.holds(world, relation, row, state.expression) or not relation.primary_key:
+        return
+    for change in changes.into(world, relation, row, state.expression, True)[:1]:
+        key = [(name, row[name]) for name in relation.primary_key]
+        world.connection.execute(change.statement, change.values)
+        (after,) = changes.rows_of(world, relation, key)
+        world.maker.members_have |= {name: value for name, value in after.items() if value != row[name]}
+        for known in world.tenants.rows.get(state.table, {}).values():
+            if all(str(known[name]) == str(value) for name, value in key):
+                known.update(after)
 
 
 def _checked(world: World, state: State) -> Relation:
@@ -79,12 +112,17 @@ def _users(world: World, relation: Relation) -> list[str]:
     return [*dict.fromkeys(world.maker.users_in(relation))]
 
 
-def _guest(world: World, state: State, relation: Relation, column: str) -> Guest | None:
-    """A new user whom a row of A names, which is like the one that there is; None where there can be none."""
+def _guest(world: World, state: State, relation: Relation, column: str, *, joins: bool) -> Guest | None:
+    """A new user whom a row of A names, which is like the one that there is; None where there can be none.
+
+    One that ``joins`` is a member of A as well.
+    """
     member = world.tenancy.member
     try:
         with world.connection.transaction():
             user = world.maker.user()
+            if joins:
+                world.maker.join(user, world.tenants.ids["A"])
             if isinstance(member, Membership) and member.table == relation.full_name:
                 world.maker.join(user, world.tenants.ids["A"])
             else:
@@ -103,7 +141,8 @@ def _guest(world: World, state: State, relation: Relation, column: str) -> Guest
             raise
         return None
     name = f"who is named in {column} of {state.table}"
-    return Guest(state, world.outsider(name, user), row)
+    actor = world.member("A", f"member of A {name}", user) if joins else world.outsider(name, user)
+    return Guest(state, actor, row)
 
 
 def _is_plain(relation: Relation, name: str) -> bool:
