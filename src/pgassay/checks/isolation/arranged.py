@@ -3,39 +3,69 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from pgassay import sqltree
-from pgassay.catalog import Function
+from pgassay.catalog import Column, Function, Relation
 from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.world import World
+from pgassay.rows import Row
 
 _MOST = 12
-"""So many states are tried for a function."""
+"""So many states are tried for a function, each of one column; and as many of all columns together."""
+_DAY = timedelta(days=1)
+Arrangement = tuple[Change, ...]
+"""Changes of a row of B, and of the row of A that is like it."""
 
 
-def changes_for(world: World, function: Function) -> Iterator[Change]:
-    """Changes of one column of a row of B: to what a function asks for, itself or by what it calls."""
+def arrangements_for(world: World, function: Function) -> Iterator[Arrangement]:
+    """What brings rows into states that a function asks for, itself or by what it calls: one column, then all."""
     sources, name = world.sources, f"{function.schema}.{function.name}"
     called = sources.with_called(one for one in sources.functions if one.full_name == name)
     trees = [tree for one in called for tree in one.trees]
     tables = {name.rpartition(".")[2] for tree in trees for name in sqltree.tables(tree)}
     asked = {path[-1] for tree in trees for path in sqltree.columns(tree)}
-    yield from itertools.islice(_changes(world, tables, asked, sqltree.constants_of(trees)), _MOST)
+    rows = [*_rows(world, tables, asked)]
+    constants = sqltree.constants_of(trees)
+    yield from itertools.islice(_of_one(world, rows, constants), _MOST)
+    yield from itertools.islice(_of_all(world, rows), _MOST)
 
 
-def _changes(
-    world: World, tables: set[str], asked: set[str], constants: Mapping[str, Sequence[bool | int | str]]
-) -> Iterator[Change]:
+def _rows(world: World, tables: set[str], asked: set[str]) -> Iterator[tuple[Relation, list[Column]]]:
+    """The tables that are asked for and have a row of B, each with the columns that are asked for."""
     for name, rows in world.tenants.rows.items():
         relation = world.relations.get(name)
-        row = rows.get("B")
-        if relation is None or row is None or relation.name not in tables or not relation.primary_key:
-            continue
-        kept = {*relation.primary_key, world.tenancy.column_of(name)}
-        for column in relation.columns:
-            if column.name not in asked or column.name in kept or column.generated:
-                continue
+        if relation is not None and "B" in rows and relation.name in tables and relation.primary_key:
+            kept = {*relation.primary_key, world.tenancy.column_of(name)}
+            yield (
+                relation,
+                [one for one in relation.columns if one.name in asked - kept and not one.generated],
+            )
+
+
+def _of_one(
+    world: World, rows: Iterable[tuple[Relation, list[Column]]], constants: Mapping[str, Sequence[bool | int | str]]
+) -> Iterator[Arrangement]:
+    for relation, columns in rows:
+        row = world.tenants.rows[relation.full_name]["B"]
+        for column in columns:
             for value in changes.other_values(world, relation, column, row, constants.get(column.name, ())):
-                yield changes.update(world, relation, row, {column.name: value})
+                yield (changes.update(world, relation, row, {column.name: value}),)
+
+
+def _of_all(world: World, rows: Iterable[tuple[Relation, list[Column]]]) -> Iterator[Arrangement]:
+    """All flags and times of a row at once, of A as well: what is for sale may be another one's, or one's own."""
+    now = datetime.now(UTC)
+    for relation, columns in rows:
+        flags = [column.name for column in columns if column.category == "B"]
+        times = [column.name for column in columns if column.category == "D" and not column.type.startswith("time ")]
+        if not flags and not times:
+            continue
+        for flag, time in itertools.product(
+            (True, False)[: 1 + bool(flags)], (now + _DAY, now - _DAY)[: 1 + bool(times)]
+        ):
+            values: Row = {**dict.fromkeys(flags, flag), **dict.fromkeys(times, time)}
+            both = world.tenants.rows[relation.full_name]
+            yield tuple(changes.update(world, relation, both[label], values) for label in "AB" if label in both)

@@ -29,7 +29,6 @@ from pgassay.checks.isolation.arguments import (
     with_texts,
 )
 from pgassay.checks.isolation.bodies import Bodies
-from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.exchanged import exchanged
 from pgassay.checks.isolation.failures import Faults, broken_call, is_broken, is_endless
@@ -179,26 +178,36 @@ class Calls:
         The function is judged where it does something for such a row.
         """
         owner = self._world.connection
-        for change in arranged.changes_for(self._world, function):
+        for several in arranged.arrangements_for(self._world, function):
             other = copy(self)
             other._api, other._alone, other.controls = owner, None, Controls()
             other.probes, other.unjudged, other.vacuous = 0, {}, []
             with owner.transaction(force_rollback=True):
-                found = other._try(function, actors) if other._does(function, change) else None
-                is_judged = other.probes > 0 and function.signature not in other.unjudged
+                does = other._does(function, several)
+                found = other._try(function, actors) if does else other._across(function, actors, several)
+                is_judged = found is not None or (does and function.signature not in other.unjudged)
             self._world.forget_base(owner)
             self.probes += other.probes
             if is_judged:
                 del self.unjudged[function.signature]
                 self.vacuous = [name for name in self.vacuous if name != function.signature]
-                return found and (found[0], replace(found[1], arranged=change.text(owner)))
+                done = ";\n".join(change.text(owner) for change in several)
+                return found and (found[0], replace(found[1], arranged=done))
         return None
 
-    def _does(self, function: Function, change: Change) -> bool:
-        """Whether somebody who is entitled gets something by a function, or changes something, after a change."""
+    def _across(self, function: Function, actors: Sequence[Actor], several: arranged.Arrangement) -> Found | None:
+        """What somebody does to rows of others where nobody was seen to get anything by what is entitled to it."""
+        users = self._world.nobody, self._world.tenants.users["A"]
+        others = [actor for actor in actors if actor.user in users and actor.shown and not actor.forged]
+        found = self._first(function, [], others) if len(several) > 1 and function.volatile else None
+        return found if found is not None and found[0].rule == Verdict.WRITES_ACROSS.rule else None
+
+    def _does(self, function: Function, several: arranged.Arrangement) -> bool:
+        """Whether somebody who is entitled gets something by a function, or changes something, after changes."""
         try:
             with self._api.transaction():
-                self._api.execute(change.statement, change.values)
+                for change in several:
+                    self._api.execute(change.statement, change.values)
             self._world.forget_base(self._api)
         except psycopg.Error:
             if self._api.closed:

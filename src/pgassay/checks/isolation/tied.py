@@ -17,6 +17,7 @@ from pgassay.schema.ties import EACH, KEY, VALUE, Place, Tie
 
 _ROWS = 6
 """So many rows of each table are tried."""
+_MORE = 1_000_000
 _CALLS = 12
 """So many calls are made of those that are alike."""
 Values = dict[Place, Any]
@@ -33,9 +34,10 @@ class Tied:
     def of(self, function: Function, label: str, beside: str = "") -> Iterator[Call]:
         """Calls with values of one tenant; with those of another ``beside``, each place in turn is one tenant's."""
         found = self._ties(function)
+        numbers = {tie.place for tie in found if self._is_number(tie)}
         chosen = self._chosen(found, label)
         if beside:
-            chosen = _crossed(next(self._chosen(found, beside), {}), next(chosen, {}))
+            chosen = _crossed(next(self._chosen(found, beside), {}), next(chosen, {}), numbers)
         usual = likeliest(function, self._world, beside or label) if found else {}
         for values in itertools.islice(chosen, _CALLS):
             given = {argument: value for argument in function.arguments for value in _given(argument, values)}
@@ -52,6 +54,15 @@ class Tied:
                 for tie in ties.of(each, sources)
             ]
         return self._known[function.signature]
+
+    def _is_number(self, tie: Tie) -> bool:
+        """Whether it counts or measures something, and names no row."""
+        relations = [one for one in self._world.relations.values() if tie.table in (one.name, "")]
+        columns = ((one, column) for one in relations if (column := one.column(tie.column)) is not None)
+        one, column = next(columns, (None, None))
+        if one is None or column is None:
+            return False
+        return column.category == "N" and column.name not in {*one.primary_key, *one.referring}
 
     def _chosen(self, found: Sequence[Tie], label: str) -> Iterator[Values]:
         """Values of the rows of each table in turn, with those of rows elsewhere that have most in common with them."""
@@ -119,11 +130,18 @@ def _in_common(one: Row, other: Row) -> int:
     return len(mine & {str(value) for value in other.values()})
 
 
-def _crossed(mine: Values, theirs: Values) -> Iterator[Values]:
-    """One's own values with one of another tenant's in each place, and theirs with one of one's own."""
-    for place in mine.keys() & theirs.keys() if mine != theirs else ():
-        yield {**mine, place: theirs[place]}
-        yield {**theirs, place: mine[place]}
+def _crossed(mine: Values, theirs: Values, numbers: set[Place]) -> Iterator[Values]:
+    """One's own values with one of another tenant's in each place, and theirs with one of one's own.
+
+    Each as it is, and with numbers that are more than any that is there: a bid is to be the highest.
+    """
+    more = dict.fromkeys(numbers & mine.keys(), _MORE)
+    for place in [place for place in mine if place in theirs and mine[place] != theirs[place]]:
+        if place not in numbers:
+            for values in ({**mine, place: theirs[place]}, {**theirs, place: mine[place]}):
+                yield values
+                if more:
+                    yield {**values, **more}
 
 
 def _given(argument: Argument, values: Values) -> Iterator[Any]:
