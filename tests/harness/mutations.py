@@ -42,7 +42,8 @@ class Condition:
 class Mutant:
     """A policy in which one condition was changed; ``sql`` is the whole schema with that.
 
-    ``others`` are the conditions of other policies of its table.
+    ``others`` are the conditions of other policies of its table. ``held`` is what the policy asks besides of a row that
+    was changed.
     """
 
     policy: str
@@ -57,6 +58,7 @@ class Mutant:
     after: str
     sql: str
     others: tuple[Condition, ...]
+    held: str = ""
 
     def __str__(self) -> str:
         return f"policy {self.policy} on {self.schema}.{self.table}, {self.clause}: {self.what}: {self.after}"
@@ -122,7 +124,15 @@ def _mutants(schema: str, changes: Callable[[Node, str], Iterator[tuple[str, Nod
                     after,
                     schema.replace(statement, text),
                     others,
+                    _held(policy, name),
                 )
+
+
+def _held(policy: Node, changed: str) -> str:
+    """What a row has to be once it is changed, where the policy is for updates alone and that was not what changed."""
+    if policy.cmd_name != "update" or changed != "qual" or not policy.HasField("with_check"):
+        return ""
+    return sqltree.deparsed(sqltree.unwrapped(policy.with_check)) or ""
 
 
 def _table(policy: Node) -> tuple[str, str]:
@@ -251,6 +261,16 @@ class Answer:
     known: bool
 
 
+_COLUMNS = """
+select
+    a.attname,
+    case when has_column_privilege(%(role)s, a.attrelid, a.attnum, 'update') and a.attgenerated = '' and not exists (
+        select from pg_index as i where i.indrelid = a.attrelid and i.indisunique and i.indkey::text = a.attnum::text
+    ) then 'mine' else 'theirs' end
+from pg_attribute as a
+where a.attrelid = %(table)s::regclass and a.attnum > 0 and not a.attisdropped
+order by a.attnum
+"""
 _CHANGED = "a trigger may change the new row"
 _LEFT_OUT = {
     "row level security is off": "select not relrowsecurity from pg_class where oid = %s::regclass",
@@ -291,7 +311,12 @@ class Oracle:
             answers = self._answers(mutant)
             if not answers:
                 return "it ends with an error"
-            return "" if any(self._gains(answers)) else "no row of others is reached by it that was not"
+            gained = [*self._gains(answers)]
+            if not gained:
+                return "no row of others is reached by it that was not"
+            if mutant.held and not any(self._passes(mutant, *each) for each in gained):
+                return "the new row is not let in"
+            return ""
         return "it ends with an error"
 
     def _answers(self, mutant: Mutant) -> dict[str, list[Answer]]:
@@ -346,14 +371,34 @@ class Oracle:
         ).fetchone()
         return row is not None and bool(row[0])
 
-    def _gains(self, answers: dict[str, list[Answer]]) -> Iterator[bool]:
+    def _gains(self, answers: dict[str, list[Answer]]) -> Iterator[tuple[str, int]]:
+        """Who reaches what more: the name of a caller, and the number of a row."""
         tenants = {caller.name: caller.own for caller in self.callers}
         for name, rows in answers.items():
             for number, row in enumerate(rows):
                 by_this = {t for other, asked in answers.items() if asked[number].before for t in tenants[other]}
                 by_any = {t for other, asked in answers.items() if asked[number].known for t in tenants[other]}
                 is_anothers = any(had and not had & tenants[name] for had in (by_this, by_any))
-                yield row.after and not row.before and not row.open and is_anothers
+                if row.after and not row.before and not row.open and is_anothers:
+                    yield name, number
+
+    def _passes(self, mutant: Mutant, name: str, number: int) -> bool:
+        """Whether the row is let in as it is, or with what stands in another row, but for its keys, in its place."""
+        (caller,) = (caller for caller in self.callers if caller.name == name)
+        known = {"table": _name(mutant).as_string(None), "role": caller.identity.role}
+        columns = self.session.execute(_COLUMNS, known).fetchall()
+        statement = sql.SQL(
+            "select coalesce(bool_or({held}), false) from (select {columns} from (select * from oracle.rows() "
+            "offset {number} limit 1) as theirs, oracle.rows() as mine) as {alias}"
+        ).format(
+            held=sql.SQL(f"({mutant.held})"),
+            columns=sql.SQL(", ").join(sql.Identifier(whose, column) for column, whose in columns),
+            number=sql.Literal(number),
+            alias=sql.Identifier(mutant.table),
+        )
+        with self.session.posing_as(caller.identity):
+            row = self.session.execute(statement.as_string(None).encode()).fetchone()
+        return row is not None and bool(row[0])
 
 
 def _name(mutant: Mutant) -> sql.Identifier:

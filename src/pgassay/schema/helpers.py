@@ -67,6 +67,8 @@ class Helpers:
         return None
 
     def _put(self, node: Node) -> Node | None:
+        if sqltree.kind(node) == "RangeFunction":
+            return self._put_in_from(node)
         found = self._found(node)
         if found is None:
             return None
@@ -85,6 +87,13 @@ class Helpers:
             return given.get(f"${part.number}") if sqltree.kind(part) == "ParamRef" else None
 
         return building.replaced(value, argument)
+
+    def _put_in_from(self, node: Node) -> Node | None:
+        """What a function gives that FROM names, as a SELECT there."""
+        call = selects.function_in(node)
+        value = None if call is None else self._put(call)
+        asked = None if value is None else selects.subquery(value)
+        return None if call is None or asked is None else selects.in_from(asked[1], node, sqltree.called(call))
 
 
 def read(sources: Sources) -> Helpers:

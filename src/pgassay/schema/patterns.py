@@ -35,6 +35,13 @@ class Same:
 
 
 @dataclass(frozen=True)
+class AsCaller:
+    """What an expression gives that reads no row, as whoever the caller is; as the domain of their address."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Other:
     """Any value but that."""
 
@@ -43,7 +50,7 @@ class Other:
 
 @dataclass(frozen=True)
 class Needed:
-    """A row of a table with these values: constants, `Special.CALLER`, `Same`, or `Other`."""
+    """A row of a table with these values: constants, `Special.CALLER`, `AsCaller`, `Same`, or `Other`."""
 
     relation: str
     values: tuple[tuple[str, Any], ...]
@@ -80,6 +87,14 @@ def of_view(select: Node, columns: Columns) -> list[tuple[Needed, ...]]:
         except _UnknownError:
             continue
     return [pattern for pattern in found if pattern]
+
+
+def _of_the_caller(node: Node) -> Term | None:
+    """An expression that asks who is signed in, and reads no row."""
+    below = [*sqltree.walk(node)]
+    reads = any(sqltree.names(part) or selects.subquery(part) is not None for part in below)
+    text = None if reads or not any(map(sqltree.called, below)) else sqltree.deparsed(node)
+    return None if text is None else ("constant", AsCaller(text), False)
 
 
 def _is_equality(operator: str, left: Node, right: list[Node]) -> bool:
@@ -214,7 +229,7 @@ class _Reading:
         if sqltree.called(node).removeprefix("pg_catalog.") in ("array_agg", "max", "min"):
             arguments = sqltree.arguments(node)
             return self._term(arguments[0], scope) if arguments else None
-        return None
+        return _of_the_caller(node)
 
     def _place(self, names: list[str], scope: Scope) -> Term | None:
         for frame in scope:

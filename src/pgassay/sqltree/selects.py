@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import postgast
 
-from pgassay.sqltree import Node, kind, path, unwrapped
+from pgassay.sqltree import Node, kind, path, unwrapped, wrapped
 
 _tree = postgast.pg_query_pb2
 
@@ -67,3 +68,20 @@ def subquery(node: Node) -> tuple[Node | None, Node] | None:
     ):
         return None
     return unwrapped(node.testexpr) if node.HasField("testexpr") else None, unwrapped(node.subselect)
+
+
+def function_in(node: Node) -> Node | None:
+    """The one call that FROM names, with nothing of its own kind beside it; None where it is something else."""
+    if kind(node) != "RangeFunction" or len(node.functions) != 1 or node.ordinality or node.coldeflist:
+        return None
+    parts: Any = unwrapped(node.functions[0])
+    return unwrapped(parts.items[0])
+
+
+def in_from(select: Node, instead: Node, called: str) -> Node:
+    """A SELECT in FROM with the alias that something else has there, or the name of the function that it was."""
+    made = _tree.RangeSubselect()
+    made.subquery.CopyFrom(wrapped(select))
+    made.alias.CopyFrom(instead.alias)
+    made.alias.aliasname = instead.alias.aliasname or called.rpartition(".")[2]
+    return made

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from pgassay import sqltree
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.writes import Write, Writes
@@ -40,13 +41,13 @@ class Moves:
         granted = set(self._world.granted(self._relation, actor.identity.role, "update"))
         if self._target.failures.is_endless("update", actor):
             return
+        for changes in self._taking(own, granted):
+            taken = self.takes(api, actor, changes)
+            if taken is not None:
+                what = "takes rows of another tenant"
+                yield self.crossed(actor, api, taken, self.takes, changes, what, Verdict.WRITES_ACROSS)
+                break
         if self._column in granted and self._relation.column(self._column) is not None:
-            for changes in self._taking(own, granted):
-                taken = self.takes(api, actor, changes)
-                if taken is not None:
-                    what = "takes rows of another tenant"
-                    yield self.crossed(actor, api, taken, self.takes, changes, what, Verdict.WRITES_ACROSS)
-                    break
             for changes in self._ways(granted):
                 moved = self._moves(api, actor, changes)
                 if moved is not None:
@@ -79,7 +80,25 @@ class Moves:
         return [rows[target]["B"] for rows in made if "B" in rows.get(target, {})]
 
     def _taking(self, own: str, granted: Collection[str]) -> Iterator[Row]:
-        """What has to be changed for rows of others to be one's own: the tenant, and what would not fit then."""
+        """What has to be changed for rows of others to be one's own: the tenant, and what would not fit then.
+
+        Last what policies ask of a new row, as it stands in one's own.
+        """
+        if self._column in granted and self._relation.column(self._column) is not None:
+            yield from self._with_tenant(own, granted)
+        mine = self._world.tenants.rows.get(self._relation.full_name, {}).get(own, {})
+        asked = {
+            name
+            for one in self._world.sources.conditions
+            if one.relation == self._relation.full_name
+            for tree in one.trees
+            for *_, name in sqltree.columns(tree)
+        }
+        asked &= {*mine} & {*granted} - {*self._relation.primary_key}
+        if asked - {self._column}:
+            yield {name: mine[name] for name in sorted(asked)}
+
+    def _with_tenant(self, own: str, granted: Collection[str]) -> Iterator[Row]:
         alone = {self._column: self._world.tenants.ids[own]}
         yield alone
         unique = {

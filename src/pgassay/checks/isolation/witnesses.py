@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
+from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.wanted import Wanted, in_order
@@ -25,7 +26,7 @@ from pgassay.config import Membership
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
 from pgassay.schema.conditions import Special
-from pgassay.schema.patterns import Needed, Other, Same
+from pgassay.schema.patterns import AsCaller, Needed, Other, Same
 
 _MOST = 100
 """For so many patterns rows are made."""
@@ -79,21 +80,22 @@ class Witnesses:
             self._row(first, label, user, dict(bound))
             return
         bound = {}
-        memberships = [needed for needed in others if self._is_the_callers(needed)]
+        memberships = [needed for needed in pattern if self._is_the_callers(needed)]
         rest = in_order(self.ways.world.relations, (needed for needed in others if needed not in memberships))
         self._bind_tenant(pattern, label, bound)
         # what a membership refers to comes before it, all else after it
         table = self.ways.world.relations.get(self._member.table if self._member else "")
         targets = {key.target for key in table.foreign_keys} if table is not None else set[str]()
-        early = [needed for needed in rest if needed.relation in targets]
+        early = [needed for needed in rest if needed.relation in targets and not _asks_the_caller(needed)]
         for needed in early:
             self._row(needed, label, None, bound)
         user, actor = self._somebody(memberships, others, label, bound)
         for needed in rest:
             if needed not in early:
                 self._row(needed, label, user, bound)
-        self._row(first, label, user, bound)
-        self._done[label, others] = user, bound
+        if first not in memberships:
+            self._row(first, label, user, bound)
+            self._done[label, others] = user, bound
         if actor is not None:
             self.actors.append(actor)
 
@@ -126,7 +128,7 @@ class Witnesses:
         relation = world.relations[needed.relation]
         values = self._known(needed, user, bound)
         if needed.relation == world.tenancy.tenant:
-            row: Row | None = self._found(relation, values)
+            row: Row | None = self._found(relation, values) or self._tenant(relation, label, values)
         elif needed.relation in world.tenancy.public or self._is_there(needed, label, values):
             row = self._found(relation, values)
         else:
@@ -136,6 +138,16 @@ class Witnesses:
         for name, value in needed.values:
             if isinstance(value, Same):
                 bound.setdefault(value, row[name])
+
+    def _tenant(self, relation: Relation, label: str, values: Row) -> Row | None:
+        """The tenant's own row, once it has these values; None where its key would be another one."""
+        world = self.ways.world
+        row = world.tenants.rows.get(relation.full_name, {}).get(label)
+        if row is None or not values or not values.keys().isdisjoint(relation.primary_key):
+            return None
+        change = changes.update(world, relation, row, values)
+        world.connection.execute(change.statement, change.values)
+        return self._found(relation, {name: row[name] for name in relation.primary_key})
 
     def _new(self, relation: Relation, label: str, values: Row) -> Row:
         """A new row; the one that is there, or one that refers to new rows, where its key is taken."""
@@ -172,6 +184,8 @@ class Witnesses:
         for name, value in needed.values:
             if value is Special.CALLER:
                 found[name] = user
+            elif isinstance(value, AsCaller):
+                found[name] = self._as_caller(value, user)
             elif isinstance(value, Other):
                 found[name] = self.ways.world.maker.beside(relation, name, value.value)
             elif value in _TIMES:
@@ -183,6 +197,15 @@ class Witnesses:
             elif not isinstance(value, Special):
                 found[name] = [self._own(part, user) for part in value] if isinstance(value, tuple) else value
         return found
+
+    def _as_caller(self, value: AsCaller, user: UUID | None) -> Any:
+        """What an expression gives to a user who is signed in. Raises `Unfilled` where nobody is."""
+        world = self.ways.world
+        if user is None:
+            raise Unfilled("who is signed in is not known as yet")
+        with world.outsider("somebody", user).enter(world.connection) as session:
+            row = session.execute(f"select {value.text}".encode()).fetchone()
+        return None if row is None else row[0]
 
     def _own(self, value: Any, user: UUID | None) -> Any:
         return user if value is Special.CALLER else value
@@ -242,6 +265,10 @@ class Witnesses:
                 if isinstance(value, Same):
                     bound.setdefault(value, row[name])
         return row[member.user], actor
+
+
+def _asks_the_caller(needed: Needed) -> bool:
+    return any(isinstance(value, AsCaller) for _, value in needed.values)
 
 
 def _agrees(there: Any, wanted: Any) -> bool:
