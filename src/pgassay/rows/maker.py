@@ -835,10 +835,10 @@ class Maker:
             return None if other is None else {here: other for here, _ in key.columns}
         row = tenants.others.get(key.target, {}).get(label)
         if row is None and key.target == self._tenancy.tenant:
-            row = self._further_tenant(tenants, label)
+            row = self.further_tenant(tenants, label)
         return None if row is None else {here: row[there] for here, there in key.columns}
 
-    def _further_tenant(self, tenants: Tenants, label: str) -> Row | None:
+    def further_tenant(self, tenants: Tenants, label: str) -> Row | None:
         """A tenant with no members, to which a row of another one may refer; None where none can be made."""
         if self._memberless is None:
             relation = self._relations[self._tenancy.tenant]

@@ -291,8 +291,14 @@ class _Reading:
         first, second = self._root(one), self._root(other)
         if first == second:
             return
-        if first[0] != "column":
+        if first[0] != "column" and not _gives_way(first, second):
             first, second = second, first
-        if first[0] != "column":
+        if first[0] != "column" and not _gives_way(first, second):
             raise _UnknownError  # a constant is to be another one, or the caller
         self.same[first] = second
+
+
+def _gives_way(one: Term, other: Term) -> bool:
+    """Whether one is any value but something, which the other one is not."""
+    wanted = one[1] if one[0] == "constant" else None
+    return isinstance(wanted, Other) and (other[0] == "column" or other[1:2] != (wanted.value,))

@@ -32,7 +32,7 @@ _COMPARED = ("=", "<", ">", "<=", ">=", "<>", "in", "= any", "@>", "<@")
 
 @dataclass(frozen=True)
 class Tie:
-    """What stands at ``place`` is that column of a table; ``is_written`` where it comes into a new row.
+    """What stands at ``place`` is that column of a table; ``is_written`` where it comes into a row.
 
     ``table`` has no schema, and is empty where nothing tells which one it is.
     """
@@ -158,7 +158,7 @@ class _Reading:
                 for target in node.target_list:
                     place = self.place(unwrapped(target.res_target.val))
                     if place is not None:
-                        yield Tie(place, node.relation.relname, target.res_target.name)
+                        yield Tie(place, node.relation.relname, target.res_target.name, is_written=True)
 
     def _compared(self, node: Node, tables: Mapping[str, str]) -> Iterator[Tie]:
         found = sqltree.comparison(node)

@@ -80,8 +80,12 @@ def function_in(node: Node) -> Node | None:
 
 def in_from(select: Node, instead: Node, called: str) -> Node:
     """A SELECT in FROM with the alias that something else has there, or the name of the function that it was."""
+    named = type(select)()
+    named.CopyFrom(select)
+    for target, name in zip(named.target_list, instead.alias.colnames, strict=False):
+        target.res_target.name = name.string.sval
     made = _tree.RangeSubselect()
-    made.subquery.CopyFrom(wrapped(select))
+    made.subquery.CopyFrom(wrapped(named))
     made.alias.CopyFrom(instead.alias)
     made.alias.aliasname = instead.alias.aliasname or called.rpartition(".")[2]
     return made

@@ -129,10 +129,11 @@ class Witnesses:
         values = self._known(needed, user, bound)
         if needed.relation == world.tenancy.tenant:
             row: Row | None = self._found(relation, values) or self._tenant(relation, label, values)
-        elif needed.relation in world.tenancy.public or self._is_there(needed, label, values):
+        elif self._is_there(needed, label, values):
             row = self._found(relation, values)
         else:
-            row = self._new(relation, label, values)
+            known = self._found(relation, values) if needed.relation in world.tenancy.public else None
+            row = known or self._new(relation, label, values)
         if row is None:
             raise Unfilled(f"there is no such row of {needed.relation}")
         for name, value in needed.values:
@@ -157,6 +158,8 @@ class Witnesses:
             found = self._found(relation, values)
             if found is not None:
                 return found
+            if (other := self._of_another(relation, label, values)) is not None:
+                return self._further(relation, label, {**other, **values})
             references: Row = {}
             for key in self.ways.world.maker.taken(relation, refused):
                 if not any(here in values for here, _ in key.columns):
@@ -165,6 +168,26 @@ class Witnesses:
             if not references:
                 raise
             return self._further(relation, label, {**references, **values})
+
+    def _of_another(self, relation: Relation, label: str, values: Row) -> Row | None:
+        """What makes a row of a tenant without members, where the wanted one names this tenant as another party."""
+        world = self.ways.world
+        column, name = world.tenancy.column_of(relation.full_name), world.tenancy.tenant
+        parties = {here for key in relation.foreign_keys if key.target == name for here, _ in key.columns}
+        is_named = any(values.get(here) == world.tenants.ids[label] for here in parties - {column})
+        tenant = (
+            world.maker.further_tenant(world.tenants, label) if is_named and column in parties - {*values} else None
+        )
+        if tenant is None:
+            return None
+        found: Row = {column: tenant[world.relations[name].primary_key[0]]}
+        for key in relation.foreign_keys:
+            there = dict(key.columns).get(column)
+            if there is not None and key.target != name:
+                target = world.relations[key.target]
+                row = world.maker.further(target, world.tenants, label, {there: found[column]})
+                found |= {here: row[other] for here, other in key.columns}
+        return found
 
     def _further(self, relation: Relation, label: str, values: Row) -> Row:
         world = self.ways.world

@@ -1,0 +1,21 @@
+select p.person('ann'), p.person('bob'), p.person('gus'), p.person('eve'), p.person('mia', '{"email":"mia@acme.test"}'), p.person('olga') \g /dev/null
+insert into orgs (id, slug, title, auto_join_domain) values (p.id('A'),'a','A',null),(p.id('B'),'b','B','acme.test');
+insert into org_members values (p.id('A'),p.id('ann'),'owner'),(p.id('A'),p.id('gus'),'guest'),(p.id('B'),p.id('bob'),'maintainer'),(p.id('B'),p.id('olga'),'owner');
+insert into repos (id, org_id, name, is_public) values (p.id('ra'),p.id('A'),'ra',false),(p.id('rb'),p.id('B'),'rb',false),(p.id('rp'),p.id('A'),'rp',true);
+insert into changes (id, org_id, repo_id, author_id, title) values (p.id('ca'),p.id('A'),p.id('ra'),p.id('ann'),'secret');
+insert into webhooks (id, org_id, target_url) values (p.id('wa'),p.id('A'),'https://a');
+select p.hole('CR1','bob', array[$$select signing_secret from webhooks where org_id = p.id('A')$$]);
+select p.hole('CR2','eve', array[$$select patch from review_queue where org_id = p.id('A')$$]);
+select p.hole('CR2','anon', array[$$select patch from review_queue where org_id = p.id('A')$$]);
+select p.hole('CR3','gus', array[$$select merge_change(p.id('ca'))$$], $$select state='merged' from changes where id=p.id('ca')$$);
+select p.hole('CR4','mia', array[$$insert into org_members(org_id,user_id,role) values (p.id('A'),p.id('mia'),'guest')$$, $$select patch from changes where org_id=p.id('A')$$]);
+select p.bait('CRb1','eve', array[$$insert into badge_catalog values ('x','x','x')$$]);
+select p.bait('CRb1','ann', array[$$update badge_catalog set label='x'$$]);
+select p.use('CRb1','anon', array[$$select * from badge_catalog$$]);
+select p.bait('CRb2','bob', array[$$select * from repo_activity where name='ra'$$]);
+select p.bait('CRb2','eve', array[$$select * from repo_activity where changes > 0$$]);
+select p.use('CRb2','ann', array[$$select * from repo_activity where name='ra'$$]);
+select p.bait('CRb3','bob', array[$$select rotate_webhook_secret(p.id('wa'))$$]);
+select p.bait('CRb3','gus', array[$$select rotate_webhook_secret(p.id('wa'))$$]);
+select p.bait('CRb3','anon', array[$$select rotate_webhook_secret(p.id('wa'))$$]);
+select p.use('CRb3','ann', array[$$select rotate_webhook_secret(p.id('wa'))$$]);

@@ -1,0 +1,18 @@
+select p.person('reg'), p.person('vis'), p.person('gone'), p.person('breg'), p.person('eve');
+insert into institutions(institution_id,name) values (1,'A'),(2,'B');
+insert into staff values (1,p.id('reg'),3,null),(1,p.id('vis'),1,null),(1,p.id('gone'),2,'2025-01-01'),(2,p.id('breg'),3,null);
+insert into artworks(artwork_id,institution_id,inventory_no,title,on_website) values (1,1,'i1','hidden',false),(2,1,'i2','shown',true),(3,2,'b','b',false);
+insert into valuations(artwork_id,amount_eur) values (1,1000),(2,2000000);
+insert into condition_reports(report_id,institution_id,artwork_id,findings) values (1,1,1,'crack');
+insert into exhibitions(institution_id,title,is_announced) values (1,'open',true),(1,'plan',false);
+select p.hole('MU1','breg',array[$$insert into loans(artwork_id,lender_id,borrower_id,state) values (1,1,2,'agreed')$$,$$select title from artworks where artwork_id=1$$]);
+select p.hole('MU2','eve',array[$$select amount_eur from valuations where artwork_id=2$$]);
+select p.hole('MU3','vis',array[$$update condition_reports set findings='fine' where report_id=1$$]);
+select p.hole('MU4','gone',array[$$select findings from condition_reports$$]);
+select p.bait('MUb1','eve',array[$$select * from exhibitions where not is_announced$$]);
+select p.bait('MUb1','vis',array[$$update exhibitions set is_announced=true$$]);
+select p.bait('MUb1','breg',array[$$update exhibitions set title='x' where is_announced$$]);
+select p.use('MUb1','anon',array[$$select * from exhibitions$$]);
+select p.bait('MUb2','eve',array[$$select * from collection_size where works>1$$]);
+select p.bait('MUb2','breg',array[$$select * from collection_size where institution_id=1 and works>1$$]);
+select p.use('MUb2','reg',array[$$select * from collection_size where works>1$$]);
