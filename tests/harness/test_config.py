@@ -407,7 +407,22 @@ def test_tenants_that_no_table_lists_and_roles_that_may_all() -> None:
         read_tenancy({**table, "member": "self"}, "[tool.pgassay]")
 
 
-@pytest.mark.parametrize("missing", ["tenant", "member", "column"])
+def test_a_column_is_needed_where_nothing_else_names_tenants() -> None:
+    table = {"tenant": "auth.users", "member": "self", "tables": {"public.notes": "author_id"}}
+    assert read_tenancy(table, "[tool.pgassay]").column == ""
+    with pytest.raises(ConfigError, match="lacks column"):
+        read_tenancy({"tenant": "none", "member": "claim:org_id"}, "[tool.pgassay]")
+
+
+def test_what_refers_to_a_published_row() -> None:
+    written = ["public.posts.is_published", "public.comments.post_id.is_published", "public.notes.page.state = live"]
+    table = {"tenant": "auth.users", "member": "self", "column": "user_id", "published": written}
+    found = read_tenancy(table, "[tool.pgassay]")
+    assert [each.written for each in (*found.published, *found.following)] == written
+    assert [each.key for each in found.following] == ["post_id", "page"]
+
+
+@pytest.mark.parametrize("missing", ["tenant", "member"])
 def test_a_tenancy_that_lacks_a_key_is_refused(tmp_path: Path, missing: str) -> None:
     kept = [line for line in TENANCY.splitlines() if not line.startswith(f"{missing} ")]
     write_pyproject(tmp_path, "\n".join(kept))
