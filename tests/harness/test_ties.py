@@ -51,6 +51,7 @@ def read(definition: str, *others: str) -> set[tuple[tuple[str, ...], str]]:
             "insert into t (name, n) values (coalesce(nullif(b, ''), '-'), - (a ->> 'n')::int)",
             {(("b",), "t.name"), (("a", "n"), "t.n")},
         ),
+        ("select 1 from t where name ilike '%' || b || '%'", {(("b",), "t.name")}),
         ("select 1 from t where t.id = t.other", set()),
     ],
 )  # fmt: skip

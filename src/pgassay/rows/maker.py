@@ -459,14 +459,39 @@ class Maker:
             made = {name: joined or {}}
         else:
             optional = name != self._tenancy.tenant
-            known = self._known(relation, tenants, label, optional=optional)
+            known = replace(self._known(relation, tenants, label, optional=optional), is_new=not optional)
             if by is not None:
                 known.values[by] = tenants.users[label]
-            made = {name: self._insert_alike(relation, known, label)}
+            alike = None if optional else self._beginning_alike(relation, known, tenants, label)
+            made = {name: alike or self._insert_alike(relation, known, label)}
         if self._tenancy.tenant in made:
             tenant = self._relations[self._tenancy.tenant]
-            tenants.ids[label] = made[self._tenancy.tenant][tenant.primary_key[0]]
+            tenant_id = made[self._tenancy.tenant][tenant.primary_key[0]]
+            if tenant_id in (other for known, other in tenants.ids.items() if known != label):
+                raise Unfilled(f"no second row of {self._tenancy.tenant} could be made")
+            tenants.ids[label] = tenant_id
         return made
+
+    def _beginning_alike(self, relation: Relation, known: _Known, tenants: Tenants, label: str) -> Row | None:
+        """A tenant whose key begins with that of the first one; None where there can be none.
+
+        A pattern without an end takes it for the other one, as that for the files of firm 1 does with those of 100.
+        """
+        first = next(iter(tenants.ids.values()), None)
+        if len(tenants.ids) != 1 or len(relation.primary_key) != 1 or type(first) not in (int, str):
+            return None
+        (key,) = relation.primary_key
+        if key in known.values or key in relation.referring:
+            return None
+        value: Any = int(f"{first}00") if isinstance(first, int) else f"{first}0"
+        try:
+            return self._insert(
+                relation, replace(known, values={**known.values, key: value}), (relation.full_name, label)
+            )
+        except (psycopg.Error, Unfilled):
+            if self._connection.closed:
+                raise
+            return None
 
     def _insert_alike(self, relation: Relation, known: _Known, label: str) -> Row:
         """Insert a row with the numbers or names of other tenants' that are unique in one alone, where that can be."""
@@ -1091,7 +1116,8 @@ class Maker:
 
     def _inserted(self, relation: Relation, row: Row) -> Row:
         with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-            made = cursor.execute(insert_statement(relation, row, returning=True), list(row.values())).fetchone()
+            statement = insert_statement(relation, row, returning=True, overriding=_overrides(relation, row))
+            made = cursor.execute(statement, list(row.values())).fetchone()
         if made is None:
             raise Unfilled("a trigger refuses the row without an error")
         return made

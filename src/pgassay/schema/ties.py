@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pgassay import sqltree
@@ -34,13 +34,15 @@ _COMPARED = ("=", "<", ">", "<=", ">=", "<>", "in", "= any", "@>", "<@")
 class Tie:
     """What stands at ``place`` is that column of a table; ``is_written`` where it comes into a row.
 
-    ``table`` has no schema, and is empty where nothing tells which one it is.
+    It ``is_part`` where the column may hold more than that, as with LIKE. ``table`` has no schema, and is empty where
+    nothing tells which one it is.
     """
 
     place: Place
     table: str
     column: str
     is_written: bool = False
+    is_part: bool = False
 
 
 def of(function: Function, sources: Sources, depth: int = _DEPTH) -> list[Tie]:
@@ -70,7 +72,7 @@ def _handed_on(reading: _Reading, tree: Node, sources: Sources, depth: int) -> I
             given = dict(zip(called.parameters, places, strict=False))
             for tie in of(called, sources, depth - 1):
                 if place := given.get(tie.place[0]):
-                    yield Tie((*place, *tie.place[1:]), tie.table, tie.column, tie.is_written)
+                    yield replace(tie, place=(*place, *tie.place[1:]))
 
 
 class _Reading:
@@ -161,6 +163,7 @@ class _Reading:
                         yield Tie(place, node.relation.relname, target.res_target.name, is_written=True)
 
     def _compared(self, node: Node, tables: Mapping[str, str]) -> Iterator[Tie]:
+        yield from self._liked(node, tables)
         found = sqltree.comparison(node)
         if found is None or found[0] not in _COMPARED:
             return
@@ -171,6 +174,19 @@ class _Reading:
                     continue
                 table = tables.get(names[-2], "") if len(names) > 1 else _only(tables)
                 yield Tie((*place, EACH) if found[0] == "= any" and here is other else place, table, names[-1])
+
+    def _liked(self, node: Node, tables: Mapping[str, str]) -> Iterator[Tie]:
+        """Whatever stands in a pattern may be all that the pattern is to find."""
+        found = sqltree.liked(node)
+        if found is None:
+            return
+        names = sqltree.names(_inner(found[0]))
+        places = [place for part in sqltree.walk(found[1]) if (place := self.place(part)) is not None]
+        if names and self._named(names) is None:
+            for place in dict.fromkeys(places):
+                yield Tie(
+                    place, tables.get(names[-2], "") if len(names) > 1 else _only(tables), names[-1], is_part=True
+                )
 
     def _inserted(self, node: Any) -> Iterator[Tie]:
         columns = [part.res_target.name for part in node.cols]

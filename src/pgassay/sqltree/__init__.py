@@ -638,3 +638,10 @@ def tables(node: Node) -> Iterator[str]:
     for found in walk(node):
         if kind(found) == "RangeVar":
             yield f"{found.schemaname}.{found.relname}" if found.schemaname else found.relname
+
+
+def changed(node: Node) -> Iterator[str]:
+    """The tables, without their schemas, whose rows an UPDATE, DELETE or MERGE changes at a node or below it."""
+    for found in walk(node):
+        if kind(found) in ("UpdateStmt", "DeleteStmt", "MergeStmt"):
+            yield found.relation.relname

@@ -155,6 +155,17 @@ class Reached:
         """The value by which a column names a colleague: as in a row of one, else the user."""
         return next((row[column] for row in self._rows(Whose.OTHERS) if row.get(column) is not None), colleague)
 
+    def colleagues(self) -> Iterator[tuple[str, Any]]:
+        """Each column that says whose a row is and may be written, with the value by which it names a colleague."""
+        colleague = self._world.tenants.users["A"]
+        if colleague == self._person.actor.user:
+            colleague = self._world.stranger.user or colleague
+        granted = self._world.granted(self._relation, self._person.actor.identity.role, "update")
+        for name in self._mine if not self._is_membership else ():
+            value = self._colleague_in(name, colleague)
+            if name in granted and str(value) != self._mine[name]:
+                yield name, value
+
     def _inserted(self, api: Session, whose: Whose, values: Row) -> Tried:
         def reaches(row: Row) -> bool:
             statement, sent = insert_statement(self._relation, row), list(row.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -21,6 +22,7 @@ from pgassay.within import Right, Roles
 RULE = "role-right"
 _OWN = "own"
 _RAISING = "raising"
+_HANDING_OVER = "handing over"
 Outcomes = Mapping[tuple[str, Whose], Tried]
 """What came of each operation on rows in the own name and on those of others."""
 
@@ -74,6 +76,7 @@ class Rights:
         for operation in OPERATIONS:
             yield operation, self._judged(place, operation)
         yield _RAISING, self._raised(roles, place)
+        yield _HANDING_OVER, self._handed_over(place)
 
     def _places(self, roles: Roles, target: Target) -> Iterator[_Place]:
         relation = target.relation
@@ -177,6 +180,38 @@ class Rights:
             statement=tried.statement,
             door="update",
             expected="no row: nobody gives a role to oneself",
+        )
+
+        def again(session: Session) -> bool:
+            return bool(place.reached.sets(session, column, value).succeeded)
+
+        return finding, Probe(actor, again, before=tried.before)
+
+    def _handed_over(self, place: _Place) -> Iterator[Found]:
+        """A row in the own name that becomes a colleague's, where nobody makes one in a colleague's name."""
+        if not place.right.own or "update" in place.right.operations:
+            return
+        if not place.succeeded("insert", Whose.OWN) or place.succeeded("insert", Whose.OTHERS) is not False:
+            return
+        for column, value in place.reached.colleagues():
+            tried = self._sets(place, column, value)
+            if tried.succeeded:
+                yield self._handing_over(place, column, value, tried)
+                return
+
+    def _handing_over(self, place: _Place, column: str, value: Any, tried: Tried) -> Found:
+        name, actor = place.target.relation.full_name, place.person.actor
+        finding = Finding(
+            RULE,
+            name,
+            f"{actor.name} can make a row in its own name one of a colleague's, by {column}, and can insert none; "
+            f"declared is: {place.right.written}",
+            f"Ask for {column} in WITH CHECK of the policy for update on {name} as the one for insert does.",
+            ERROR,
+            actor.name,
+            statement=tried.statement,
+            door="update",
+            expected="no row: the new one is in somebody else's name",
         )
 
         def again(session: Session) -> bool:

@@ -77,6 +77,8 @@ class Tied:
                     if relation_and_row is not None and (value := relation_and_row[1].get(tie.column)) is not None:
                         values.setdefault(tie.place, value)
                 yield values
+                if part := _parts(found, values):
+                    yield {**values, **part}
                 if other := self._otherwise(found, values):
                     yield {**values, **other}
 
@@ -113,6 +115,12 @@ class Tied:
             if (other := next(others, None)) is not None:
                 changed[tie.place] = other
         return changed
+
+
+def _parts(found: Iterable[Tie], values: Values) -> Values:
+    """Less of each text of which a part is enough."""
+    places = {tie.place for tie in found if tie.is_part}
+    return {place: value[:-1] for place, value in values.items() if place in places and isinstance(value, str)}
 
 
 def _various(lists: Iterable[list[tuple[Relation, Row]]]) -> list[tuple[Relation, Row]]:
