@@ -42,8 +42,8 @@ class Condition:
 class Mutant:
     """A policy in which one condition was changed; ``sql`` is the whole schema with that.
 
-    ``others`` are the conditions of other policies of its table. ``held`` is what the policy asks besides of a row that
-    was changed.
+    ``others`` are the conditions of other policies of its table. ``held`` is what the policy asks besides, if it is for
+    updates alone: of the new row, or of the old one.
     """
 
     policy: str
@@ -129,10 +129,11 @@ def _mutants(schema: str, changes: Callable[[Node, str], Iterator[tuple[str, Nod
 
 
 def _held(policy: Node, changed: str) -> str:
-    """What a row has to be once it is changed, where the policy is for updates alone and that was not what changed."""
-    if policy.cmd_name != "update" or changed != "qual" or not policy.HasField("with_check"):
+    """The other condition of a policy for updates alone."""
+    other = next(name for name in CLAUSES if name != changed)
+    if policy.cmd_name != "update" or not policy.HasField(other):
         return ""
-    return sqltree.deparsed(sqltree.unwrapped(policy.with_check)) or ""
+    return sqltree.deparsed(sqltree.unwrapped(getattr(policy, other))) or ""
 
 
 def _table(policy: Node) -> tuple[str, str]:
@@ -314,8 +315,10 @@ class Oracle:
             gained = [*self._gains(answers)]
             if not gained:
                 return "no row of others is reached by it that was not"
-            if mutant.held and not any(self._passes(mutant, *each) for each in gained):
+            if mutant.held and mutant.clause == "using" and not any(self._passes(mutant, *each) for each in gained):
                 return "the new row is not let in"
+            if mutant.held and mutant.clause == "with check" and not self._is_given_away(mutant):
+                return "no row of one's own becomes another's"
             return ""
         return "it ends with an error"
 
@@ -384,21 +387,73 @@ class Oracle:
 
     def _passes(self, mutant: Mutant, name: str, number: int) -> bool:
         """Whether the row is let in as it is, or with what stands in another row, but for its keys, in its place."""
-        (caller,) = (caller for caller in self.callers if caller.name == name)
-        known = {"table": _name(mutant).as_string(None), "role": caller.identity.role}
-        columns = self.session.execute(_COLUMNS, known).fetchall()
+        caller = self._caller(name)
+        asked = sql.SQL("select old, new from {} where old = {} and {} order by new <> old").format(
+            self._mixed(mutant, caller), sql.Literal(number), sql.SQL(f"({mutant.held})")
+        )
+        return any(self._fits(mutant, caller, *pair) for pair in self._asked(caller, asked))
+
+    def _is_given_away(self, mutant: Mutant) -> bool:
+        """Whether a row of one's own becomes another tenant's, with what stands in another row but for its keys."""
+        numbered = sql.SQL("(select row_number() over () - 1 as old, r.* from oracle.rows() as r) as {}").format(
+            sql.Identifier(mutant.table)
+        )
+        mine = sql.SQL("select old from {} where {}").format(numbered, sql.SQL(f"({mutant.held})"))
+        let_in = sql.SQL("({}) and ({}) is not true").format(sql.SQL(mutant.after), sql.SQL(mutant.before))
+        known = [mutant.before, *(condition.text for condition in mutant.others)]
+        anothers = sql.SQL(" or ").join(sql.SQL(f"({text})") for text in known)
+        for caller in self.callers:
+            rows = self._mixed(mutant, caller)
+            own = [number for (number,) in self._asked(caller, mine)]
+            pairs = sql.SQL("select old, new from {} where {}")
+            given = {pair for pair in self._asked(caller, pairs.format(rows, let_in)) if pair[0] in own}
+            for other in self.callers:
+                both = given & {*self._asked(other, pairs.format(rows, anothers))} if other.own - caller.own else ()
+                if any(self._fits(mutant, caller, *pair) for pair in sorted(both)):
+                    return True
+        return False
+
+    def _fits(self, mutant: Mutant, caller: Caller, old: int, new: int) -> bool:
+        """Whether keys and checks let a row have what stands in another one in the columns that a caller may change."""
+        names = [name for name, whose in self._columns(mutant, caller) if whose == "mine"]
         statement = sql.SQL(
-            "select coalesce(bool_or({held}), false) from (select {columns} from (select * from oracle.rows() "
-            "offset {number} limit 1) as theirs, oracle.rows() as mine) as {alias}"
+            "update {table} as t set {sets} from (select * from oracle.rows() offset {new} limit 1) as mine "
+            "where t.*::text = (select r.*::text from oracle.rows() as r offset {old} limit 1)"
         ).format(
-            held=sql.SQL(f"({mutant.held})"),
+            table=_name(mutant),
+            sets=sql.SQL(", ").join(sql.SQL("{0} = mine.{0}").format(sql.Identifier(name)) for name in names),
+            new=sql.Literal(new),
+            old=sql.Literal(old),
+        )
+        with suppress(psycopg.Error), self.session.transaction(force_rollback=True):
+            self.session.execute("set constraints all immediate")
+            self.session.execute(statement.as_string(None).encode())
+            return True
+        return False
+
+    def _columns(self, mutant: Mutant, caller: Caller) -> list[tuple[str, str]]:
+        known = {"table": _name(mutant).as_string(None), "role": caller.identity.role}
+        return self.session.execute(_COLUMNS, known).fetchall()
+
+    def _mixed(self, mutant: Mutant, caller: Caller) -> sql.Composed:
+        """Each row as ``old``, with what stands in each ``new`` one in the columns that the caller may change."""
+        columns = self._columns(mutant, caller)
+        numbered = sql.SQL("(select row_number() over () - 1 as number, r.* from oracle.rows() as r)")
+        return sql.SQL(
+            "(select theirs.number as old, mine.number as new, {columns} "
+            "from {rows} as theirs, {rows} as mine) as {alias}"
+        ).format(
             columns=sql.SQL(", ").join(sql.Identifier(whose, column) for column, whose in columns),
-            number=sql.Literal(number),
+            rows=numbered,
             alias=sql.Identifier(mutant.table),
         )
+
+    def _caller(self, name: str) -> Caller:
+        return next(caller for caller in self.callers if caller.name == name)
+
+    def _asked(self, caller: Caller, statement: sql.Composed) -> list[tuple[Any, ...]]:
         with self.session.posing_as(caller.identity):
-            row = self.session.execute(statement.as_string(None).encode()).fetchone()
-        return row is not None and bool(row[0])
+            return self.session.execute(statement.as_string(None).encode()).fetchall()
 
 
 def _name(mutant: Mutant) -> sql.Identifier:

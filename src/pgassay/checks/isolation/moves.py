@@ -14,6 +14,7 @@ from pgassay import sqltree
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.writes import Write, Writes
+from pgassay.config import Membership
 from pgassay.identity import Session
 from pgassay.rows import USERS, Row, insert_statement
 
@@ -47,6 +48,12 @@ class Moves:
                 what = "takes rows of another tenant"
                 yield self.crossed(actor, api, taken, self.takes, changes, what, Verdict.WRITES_ACROSS)
                 break
+        member = tenancy.member
+        if isinstance(member, Membership) and member.table == tenancy.tenant == name and member.user in granted:
+            changes = {member.user: tenants.users["B"]}
+            if (given := self.changes_with(api, actor, changes)) is not None:
+                what = "moves its own tenant to another user"
+                yield self.crossed(actor, api, given, self.changes_with, changes, what)
         if self._column in granted and self._relation.column(self._column) is not None:
             for changes in self._ways(granted):
                 moved = self._moves(api, actor, changes)
@@ -110,8 +117,15 @@ class Moves:
             for name in sorted((unique - linked - {self._column}) & set(granted))
             if (value := self._world.maker.another(self._relation, name)) is not None
         }
+        mine = self._world.tenants.rows.get(self._relation.full_name, {}).get(own, {})
+        tied = {
+            here for key in self._relation.foreign_keys for here, _ in key.columns if self._column in dict(key.columns)
+        }
+        together = {name: mine[name] for name in sorted(tied & {*granted} & {*mine})}
         for changes in (
             {**alone, **new},
+            {**alone, **together},
+            {**alone, **together, **new},
             {**self._nothing(granted), **alone},
             {**self._nothing(granted), **alone, **new},
         ):

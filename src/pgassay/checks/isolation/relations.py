@@ -149,6 +149,7 @@ class Target:
             whose = "every tenant's rows" if how_far is Reach.ALL else "rows of tenants that it is no member of"
             free = operation == "insert" and self._is_free
             whose = "rows, which are no tenant's" if free else whose
+            whose += " and which everybody reads" if free and name in self.world.tenancy.public else ""
             statement, before = self._demonstrated(operation, labels - actor.own, actor)
             seen = self._foreign_row(api, statement, actor) if operation == "select" else ""
             yield (
@@ -158,7 +159,7 @@ class Target:
                     f"{actor.name} can {operation} {whose}{seen}",
                     f"Enable row level security on {name} with a policy for {operation} that holds it to the caller's "
                     f"tenants, and revoke {operation} from roles that do not need it.",
-                    "warning" if free else "error",
+                    "warning" if free and name not in self.world.tenancy.public else "error",
                     actor.name,
                     statement=statement,
                     door=operation,
