@@ -721,15 +721,30 @@ class Maker:
         )
         return replace(known, values=values, choices=choices, is_new=is_new)
 
-    def taken(self, relation: Relation, refused: Unfilled) -> list[ForeignKey]:
-        """The foreign keys of a row that was refused since another row refers to the same, and only one may."""
+    def anew(
+        self, relation: Relation, tenants: Tenants, label: str, refused: Unfilled, kept: Collection[str] = ()
+    ) -> tuple[Row, list[tuple[Relation, Row]]]:
+        """Other references of a row that was refused since another row refers to the same, and only one may.
+
+        They are to new rows, which are given as well, and to new users. What is ``kept`` is not changed.
+        """
         index = _violated(relation, refused.__cause__) if isinstance(refused.__cause__, psycopg.Error) else None
         names = set(index.columns) if index is not None and not index.exclusion else set()
-        return [
-            key
-            for key in relation.foreign_keys
-            if names & {here for here, _ in key.columns} and key.target in self._relations
-        ]
+        owner = self._tenancy.column_of(relation.full_name)
+        found: Row = {}
+        made: list[tuple[Relation, Row]] = []
+        for key in relation.foreign_keys:
+            here = {name for name, _ in key.columns}
+            if not names & here or here & {*kept}:
+                continue
+            if key.target == USERS and owner not in here:
+                found |= dict.fromkeys(here, self.user())
+            elif key.target in self._relations:
+                target = self._relations[key.target]
+                row = self.further(target, tenants, label, {}, is_new=True)
+                found |= {name: row[there] for name, there in key.columns}
+                made.append((target, row))
+        return found, made
 
     def values(self, relation: Relation, tenants: Tenants, label: str, user: UUID | None = None) -> Row:
         """Values for a further row of a tenant: of its tenant column, and of what has no default and is not nullable.

@@ -165,7 +165,7 @@ def observe(
         tenancy = replace(
             tenancy,
             public=tenancy.public | _views_of(sources, tenancy.public) | openings.links_of(tenancy),
-            tables={**_of_shares(tenancy, relations), **tenancy.tables},
+            tables={**_of_shares(tenancy, relations), **_whole_paths(tenancy, relations)},
         )
         world = World(owner, relations, tenancy, files, seed, functools.partial(_past_triggers, filled))
         states.enter(world)
@@ -279,6 +279,22 @@ def _views_of(sources: Mapping[str, set[str]], public: frozenset[str]) -> set[st
     while more := {view for view, of in sources.items() if of <= found} - found:
         found |= more
     return found - public
+
+
+def _whole_paths(tenancy: Tenancy, relations: Sequence[Relation]) -> dict[str, str]:
+    """The rules for single relations; one that ends at a reference goes on to the column of the tenant there."""
+    known = {relation.full_name: relation for relation in relations}
+    found: dict[str, str] = {}
+    for name, rule in tenancy.tables.items():
+        relation, path = known.get(name), rule.split(".")
+        for part in path if "[" not in rule else ():
+            keys = relation.foreign_keys if relation is not None else ()
+            target = next((key.target for key in keys if [part] == [here for here, _ in key.columns]), "")
+            relation = known.get(target) if target != tenancy.tenant else None
+        column = tenancy.tables.get(relation.full_name, tenancy.column) if relation is not None else ""
+        is_longer = relation is not None and relation.full_name != name and "[" not in f"{rule}{column}" and column
+        found[name] = f"{rule}.{column}" if is_longer else rule
+    return found
 
 
 def _of_shares(tenancy: Tenancy, relations: Iterable[Relation]) -> dict[str, str]:

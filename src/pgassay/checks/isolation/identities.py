@@ -117,6 +117,7 @@ class Identities:
     def _forged(self, claims: dict[str, Any]) -> list[dict[str, Any]]:
         """``claims`` with what the schema reads from the metadata that users write, as it stands in rows of B."""
         read: dict[tuple[str, ...], list[str]] = {}
+        ids = [str(self._world.tenants.ids["B"]), str(self._world.tenants.users["B"])]
         for path in self._token.metadata:
             ends = (path[-1], path[-1].removesuffix("s"))
             read[path] = [
@@ -125,7 +126,7 @@ class Identities:
                 if label == "B" and relation not in self._world.tenancy.public
                 for name, value in row.items()
                 if name.endswith(ends) and value is not None
-            ]
+            ] or ids
         several = {path: list(dict.fromkeys(values)) for path, values in read.items() if values}
         count = min(_FORGED, max(map(len, several.values()), default=1))
         forged = [claimed({path: values[n % len(values)] for path, values in several.items()}) for n in range(count)]

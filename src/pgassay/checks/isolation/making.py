@@ -172,15 +172,10 @@ class Making:
         try:
             return self._row(relation, label, wishes, user, {}), []
         except Unfilled as refused:
-            references: Row = {}
-            beside: list[_Made] = []
-            for key in maker.taken(relation, refused):
-                target = world.relations[key.target]
-                other = maker.further(target, world.tenants, label, {}, is_new=True)
-                references |= {here: other[there] for here, there in key.columns}
-                beside.append(_Made(target, "", {label: other}, False))
-            if not beside:
+            references, made = maker.anew(relation, world.tenants, label, refused)
+            if not references:
                 raise
+            beside = [_Made(target, "", {label: other}, False) for target, other in made]
             return self._row(relation, label, wishes, user, references), beside
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from pgassay import sqltree
+from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.writes import Write, Writes
@@ -20,6 +22,9 @@ from pgassay.rows import USERS, Row, insert_statement
 
 if TYPE_CHECKING:
     from pgassay.checks.isolation.relations import Found, Target
+
+_ROWS = 4
+"""With so many rows of another tenant it is tried whether these show what refers to them."""
 
 
 class Moves:
@@ -75,6 +80,7 @@ class Moves:
                     worse = tenancy.tables.get(name, "").split(".")[0] == columns[0] or self._writes_across(
                         api, actor, pointed.statement, pointed.values
                     )
+                    worse = worse or self._appears(api, key, {})
                     severity = "error" if worse else "warning"
                     yield self.crossed(actor, api, pointed, self.changes_with, changes, what, severity=severity)
                     self._target.pointed.add(tuple(columns))
@@ -175,7 +181,7 @@ class Moves:
             for values, there in itertools.product(self._target.insertable(own, actor), self._theirs(key.target)):
                 row = {**values, **{column: there[target] for column, target in key.columns}}
                 if self._target.counted(api, insert_statement(self._relation, row), list(row.values())):
-                    found = self._pointing(api, actor, columns, row)
+                    found = self._pointing(api, actor, columns, row, self._appears(api, key, values))
                     is_error = found[0].severity == "error"
                     if columns not in self._target.pointed or is_error:
                         yield found
@@ -183,9 +189,53 @@ class Moves:
                     if is_error:
                         break
 
-    def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row) -> Found:
+    def _appears(self, api: Session, key: ForeignKey, values: Row) -> bool:
+        """Whether a member of B reads one's own row then, for a row of theirs that one cannot even read.
+
+        It is a new row with these values, or without any that which there is.
+        """
+        target = self._world.relations[key.target]
+        made = (row for name, label, row in self._world.made() if (name, label) == (key.target, "B"))
+        for there in itertools.islice(made, _ROWS) if target.primary_key else ():
+            row = {**values, **{column: there[other] for column, other in key.columns}}
+            statement, given = (insert_statement(self._relation, row), [*row.values()]) if values else self._move(row)
+            if not self._is_read(api, target, there) and self._shows(api, statement, given):
+                return True
+        return False
+
+    def _is_read(self, api: Session, relation: Relation, row: Row) -> bool:
+        table = sql.Identifier(relation.schema, relation.name)
+        statement = sql.SQL("select from {} where {}").format(table, self._world.where(relation.primary_key))
+        self._target.probes += 1
+        try:
+            return api.attempt(statement, [row[name] for name in relation.primary_key], reading=True)[0].count > 0
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return False
+
+    def _shows(self, api: Session, statement: sql.Composed, values: Sequence[Any]) -> bool:
+        """Whether a member of B reads anything here after a statement that was not there before."""
+        member = self._world.member("B")
+        reading = self._world.reading(self._relation, member.identity.role)
+        if reading is None:
+            return False
+        self._target.probes += 2
+        try:
+            with api.transaction(force_rollback=True):
+                with member.enter(api):
+                    before = Counter(map(repr, api.execute(reading).fetchall()))
+                api.execute(statement, values)
+                with member.enter(api):
+                    return bool(Counter(map(repr, api.execute(reading).fetchall())) - before)
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return False
+
+    def _pointing(self, api: Session, actor: Actor, columns: Sequence[str], row: Row, appears: bool) -> Found:
         statement, values = insert_statement(self._relation, row), list(row.values())
-        severity = "error" if self._writes_across(api, actor, statement, values) else "warning"
+        severity = "error" if appears or self._writes_across(api, actor, statement, values) else "warning"
         finding = Finding(
             Verdict.MOVES_ACROSS.rule,
             self._relation.full_name,

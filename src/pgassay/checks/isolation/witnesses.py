@@ -160,11 +160,9 @@ class Witnesses:
                 return found
             if (other := self._of_another(relation, label, values)) is not None:
                 return self._further(relation, label, {**other, **values})
-            references: Row = {}
-            for key in self.ways.world.maker.taken(relation, refused):
-                if not any(here in values for here, _ in key.columns):
-                    other = self._further(self.ways.world.relations[key.target], label, {})
-                    references |= {here: other[there] for here, there in key.columns}
+            world = self.ways.world
+            references, made = world.maker.anew(relation, world.tenants, label, refused, values)
+            self.rows += [(target, label, row) for target, row in made]
             if not references:
                 raise
             return self._further(relation, label, {**references, **values})

@@ -1,0 +1,18 @@
+insert into marinas(name) values ('A'),('B');
+insert into crew(marina_id,user_id,role) values (1,proof.u(1),'harbourmaster'),(1,proof.u(2),'deckhand'),(1,proof.u(5),'dockmaster'),(2,proof.u(3),'harbourmaster'),(2,proof.u(4),'dockmaster'),(1,proof.u(6),'auditor');
+insert into tide_stations(name,latitude,longitude) values ('x',1,1);
+insert into piers(marina_id,letter) values (1,'A'),(2,'B');
+insert into boats(marina_id,name,owner_name,owner_phone,length_cm) values (1,'a','oa','1',700),(2,'b','ob','2',800);
+insert into berths(marina_id,pier_id,number) values (1,1,1),(2,2,1);
+insert into invoices(marina_id,number) values (1,'1'),(2,'1');
+call proof.hole('01-1','authenticated',proof.u(4),null,'insert into public.stays(marina_id,berth_id,boat_id) values (2,1,2)','select status=''occupied'' from berths where id=1');
+call proof.hole('01-2','authenticated',proof.u(4),null,'select public.take_over_boat(1,2)','select marina_id=2 from boats where id=1');
+call proof.hole('01-3','authenticated',proof.u(2),null,'update public.crew set role=''harbourmaster'' where user_id=auth.uid()','select role=''harbourmaster'' from crew where user_id=proof.u(2)');
+call proof.hole('01-4','authenticated',proof.u(6),null,'update public.invoices set paid=true where marina_id=1');
+call proof.bait('tide w','authenticated',proof.u(1),null,'update public.tide_stations set name=''y''');
+call proof.bait('tide i','anon',null,null,'insert into public.tide_stations(name,latitude,longitude) values (''z'',1,1)');
+call proof.bait('board','authenticated',proof.u(4),null,'select * from public.berth_board where marina_id=1');
+call proof.works('board','authenticated',proof.u(4),null,'select * from public.berth_board');
+call proof.bait('invite','authenticated',proof.u(4),null,'select public.invite_crew(1,''x@y'')');
+call proof.bait('invite2','authenticated',proof.u(2),null,'select public.invite_crew(1,''x@y'')');
+call proof.works('invite','authenticated',proof.u(1),null,'select public.invite_crew(1,''x@y'')');

@@ -1,0 +1,26 @@
+\set A '\'10000000-0000-4000-8000-00000000000a\''
+insert into pharmacies(pharmacy_id,title) values ('10000000-0000-4000-8000-00000000000a','A'),('10000000-0000-4000-8000-00000000000b','B'),('10000000-0000-4000-8000-00000000000c','C');
+insert into staff(pharmacy_id,profile_id,position,left_on) values ('10000000-0000-4000-8000-00000000000a',proof.u(1),'pharmacist',null),('10000000-0000-4000-8000-00000000000a',proof.u(2),'assistant','2026-01-01'),('10000000-0000-4000-8000-00000000000b',proof.u(3),'assistant',null),('10000000-0000-4000-8000-00000000000c',proof.u(4),'pharmacist',null);
+insert into drugs(brand) values ('Aspi');
+insert into stock(pharmacy_id,drug_id,batch,on_hand,buy_price,expires) values ('10000000-0000-4000-8000-00000000000a',1,'x',5,9,current_date+1);
+insert into patients(patient_id,pharmacy_id,full_name) values ('20000000-0000-4000-8000-00000000000a','10000000-0000-4000-8000-00000000000a','Pat');
+insert into prescriptions(prescription_id,pharmacy_id,patient_id,drug_id) values ('30000000-0000-4000-8000-00000000000a','10000000-0000-4000-8000-00000000000a','20000000-0000-4000-8000-00000000000a',1),('30000000-0000-4000-8000-00000000000b','10000000-0000-4000-8000-00000000000a','20000000-0000-4000-8000-00000000000a',1);
+insert into controlled_register(pharmacy_id,drug_id,delta,signed_by) values ('10000000-0000-4000-8000-00000000000a',1,1,proof.u(1));
+insert into handovers(prescription_id,to_pharmacy,asked_by) values ('30000000-0000-4000-8000-00000000000b','10000000-0000-4000-8000-00000000000c',proof.u(1));
+call proof.hole('02-1','authenticated',proof.u(9),'{"user_metadata":{"head_office_of":["10000000-0000-4000-8000-00000000000a"]}}','select * from public.stock');
+call proof.hole('02-2','anon',null,null,'select * from public.expiring_stock');
+call proof.hole('02-3','authenticated',proof.u(3),null,$$do $x$ begin insert into public.handovers(prescription_id,to_pharmacy) values ('30000000-0000-4000-8000-00000000000a','10000000-0000-4000-8000-00000000000b'); if not exists (select from public.prescriptions where prescription_id='30000000-0000-4000-8000-00000000000a') then raise 'no'; end if; end $x$ $$,'select true');
+call proof.hole('02-4','authenticated',proof.u(2),null,'select * from public.controlled_register');
+call proof.bait('left, elsewhere','authenticated',proof.u(2),null,'select * from public.stock');
+call proof.bait('drugs','authenticated',proof.u(1),null,'update public.drugs set brand=''y''');
+call proof.bait('drugs','anon',null,null,'delete from public.drugs');
+call proof.bait('level','authenticated',proof.u(3),null,'select 1 where public.my_stock_level(1)>0');
+call proof.works('level','authenticated',proof.u(1),null,'select 1 where public.my_stock_level(1)>0');
+call proof.bait('presc b','authenticated',proof.u(3),null,'select * from public.prescriptions');
+call proof.works('presc c','authenticated',proof.u(4),null,'select * from public.prescriptions where prescription_id=''30000000-0000-4000-8000-00000000000b''');
+call proof.bait('presc c other','authenticated',proof.u(4),null,'select * from public.prescriptions where prescription_id=''30000000-0000-4000-8000-00000000000a''');
+call proof.bait('presc c upd','authenticated',proof.u(4),null,'update public.prescriptions set dosage=''1''');
+call proof.bait('delivery c','authenticated',proof.u(4),null,'select public.book_delivery(''10000000-0000-4000-8000-00000000000a'',1,''x'',5)');
+call proof.bait('delivery left','authenticated',proof.u(2),null,'select public.book_delivery(''10000000-0000-4000-8000-00000000000a'',1,''x'',5)');
+call proof.bait('delivery anon','anon',null,null,'select public.book_delivery(''10000000-0000-4000-8000-00000000000a'',1,''x'',5)');
+call proof.works('delivery','authenticated',proof.u(1),null,'select public.book_delivery(''10000000-0000-4000-8000-00000000000a'',1,''x'',5)');
