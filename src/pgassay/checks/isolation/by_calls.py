@@ -11,14 +11,12 @@ import psycopg
 
 from pgassay.catalog import Function
 from pgassay.checks.finding import ERROR, WARNING, Finding
-from pgassay.checks.isolation.arguments import Answer, Call, answers, distinct
-from pgassay.checks.isolation.bodies import Bodies
+from pgassay.checks.isolation.arguments import Answer, Call, answers
 from pgassay.checks.isolation.declared import Declared
 from pgassay.checks.isolation.functions import offered
 from pgassay.checks.isolation.matrix import Probe
 from pgassay.checks.isolation.owncalls import OwnCalls
 from pgassay.checks.isolation.people import Person
-from pgassay.checks.isolation.read_as import ReadAs
 from pgassay.checks.isolation.relations import Found
 from pgassay.checks.isolation.rights import Whose
 from pgassay.checks.isolation.seen_in import RULE, SeenIn
@@ -56,7 +54,6 @@ class ByCalls:
         self._people = [*people]
         self._declared = declared
         self._own = OwnCalls(world, asked_for.read(world.sources))
-        self._read_as = ReadAs(world, Bodies(world))
         self._seen = seen
         self._offered = offered(world)
         self.probes = 0
@@ -94,8 +91,7 @@ class ByCalls:
 
     def _answered(self, api: Session, function: Function, person: Person) -> Answered:
         """What each call is answered. Raises `Stopped` where one does not end."""
-        own = self._own.with_own(api, person.actor, function)
-        calls = [*distinct([*own, *self._read_as.of(function, _TENANT)])]
+        calls = self._own.with_own(api, person.actor, function)
         answered, stopped = answers(api, calls)
         self.probes += len(answered)
         if stopped is not None:

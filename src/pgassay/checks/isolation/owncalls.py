@@ -14,8 +14,10 @@ import psycopg
 from pgassay.catalog import Argument, Function
 from pgassay.checks.isolation import secrets
 from pgassay.checks.isolation.arguments import Call, calls_of, distinct
+from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.ownwrites import OwnMove
+from pgassay.checks.isolation.read_as import ReadAs
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
@@ -39,6 +41,7 @@ class OwnCalls:
         self._world = world
         self._asked = asked
         self._secrets = Secrets(world)
+        self._read_as = ReadAs(world, Bodies(world))
         self.probes = 0
 
     def is_move(self, function: Function) -> bool:
@@ -68,7 +71,8 @@ class OwnCalls:
         tried: list[tuple[Call, str]] = []
         for label in sorted(actor.own):
             calls = [*calls_of(function, self._world, label)]
-            tried += [(call, label) for call in (*calls, *self._with_constants(function, calls[:1]))]
+            read_as = self._read_as.of(function, label)
+            tried += [(call, label) for call in (*calls, *self._with_constants(function, calls[:1]), *read_as)]
         return [*distinct(call for call, _ in self._known(session, actor, tried))]
 
     def calls(self, session: Session, actor: Actor, function: Function, label: str) -> list[OwnMove]:

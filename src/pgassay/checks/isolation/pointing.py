@@ -175,9 +175,12 @@ class Pointing:
     def _values(self, where: Column, fired: _Fired) -> list[Any]:
         """The values of B that may be compared with that column, from tables and columns that the triggers name.
 
-        What stands in rows of A as well names no row of B.
+        What stands in the same column of a row of A as well names no row of B.
         """
         found: dict[Any, None] = {}
+        mine = {
+            (name, key, str(v)) for name, label, row in self._world.made() if label == "A" for key, v in row.items()
+        }
         for name, label, row in self._world.made():
             relation = self._world.relations.get(name)
             if label != "B" or relation is None or relation.name not in fired.text:
@@ -187,9 +190,10 @@ class Pointing:
             for column in relation.columns:
                 value = row.get(column.name)
                 is_named = column.name in fired.text and _alike(column, where)
-                if is_named and value is not None and not isinstance(value, bool | dict | list):
+                is_mine = (name, column.name, str(value)) in mine
+                if is_named and not is_mine and value is not None and not isinstance(value, bool | dict | list):
                     found[value] = None
-        return [value for value in found if str(value) not in self._world.shared][:_VALUES]
+        return [*found][:_VALUES]
 
     # what is tried
 

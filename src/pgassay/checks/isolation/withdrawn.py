@@ -16,16 +16,14 @@ from pgassay import sqltree
 from pgassay.catalog import Function, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import changes
-from pgassay.checks.isolation.arguments import Answer, Call, Words, answers, distinct
+from pgassay.checks.isolation.arguments import Answer, Call, Words, answers
 from pgassay.checks.isolation.belonging import is_marker
-from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.functions import offered
 from pgassay.checks.isolation.matrix import Actor, Probe
 from pgassay.checks.isolation.nesting import leaves
 from pgassay.checks.isolation.owncalls import OwnCalls
-from pgassay.checks.isolation.read_as import ReadAs
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.seen_in import news, shown
 from pgassay.checks.isolation.states import RULE, Guest, hidden
@@ -50,7 +48,6 @@ class Doors:
         self.world = world
         self.session = world.connection
         self._own = OwnCalls(world, asked_for.read(world.sources))
-        self._read_as = ReadAs(world, Bodies(world))
         self._offered = offered(world)
         views = (view for view in relations if view.kind in _VIEWS and view.full_name not in world.tenancy.public)
         self.all: dict[str, Door] = {view.full_name: view for view in views}
@@ -75,8 +72,7 @@ class Doors:
             return [Call(statement, [], reading=True)] if statement is not None else []
         if actor.identity.role not in door.roles:
             return []
-        own = self._own.with_own(self.session, replace(actor, own=frozenset(_TENANT)), door)
-        return [*distinct([*own, *self._read_as.of(door, _TENANT)])]
+        return self._own.with_own(self.session, replace(actor, own=frozenset(_TENANT)), door)
 
     def read_in_tables(self, actor: Actor, but: str) -> list[object]:
         """All that an actor, whom the session is, reads in tables other than one."""
