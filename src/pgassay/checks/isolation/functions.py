@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 import psycopg
 
 from pgassay.catalog import Function
-from pgassay.checks.finding import ERROR, WARNING, Finding
+from pgassay.checks.finding import ERROR, WARNING
 from pgassay.checks.isolation import arranged, collided, costs, secrets
+from pgassay.checks.isolation.answered import Answered
 from pgassay.checks.isolation.arguments import (
     Answer,
     Call,
@@ -23,7 +22,6 @@ from pgassay.checks.isolation.arguments import (
     answers,
     calls_of,
     distinct,
-    key_of,
     mixed,
     tells_something,
     with_texts,
@@ -36,19 +34,15 @@ from pgassay.checks.isolation.injected import Injected
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.outbound import Outbound
 from pgassay.checks.isolation.read_as import ReadAs
-from pgassay.checks.isolation.relations import Found, shortened
+from pgassay.checks.isolation.relations import Found
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
-from pgassay.checks.isolation.writes import RAISED
 from pgassay.identity import Clone, Identity, Session
 from pgassay.patience import Stopped
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::\d\d)?|Z)?")
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
 """What is another one in every answer, as the id and the time of a row that a function makes."""
 
-_BAD_VALUES = ("22P02", "22007", "22008", "22003")
-"""A text that is no value of its type, or one that is out of its range."""
 _LIKELIEST = 8
 """So many calls are tried with each state of a row, to see whether anything comes of it."""
 _OF_THE_API = """
@@ -78,15 +72,19 @@ class Calls:
         self._clones = clone, other
         self._log_in()
         self._offered = offered(world)
-        ((began,),) = world.ask("select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())")
-        self._began = datetime.fromtimestamp(began, UTC)
-        self.probes = 0
+        self._answers = Answered(world, self._offered)
+        self._count = 0
         self.unjudged: dict[str, str] = {}
         self.vacuous: list[str] = []
         self.skipped: list[str] = []
         self._ended = False
         self._stopped: Stopped | None = None
         """A call of the function that is tried, which did not end."""
+
+    @property
+    def probes(self) -> int:
+        """How many probes there were."""
+        return self._count + self._answers.probes
 
     def _log_in(self) -> None:
         clone, other = self._clones
@@ -149,7 +147,7 @@ class Calls:
                     calls += [call for call, answer in more if call == doing or tells_something(answer)]
                     told = doing is not None or any(tells_something(answer) for _, answer in more)
                     answered += more
-                self.probes += len(answered)
+                self._count += len(answered)
             succeeded = succeeded or calls
             if told:
                 succeeded = calls
@@ -181,13 +179,13 @@ class Calls:
         for several in arranged.arrangements_for(self._world, function):
             other = copy(self)
             other._api, other._alone, other.controls = owner, None, Controls()
-            other.probes, other.unjudged, other.vacuous = 0, {}, []
+            other._count, other.unjudged, other.vacuous = 0, {}, []
             with owner.transaction(force_rollback=True):
                 does = other._does(function, several)
                 found = other._try(function, actors) if does else other._across(function, actors, several)
                 is_judged = found is not None or (does and function.signature not in other.unjudged)
             self._world.forget_base(owner)
-            self.probes += other.probes
+            self._count += other._count
             if is_judged:
                 del self.unjudged[function.signature]
                 self.vacuous = [name for name in self.vacuous if name != function.signature]
@@ -227,7 +225,7 @@ class Calls:
     def _sending(self, function: Function, actors: Sequence[Actor]) -> Found | None:
         """What somebody decides of the requests that the server sends."""
         found = self._outbound.try_all(self._api, function, actors)
-        self.probes += self._outbound.probes
+        self._count += self._outbound.probes
         self._outbound.probes = 0
         if found is None or function.schema in self._offered or found[0].severity != ERROR:
             return found
@@ -362,9 +360,10 @@ class Calls:
             if stopped:
                 raise stopped
             others = [*there]
-            self.probes += len(others)
+            self._count += len(others)
+        sessions = self._api, self._alone
         for (call, answer), other in zip(answered, others, strict=True):
-            if (found := self._judge(function, actor, call, answer, other)) is not None:
+            if (found := self._answers.of(sessions, function, actor, call, answer, other)) is not None:
                 yield found
 
     @contextmanager
@@ -374,117 +373,6 @@ class Calls:
             for session in filter(None, (self._api, self._alone)):
                 stack.enter_context(actor.enter(session))
             yield
-
-    def _judge(
-        self, function: Function, actor: Actor, call: Call, answer: Answer, other: Answer | None
-    ) -> Found | None:
-        """The finding of one call, if there is one: what it gave back, told or changed.
-
-        ``other`` is the answer where there is nothing of B.
-        """
-        self.probes += 1
-        severity = "error"
-        if seen := [part for part in self._foreign(actor, call, answer) if not _says(other, part)]:
-            verdict, what = Verdict.LEAKS, f"is given values of another tenant{_how(seen[0])}"
-        elif isinstance(answer, list) and function.volatile and (changed := self._changed(self._api, actor, call)):
-            verdict, what = Verdict.WRITES_ACROSS, changed
-        elif other is not None and self._is_told_by(call, answer, other) and not self._makes(call):
-            verdict = Verdict.REVEALS_EXISTENCE
-            what = f"is answered {_told(answer)}, but {_told(other)} where the other tenants' rows are not there"
-            severity = "error" if isinstance(answer, list) else "warning"
-        else:
-            return None
-        if function.schema not in self._offered:
-            severity, what = "warning", f"{what}; by SQL alone, if the API does not offer the schema {function.schema}"
-
-        def holds(session: Session) -> bool:
-            if verdict is Verdict.WRITES_ACROSS:
-                return self._changed(session, actor, call) is not None
-            now = call.answer(session)
-            return bool(self._foreign(actor, call, now)) if verdict is Verdict.LEAKS else repr(now) == repr(answer)
-
-        finding = Finding(
-            verdict.rule,
-            function.signature,
-            f"{actor.name} {what}",
-            f"Check in {function.schema}.{function.name} that the caller belongs to the tenant, with one answer for "
-            "what is foreign and what is not there, and revoke execute from roles that do not need it.",
-            severity,
-            actor.name,
-            self._api.bound(call.statement, call.values),
-            door="call",
-            expected="the answer that a row gets that is not there",
-        )
-        return finding, Probe(actor, holds)
-
-    def _foreign(self, actor: Actor, call: Call, answer: Answer) -> list[Any]:
-        """The rows, errors and notices with values of tenants that the actor is no member of, and has not named."""
-        known = call.known | actor.identity.texts
-        told: list[Any] = [answer] if isinstance(answer, Words) else [*answer]
-        told += [_Notice(text) for text in getattr(answer, "notices", ())]
-        return [
-            part
-            for part in told
-            if self._world.labels(part.told if isinstance(part, Words) else _row(part), known) - actor.own
-        ]
-
-    def _is_told_by(self, call: Call, answer: Answer, other: Answer) -> bool:
-        """Whether the other answer is another one indeed, and always the same here and there."""
-        assert self._alone is not None
-        if _is_unread(call, answer) or _is_unread(call, other):
-            return False  # what is read first hangs on the plan
-        here, there = self._timeless(answer), self._timeless(other)
-        if here == there:
-            return False
-        self.probes += 2
-        return here == self._timeless(call.answer(self._api)) and there == self._timeless(call.answer(self._alone))
-
-    def _timeless(self, answer: Answer) -> str:
-        """The answer without times since the probes began: they are those of its transaction, in either world."""
-
-        def shown(found: re.Match[str]) -> str:
-            try:
-                moment = datetime.fromisoformat(found[0])
-            except ValueError:
-                return found[0]
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return "now" if moment >= self._began else found[0]
-
-        return _MOMENT.sub(shown, str(answer) if isinstance(answer, str) else repr(_plain_values(answer)))
-
-    def _makes(self, call: Call) -> bool:
-        """Whether the call makes a row under a key of B's, where there is none of B's: the caller has chosen it."""
-        assert self._alone is not None
-        if call.reading:
-            return False
-        try:
-            touched = self._world.touched_by(self._alone, call.statement, call.values)
-        except psycopg.errors.UniqueViolation:
-            return True  # it would make one, if it were not for another row of its own
-        except psycopg.Error:
-            if self._alone.closed:
-                raise
-            return False
-        return any(
-            there and self._world.labels(key_of(self._world, name, row)) - {"A"} for name, row, _, there in touched
-        )
-
-    def _changed(self, session: Session, actor: Actor, call: Call) -> str | None:
-        """What the call does to rows of tenants that are not the actor's own, or with their values."""
-        self.probes += 1
-        known = call.known | actor.identity.texts
-        try:
-            touched = self._world.touched_by(session, call.statement, call.values, known)
-        except psycopg.Error:
-            if session.closed:
-                raise
-            return None
-        for name, row, whose, there in touched:
-            if whose and not whose & actor.own:
-                return f"changes rows of another tenant in {name}"
-            if there and whose and whose <= actor.own and self._world.labels([*row.values()], known) - actor.own:
-                return f"gets values of another tenant into rows of its own in {name}"
-        return None
 
 
 def offered(world: World) -> set[str]:
@@ -510,14 +398,6 @@ def offered(world: World) -> set[str]:
     return {"public"} | granted | set(map(str.strip, (of_development or "").split(",")))
 
 
-def _is_unread(call: Call, answer: Answer) -> bool:
-    """Whether a value that was sent is none of the type that it is read as."""
-    if not isinstance(answer, Words) or answer.error.diag.source_function == RAISED:
-        return False
-    words = answer.error.diag.message_primary or ""
-    return answer.error.sqlstate in _BAD_VALUES and any(f'"{value}"' in words for value in call.known)
-
-
 def _ends_nowhere(answered: Iterable[tuple[Call, Answer]]) -> bool:
     return any(isinstance(answer, Words) and is_endless(answer.error) for _, answer in answered)
 
@@ -532,45 +412,3 @@ def _failure(answered: Iterable[tuple[Call, Answer]]) -> tuple[Call, psycopg.Err
 def _without(calls: Iterable[Call], kept: frozenset[str]) -> Iterator[Call]:
     """Those for which the caller needs no secret that is kept from them."""
     return (call for call in calls if not secrets.holds(call, kept))
-
-
-class _Notice(str):
-    """The words of a notice or warning."""
-
-    __slots__ = ()
-
-
-def _says(other: Answer | None, part: Any) -> bool:
-    """Whether an error or notice has the same words in the other answer, so that they tell of nobody."""
-    if isinstance(part, Words):
-        return isinstance(other, Words) and other.told == part.told
-    return isinstance(part, _Notice) and part in getattr(other, "notices", ())
-
-
-def _row(part: Any) -> Sequence[Any]:
-    return [part] if isinstance(part, str) else part
-
-
-def _how(part: Any) -> str:
-    """How values of others are told: in a row, an error or a notice."""
-    if isinstance(part, Words):
-        return f" with the error {shortened(' '.join([part.error.sqlstate or '', *part.told]))}"
-    return f" in a notice: {shortened(part)}" if isinstance(part, _Notice) else f": {_told([part])}"
-
-
-def _told(answer: Answer) -> str:
-    """An answer as a person reads it: the first row, or the words of an error."""
-    if isinstance(answer, str):
-        return f"with the error {shortened(answer)}"
-    if not answer:
-        return "nothing"
-    first = ", ".join("null" if value is None else str(value) for value in answer[0])
-    more = f" and {len(answer) - 1} more" if len(answer) > 1 else ""
-    return f"({shortened(first)}){more}"
-
-
-def _plain_values(value: Any) -> Any:
-    """The same with times as they are written in JSON."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return [_plain_values(part) for part in value] if isinstance(value, list | tuple) else value
