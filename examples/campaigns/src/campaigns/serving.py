@@ -10,6 +10,7 @@ from campaigns import app
 from campaigns.events import Streams
 from campaigns.settings import Settings, SettingsError
 
+BACKLOG = 128
 GRACE_SECONDS = 5
 """How long requests have to end once the server is told to stop."""
 
@@ -28,11 +29,12 @@ class Server(uvicorn.Server):
 
 
 def bound(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises `SettingsError` where somebody else has the port."""
+    """The socket to serve on; who connects early waits. Raises `SettingsError` where somebody else has the port."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise SettingsError(

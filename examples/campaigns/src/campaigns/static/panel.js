@@ -22,6 +22,7 @@ function swap(html) {
 async function load(address, options) {
   const answer = await fetch(address, { credentials: "same-origin", ...options });
   if (new URL(answer.url).pathname === "/login") location.assign("/login");
+  else if (!options && !answer.ok) location.reload(); // it is gone, and the page says so
   const html = await answer.text();
   if (html.includes("data-live")) swap(html);
   return html;
@@ -55,6 +56,13 @@ async function update() {
   updating = false;
 }
 
+function poll() {
+  update();
+  setInterval(() => {
+    if (!document.hidden) update();
+  }, POLL);
+}
+
 function follow(address) {
   const events = new EventSource(address);
   events.addEventListener("progress", update);
@@ -64,10 +72,7 @@ function follow(address) {
     else location.reload();
   });
   events.addEventListener("error", () => {
-    if (events.readyState === EventSource.CLOSED) {
-      const stopped = document.getElementById("stopped");
-      if (stopped) stopped.hidden = false;
-    }
+    if (events.readyState === EventSource.CLOSED) poll(); // refused: too many are open, or the job is gone
   });
   addEventListener("pagehide", () => events.close());
 }
@@ -90,8 +95,4 @@ document.addEventListener("submit", async (event) => {
 
 const job = document.querySelector("[data-events]");
 if (job && job.dataset.events) follow(job.dataset.events);
-if (document.querySelector("[data-poll]")) {
-  setInterval(() => {
-    if (!document.hidden) update();
-  }, POLL);
-}
+if (document.querySelector("[data-poll]")) poll();
