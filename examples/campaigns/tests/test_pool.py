@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -18,13 +17,10 @@ from hypothesis import strategies as st
 
 from pgassay.fixtures import ApiDatabase
 
+from .pools import NOBODY, WHO, left_behind
 from .worlds import SECRET, Api, token_of
 
 PEOPLE = [UUID(int=n) for n in range(1, 4)]
-WHO = (
-    "select current_user::text as role, session_user::text as login, auth.uid() as subject, "
-    "coalesce(current_setting('request.jwt.claims', true), '') as claims"
-)
 ENDINGS = ["commit", "error", "timeout", "cancelled", "left", "forbidden", "set"]
 
 
@@ -67,18 +63,6 @@ async def request(pool: Database, person: UUID | None, ending: str, pause: float
             await connection.execute('set local request.jwt.claims = \'{"sub": "x"}\'')
 
 
-async def left_behind(pool: Database, size: int) -> list[dict[str, Any]]:
-    """What each connection of the pool says of itself, taken at once so that none is asked twice."""
-    async with contextlib.AsyncExitStack() as stack:
-        connections = [await stack.enter_async_context(pool.pool.connection()) for _ in range(size)]
-        found = []
-        for connection in connections:
-            row = await (await connection.execute(WHO.replace("auth.uid()", "null::uuid"))).fetchone()
-            assert row is not None
-            found.append(row)
-        return found
-
-
 requests = st.tuples(st.sampled_from([*PEOPLE, None]), st.sampled_from(ENDINGS), st.sampled_from([0.0, 0.001, 0.004]))
 
 
@@ -97,8 +81,7 @@ def test_no_request_finds_or_leaves_anything_of_another(
         finally:
             await pool.close()
 
-    nobody = {"role": "authenticator", "login": "authenticator", "subject": None, "claims": ""}
-    assert asyncio.run(play()) == [nobody, nobody]
+    assert asyncio.run(play()) == [NOBODY, NOBODY]
 
 
 def test_a_role_that_stays_would_be_noticed(database: ApiDatabase) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +44,9 @@ class Site:
     owner: Session
     server: serving.Server
     settings: Settings
+    loop: asyncio.AbstractEventLoop
     clients: list[httpx.Client] = field(default_factory=list)
+    known: dict[tuple[UUID | None, str], httpx.Client] = field(default_factory=dict)
 
     def client(self, token: str | None = None) -> httpx.Client:
         """A client with that token; it follows no redirect."""
@@ -62,18 +66,15 @@ def serving_site(api: Api, *, sample: bool = False, **given: Any) -> Iterator[Si
         configured = Settings(database=database.url, secret=SECRET, port=0, **given)
         listener = serving.bound(configured)
         server = serving.server(configured)
-        begun = threading.Event()
-        startup = server.startup
+        begun: Future[asyncio.AbstractEventLoop] = Future()
 
-        async def started(sockets: Any = None) -> None:
-            await startup(sockets)
-            begun.set()
+        async def serve() -> None:
+            begun.set_result(asyncio.get_running_loop())
+            await server.serve(sockets=[listener])
 
-        server.startup = started  # type: ignore[method-assign]
-        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread = threading.Thread(target=asyncio.run, args=[serve()])
         thread.start()
-        assert begun.wait(30)
-        site = Site(f"http://localhost:{listener.getsockname()[1]}", owner, server, configured)
+        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", owner, server, configured, begun.result(30))
         try:
             yield site
         finally:
@@ -97,7 +98,11 @@ class World:
     both: UUID
 
     def client(self, user: UUID | None, role: str = "authenticated") -> httpx.Client:
-        return self.site.client(token_of(user, role))
+        """The client of that user, the same one each time."""
+        known = self.site.known
+        if (user, role) not in known:
+            known[user, role] = self.site.client(token_of(user, role, 3600))
+        return known[user, role]
 
     def contacts(self, count: int, org: UUID | None = None, **given: str) -> None:
         """So many contacts of the group AMC."""

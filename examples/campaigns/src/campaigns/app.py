@@ -11,10 +11,12 @@ import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from psycopg_pool import PoolClosed, PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
 from campaigns import api, logs, panel, problems
@@ -93,7 +95,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
         return _answer(request, error)
     if isinstance(error, HTTPException):
-        return _answer(request, Problem(error.status_code, str(error.detail), headers=error.headers))
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return _answer(request, Problem(error.status_code, str(error.detail), headers=headers))
     problem = problems.of(error)
     if problem is None:
         if isinstance(error, psycopg.Error):  # any other is raised again, and logged by the server
@@ -102,6 +105,15 @@ async def _refused(request: Request, error: Exception) -> Response:
     elif problem.status >= 500:
         logs.warning("unavailable", method=request.method, path=request.url.path, error=str(error))
     return _answer(request, problem)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of a path: several routes may share one."""
+    methods: set[str] = set()
+    for route in (*api.router.routes, *panel.router.routes):
+        if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods)) or "GET, HEAD"
 
 
 def _answer(request: Request, problem: Problem) -> Response:

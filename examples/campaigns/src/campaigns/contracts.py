@@ -67,7 +67,7 @@ class NewJob(_Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [GUIDE]})
 
-    name: str = Field(json_schema_extra={"minLength": 1, "maxLength": 200, "pattern": r"[A-Za-z0-9]"})
+    name: str = Field(json_schema_extra={"minLength": 1, "maxLength": 200})
     params: Any = Field(json_schema_extra=_PARAMS)
     description: str | None = None
     org_id: Annotated[UUID, Field(strict=False)] | None = Field(
