@@ -22,6 +22,7 @@ help: ## list what can be made
 	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
 	@echo "make verdicts compare the verdicts of the corpus with those of another commit (BASE=main; ARGS=\"-k notes\")"
 	@echo "make panel    serve the campaign API and its Control Panel on a PostgreSQL with a sample (PORT=9002)"
+	@echo "make panel-test, panel-load, panel-bench, panel-picture: its tests, 30 s of load, what it costs, the README's picture"
 	@echo "make lint     check style and types, and lint the SQL: ruff, mypy, the import linter, sqlfluff, pgassay lint"
 	@echo "make format   put Python and SQL in shape"
 	@echo "make bench    measure what the harness and the counters cost (ARGS=--long: what large campaigns do)"
@@ -43,6 +44,14 @@ panel: .venv/panel
 .PHONY: panel-test
 panel-test: .venv/dev
 	@cd $(example) && ../../$(python) -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: panel-bench
+panel-bench: .venv/dev
+	@$(python) -m benchmarks.campaigns $(ARGS)
+
+.PHONY: panel-picture
+panel-picture: .venv/dev
+	@$(python) $(example)/scripts/picture.py
 
 .PHONY: panel-load
 panel-load: .venv/dev

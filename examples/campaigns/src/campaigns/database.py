@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncClientCursor, AsyncConnection, AsyncCursor
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.numeric import FloatLoader
 from psycopg_pool import AsyncConnectionPool
@@ -15,8 +15,9 @@ from campaigns.tokens import Caller
 
 Connection = AsyncConnection[DictRow]
 
-# All of it is local to the transaction, as in PostgREST. The role comes last: it is the one that may be refused.
-_BECOME = """
+# In one message. All of it is local to the transaction, as in PostgREST. The role comes last: it may be refused.
+_BEGIN = """
+begin;
 select
     pg_catalog.set_config('statement_timeout', %(timeout)s, true),
     pg_catalog.set_config('lock_timeout', %(timeout)s, true),
@@ -56,8 +57,9 @@ class Database:
     @asynccontextmanager
     async def acting_as(self, caller: Caller) -> AsyncIterator[Connection]:
         """A connection that is the caller's for one transaction, which is committed at the end of the block."""
-        async with self.pool.connection() as connection, connection.transaction():
-            await connection.execute(_BECOME, {"timeout": self._timeout, "claims": caller.claims, "role": caller.role})
+        given = {"timeout": self._timeout, "claims": caller.claims, "role": caller.role}
+        async with self.pool.connection() as connection:  # which commits, or rolls back for an error
+            await AsyncClientCursor(connection).execute(_BEGIN, given)
             yield connection
 
     async def is_alive(self) -> bool:
