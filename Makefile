@@ -14,6 +14,8 @@ example := examples/campaigns
 
 # Containers set it. The tests start hundreds of processes, each of which would compile pgassay anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Each pytest would load it for a second, and the tests start many; one test runs its command.
+export PYTEST_ADDOPTS := -p no:schemathesis $(PYTEST_ADDOPTS)
 
 .PHONY: help
 help: ## list what can be made
