@@ -221,6 +221,20 @@ def test_the_next_batch_is_planned(world: World, panel: Panel, width: int) -> No
     assert len(panel.texts("#tasks h3 ~ .card tbody tr")) == 5
 
 
+def test_all_batches_can_be_reached(world: World, panel: Panel) -> None:
+    job = world.job()["id"]
+    world.site.owner.execute(
+        "insert into public.job_tasks (job_id, batch, step, kind) "
+        "select %s, n, 1, 'research' from generate_series(0, 22) as n",
+        [job],
+    )
+    panel.open(f"/agent/jobs/{job}")
+    assert len(panel.texts("#tasks table:first-of-type tbody th a")) == 20
+    panel.press("older-batches")
+    panel.until(lambda: panel.texts("#tasks tbody th a") == ["Batch 2", "Batch 1", "Batch 0"])
+    assert panel.text("#tasks h3") == "Batch 2"
+
+
 @BOTH
 def test_progress_is_live_where_it_stands(world: World, panel: Panel, width: int) -> None:
     world.contacts(4)

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import click
-from psycopg_pool import PoolTimeout
+import psycopg
 
 from campaigns import development, logs, serving, settings, tokens, worker
 from campaigns.database import Database
@@ -17,6 +17,8 @@ from campaigns.tokens import InvalidToken
 
 CANNOT_BEGIN = 2
 """Exit code: a setting is missing or wrong, or the database is not there."""
+
+CONNECT_SECONDS = 5
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,6 +39,7 @@ def serve() -> None:
     """Serve the API and the panel until Ctrl-C."""
     given = settings.read(os.environ)
     listener = serving.bound(given)
+    _look_for(given.database)
     logs.begin()
     serving.serve(given, listener)
 
@@ -53,6 +56,7 @@ def work(pace: float, refresh: float) -> None:
     """Work on running jobs until Ctrl-C or SIGTERM, which let the task at hand finish."""
     given = settings.read(os.environ)
     caller = tokens.verify(os.environ.get("CAMPAIGNS_TOKEN", ""), given.secret)
+    _look_for(given.database)
     database = Database(given.database, size=1, wait=given.pool_wait, statement_seconds=given.statement_seconds)
     logs.begin()
     asyncio.run(worker.work(database, worker.Worker(database, caller, pace=pace, refresh=refresh)))
@@ -89,8 +93,15 @@ def main(**given: Any) -> None:
         sys.exit(error.exit_code)
     except (SettingsError, InvalidToken) as error:
         _end(str(error))
-    except PoolTimeout:
-        _end("The database does not answer. CAMPAIGNS_DATABASE says where it is.")
+
+
+def _look_for(database: str) -> None:
+    """Connect once, so that a database that is not there is told in a sentence. Raises `SettingsError`."""
+    try:
+        psycopg.connect(database, connect_timeout=CONNECT_SECONDS).close()
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SettingsError(f"The database of CAMPAIGNS_DATABASE does not answer: {reason}") from None
 
 
 def _end(sentence: str) -> None:

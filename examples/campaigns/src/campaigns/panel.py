@@ -31,7 +31,8 @@ SHOWN_CARDS = 10
 SHOWN_FAILED = 10
 HOME = "/agent/jobs"
 _PAGES = ("/agent/", "/login", "/logout")
-_BATCHES = 2**31 - 1
+
+Batch = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 
 _templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
 
@@ -130,14 +131,22 @@ async def create(request: Request) -> Response:
 async def job_page(
     request: Request,
     job_id: UUID,
-    batch: Annotated[int | None, Query(ge=0, le=_BATCHES)] = None,
+    batch: Batch = None,
+    batches_before: Batch = None,
     tasks_after: str | None = None,
     state: CardState | None = None,
     card_type: Annotated[CardType | None, Query(alias="type")] = None,
     cards_after: str | None = None,
 ) -> Response:
     """The Control Panel of a job."""
-    wanted = {"batch": batch, "tasks_after": tasks_after, "state": state, "type": card_type, "cards_after": cards_after}
+    wanted = {
+        "batch": batch,
+        "batches_before": batches_before,
+        "tasks_after": tasks_after,
+        "state": state,
+        "type": card_type,
+        "cards_after": cards_after,
+    }
     return await _job_page(request, _caller(request), job_id, wanted)
 
 
@@ -224,7 +233,8 @@ async def _shown(connection: Connection, job: dict[str, Any], wanted: dict[str, 
     """What stands on the page of a job."""
     job_id = job["id"]
     progress = await jobs.progress(connection, job_id)
-    batches = await tasks.batches(connection, job_id, SHOWN_BATCHES)
+    batches = await tasks.batches(connection, job_id, wanted.get("batches_before"), SHOWN_BATCHES + 1)
+    batches, has_older = batches[:SHOWN_BATCHES], len(batches) > SHOWN_BATCHES
     batch = wanted.get("batch")
     if batch is None and batches:
         batch = batches[0]["batch"]
@@ -239,6 +249,7 @@ async def _shown(connection: Connection, job: dict[str, Any], wanted: dict[str, 
         "can_plan": job["status"] in transitions.PLANNABLE,
         "is_final": job["status"] in jobs.FINAL,
         "batches": batches,
+        "has_older": has_older,
         "batch": batch,
         "task_page": await tasks.listed(connection, job_id, None, wanted.get("tasks_after"), SHOWN_TASKS, batch),
         "failed": await tasks.listed(connection, job_id, "error", None, SHOWN_FAILED),

@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from campaigns import app
+from campaigns import app, logs
 from campaigns.events import Streams
 from campaigns.settings import Settings, SettingsError
 
@@ -21,6 +21,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
         super().__init__(config)
         self._streams = streams
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and log that it has."""
+        await super().startup(sockets)
+        logs.note("ready")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, and end those that are there."""

@@ -49,8 +49,8 @@ async def listed(
     return page(await cursor.fetchall(), limit, ("batch", "step"))
 
 
-async def batches(connection: Connection, job_id: UUID, limit: int) -> list[Row]:
-    """How many tasks of each status each batch has, for the last batches."""
+async def batches(connection: Connection, job_id: UUID, before: int | None, limit: int) -> list[Row]:
+    """How many tasks of each status each batch has: the last batches, or the last ones before that batch."""
     cursor = await connection.execute(
         "select t.batch, count(*) as total, "
         "count(*) filter (where t.status = 'pending') as pending, "
@@ -58,8 +58,10 @@ async def batches(connection: Connection, job_id: UUID, limit: int) -> list[Row]
         "count(*) filter (where t.status = 'done') as done, "
         "count(*) filter (where t.status = 'error') as error, "
         "count(*) filter (where t.status = 'skipped') as skipped "
-        "from public.job_tasks as t where t.job_id = %s group by t.batch order by t.batch desc limit %s",
-        [job_id, limit],
+        "from public.job_tasks as t "
+        "where t.job_id = %(job)s and (%(before)s::integer is null or t.batch < %(before)s) "
+        "group by t.batch order by t.batch desc limit %(limit)s",
+        {"job": job_id, "before": before, "limit": limit},
     )
     return await cursor.fetchall()
 
