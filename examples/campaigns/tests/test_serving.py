@@ -106,9 +106,10 @@ def test_a_token_is_printed_that_the_server_takes(site: Site) -> None:
 
 
 def test_who_finds_no_connection_is_told_to_come_back(api_database: Api) -> None:
-    with serving_site(api_database, pool_size=1, pool_wait=0.2) as site:
+    with serving_site(api_database, pool_size=1) as site:
         client = new_world(site).client(None, "service_role")
         database = site.server.config.app.state.database  # type: ignore[union-attr]
+        database.pool.timeout = 0.2  # once it is open: it is how long a connection may take as well
         held, free = asyncio.Event(), asyncio.Event()
 
         async def hold() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -41,7 +42,8 @@ def serve() -> None:
     listener = serving.bound(given)
     _look_for(given.database)
     logs.begin()
-    serving.serve(given, listener)
+    with suppress(KeyboardInterrupt):  # which the server raises again, once it has ended
+        serving.serve(given, listener)
 
 
 @cli.command(name="worker")
