@@ -76,6 +76,7 @@ def serving_site(api: Api, *, sample: bool = False, **given: Any) -> Iterator[Si
         thread.start()
         site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}", owner, server, configured, begun.result(30))
         try:
+            assert site.client().get("/healthz").status_code == 200  # who connects early waits
             yield site
         finally:
             for client in site.clients:
