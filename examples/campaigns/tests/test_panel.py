@@ -148,6 +148,13 @@ def test_in_development_nobody_is_the_first_sample_user(development: Site) -> No
         assert development.client(token).get("/api/agent/jobs").status_code == 401
 
 
+def test_in_development_a_page_of_another_site_is_nobody(development: Site) -> None:
+    client = development.client()
+    for site, status in [("cross-site", 401), ("same-site", 401), ("same-origin", 404), ("none", 404)]:
+        answer = client.post("/api/agent/tasks/1/retry", headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == status, site
+
+
 @pytest.mark.parametrize("user", sample.USERS, ids=lambda user: user.email)
 def test_in_development_sample_users_log_in(development: Site, user: sample.SampleUser) -> None:
     client = development.client()

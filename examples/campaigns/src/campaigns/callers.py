@@ -17,6 +17,9 @@ SESSION = "campaigns_session"
 """The cookie that holds the panel's token."""
 
 _SAFE = ("GET", "HEAD")
+_OUR_SITE = ("none", "same-origin")
+"""What a browser says of a request that no page of another site has made; curl says nothing."""
+
 _documented = HTTPBearer(auto_error=False, bearerFormat="JWT", description="HS256, with exp and aud.")
 
 
@@ -35,7 +38,7 @@ def of_api(connection: HTTPConnection, _: Annotated[object, Security(_documented
             return tokens.verify(cookie, settings.secret)
     except InvalidToken as error:
         raise unauthenticated(str(error), code="invalid_token") from None
-    if settings.dev:
+    if settings.dev and connection.headers.get("sec-fetch-site", "none") in _OUR_SITE:
         return sample.caller(sample.FIRST, settings.secret)
     raise unauthenticated("A token is needed.")
 
