@@ -12,6 +12,7 @@ import httpx
 import jwt
 import pytest
 
+from . import documented
 from .worlds import PARAMS, SECRET, World, token_of
 
 BODY = {"name": "Campaign", "params": PARAMS}
@@ -74,7 +75,10 @@ def test_members_are_answered_and_others_find_nothing(world: World, made: Made, 
     missing = call(world.client(world.member), route(unknown))
     assert missing.status_code == 404
     assert without_ids(refused.text) == without_ids(missing.text)
-    assert call(world.client(world.member), wanted).status_code == 200
+    answered = call(world.client(world.member), wanted)
+    assert answered.status_code == 200
+    for answer in (refused, missing, answered):
+        documented.check(world.site, answer)
 
 
 def without_ids(text: str) -> str:
@@ -123,6 +127,7 @@ def test_a_token_that_does_not_count_is_401(world: World, made: Made, route: Cal
         assert answer.status_code == 401, name
         assert answer.headers["www-authenticate"].startswith("Bearer "), name
         assert answer.headers["content-type"] == "application/problem+json", name
+        documented.check(world.site, answer)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -110,8 +110,8 @@ def test_streams_hold_no_connection_and_are_bounded(api_database: Api) -> None:
         # six streams on a pool of two, and there is room for others
         assert client.get(f"/api/agent/jobs/{job}").status_code == 200
         for each in (client, other):
-            refused = each.get(f"/api/agent/jobs/{job}/events")
-            assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+            with each.stream("GET", f"/api/agent/jobs/{job}/events") as refused:
+                assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
         opened[0].__exit__(None, None, None)
         gone = threading.Event()
         streams = site.server.config.app.state.streams  # type: ignore[union-attr]

@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from . import documented
 from .worlds import PARAMS, World
 
 JOBS = "/api/agent/jobs"
@@ -26,6 +27,7 @@ def test_a_job_is_created_with_its_first_batch(world: World, member: httpx.Clien
     answer = member.post(JOBS, json=BODY)
     assert answer.status_code == 201
     job = answer.json()
+    documented.check(world.site, answer)
     assert answer.headers["location"] == f"{JOBS}/{job['id']}"
     assert (job["status"], job["total_tasks"], job["org_id"]) == ("pending", 5, str(world.org))
     assert job["params"] == PARAMS
@@ -116,7 +118,10 @@ def test_a_repeated_request_gives_the_same_job(world: World, member: httpx.Clien
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
     assert len(member.get(JOBS).json()["items"]) == 1
-    assert member.post(JOBS, json={**BODY, "name": "Another"}, headers=headers).status_code == 422
+    another = member.post(JOBS, json={**BODY, "name": "Another"}, headers=headers)
+    assert another.status_code == 422
+    for answer in (first, second, another, member.get(JOBS)):
+        documented.check(world.site, answer)
     # a key is its user's own
     theirs = world.client(world.both).post(JOBS, json={**BODY, "org_id": str(world.org)}, headers=headers)
     assert theirs.status_code == 201
