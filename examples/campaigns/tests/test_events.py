@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .worlds import Api, World, new_world, serving_site, token_of
+from .worlds import PATIENCE, Api, World, new_world, serving_site, token_of
 
 Event = dict[str, Any]
 
@@ -27,7 +28,9 @@ def stream(client: httpx.Client, job: str, **headers: str) -> Iterator[Iterator[
 
 def events(lines: Iterator[str]) -> Iterator[Event]:
     found: Event = {}
+    deadline = time.monotonic() + PATIENCE
     for line in lines:
+        assert time.monotonic() < deadline
         name, _, value = line.partition(": ")
         if not line and found:
             yield found

@@ -21,7 +21,7 @@ from campaigns.contracts import GUIDE as GUIDES_BODY
 
 from pgassay import Session
 
-from .worlds import SAMPLE
+from .worlds import SAMPLE, until
 
 ROOT = Path(__file__).parents[3]
 CHECK = """
@@ -112,8 +112,7 @@ def test_the_guides_command_creates_a_job_that_three_workers_finish(
             assert "Test Job" in client.get("/agent/jobs").text
             started = client.post(f"/api/agent/jobs/{job['id']}/transition", json={"status": "running"})
             assert started.status_code == 200
-            with client.stream("GET", f"/api/agent/jobs/{job['id']}/events") as answer:
-                assert '"finished"' in answer.read().decode()
+            until(client, job["id"], lambda progress: progress["status"] == "succeeded")
             done = client.get(f"/api/agent/jobs/{job['id']}").json()
         assert (done["status"], done["completed_tasks"], done["cards_created"]) == ("succeeded", 30, 30)
         family = psutil.Process(process.pid).children(recursive=True)

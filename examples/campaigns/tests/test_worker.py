@@ -19,7 +19,7 @@ from campaigns import tokens
 from campaigns.database import Database
 from campaigns.worker import Worker
 
-from .worlds import PARAMS, SECRET, Site, World, token_of
+from .worlds import PARAMS, SECRET, Site, World, token_of, until
 
 Process = subprocess.Popen[str]
 
@@ -48,15 +48,11 @@ def logged(process: Process) -> list[dict[str, Any]]:
     return [json.loads(line) for line in process.stderr.read().splitlines()]
 
 
-def until(world: World, job: str, status: str) -> dict[str, Any]:
-    """The job once it has that status, by its events: nothing is polled here."""
+def once(world: World, job: str, status: str) -> dict[str, Any]:
+    """The job once it has that status."""
     client = world.client(world.member)
-    with client.stream("GET", f"/api/agent/jobs/{job}/events") as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data: {") and json.loads(line[6:]).get("status") == status:
-                break
+    until(client, job, lambda progress: progress["status"] == status)
     found: dict[str, Any] = client.get(f"/api/agent/jobs/{job}").json()
-    assert found["status"] == status
     return found
 
 
@@ -72,7 +68,7 @@ def test_three_workers_take_a_campaign_from_its_post_to_succeeded(world: World) 
         for user, role in [(None, "service_role"), (world.member, "authenticated"), (world.both, "authenticated")]:
             stack.enter_context(worker(world.site, token_of(user, role)))
         start(world, job)
-        done = until(world, job, "succeeded")
+        done = once(world, job, "succeeded")
     counts = {name: done[name] for name in ("total_tasks", "completed_tasks", "failed_tasks", "cards_created")}
     assert counts == {"total_tasks": 46, "completed_tasks": 46, "failed_tasks": 0, "cards_created": 46}
     rows = world.site.owner.execute(
@@ -89,7 +85,7 @@ def test_without_review_cards_are_approved(world: World) -> None:
     job = world.job(params={**PARAMS, "review_mode": False})["id"]
     with worker(world.site, token_of(world.member)):
         start(world, job)
-        assert until(world, job, "succeeded")["cards_approved"] == 2
+        assert once(world, job, "succeeded")["cards_approved"] == 2
 
 
 def test_a_task_that_cannot_be_done_says_why_and_waits_for_a_person(world: World) -> None:
@@ -99,10 +95,7 @@ def test_a_task_that_cannot_be_done_says_why_and_waits_for_a_person(world: World
     client = world.client(world.member)
     with worker(world.site, token_of(world.member)):
         start(world, job)
-        with client.stream("GET", f"/api/agent/jobs/{job}/events") as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data: {") and json.loads(line[6:])["tasks_by_status"] == {"error": 1}:
-                    break
+        until(client, job, lambda progress: progress["tasks_by_status"] == {"error": 1})
         (task,) = client.get(f"/api/agent/jobs/{job}/tasks").json()["items"]
         assert task["error_message"] == "p_template.body has an unknown variable: nick"
         assert client.get(f"/api/agent/jobs/{job}").json()["status"] == "running"
@@ -111,7 +104,7 @@ def test_a_task_that_cannot_be_done_says_why_and_waits_for_a_person(world: World
             "update public.jobs set params = jsonb_set(params, '{templates,intro,body}', '\"Hi\"') where id = %s", [job]
         )
         assert client.post(f"/api/agent/tasks/{task['id']}/retry").status_code == 200
-        assert until(world, job, "succeeded")["completed_tasks"] == 1
+        assert once(world, job, "succeeded")["completed_tasks"] == 1
 
 
 @pytest.mark.parametrize(
@@ -141,10 +134,7 @@ def test_members_write_the_input_so_nothing_in_it_is_believed(world: World, give
     client = world.client(world.member)
     with worker(world.site, token_of(None, "service_role")):
         start(world, job)
-        with client.stream("GET", f"/api/agent/jobs/{job}/events") as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data: {") and json.loads(line[6:])["tasks_by_status"] == {"error": 1}:
-                    break
+        until(client, job, lambda progress: progress["tasks_by_status"] == {"error": 1})
     (task,) = client.get(f"/api/agent/jobs/{job}/tasks").json()["items"]
     assert task["error_message"] == reason
 
@@ -158,8 +148,7 @@ def test_a_worker_of_another_organisation_takes_nothing(world: World) -> None:
     with worker(world.site, token_of(world.other)):
         start(world, job)
         other.post(f"/api/agent/jobs/{theirs}/transition", json={"status": "running"})
-        with other.stream("GET", f"/api/agent/jobs/{theirs}/events") as answer:
-            assert '"finished"' in answer.read().decode()
+        until(other, theirs, lambda progress: progress["status"] == "succeeded")
     assert world.client(world.member).get(f"/api/agent/jobs/{job}").json()["completed_tasks"] == 0
 
 
@@ -170,10 +159,7 @@ def test_a_worker_that_is_told_to_end_finishes_the_task_at_hand(world: World, nu
     client = world.client(world.member)
     with worker(world.site, token_of(world.member), "--pace", "30") as process:
         start(world, job)
-        with client.stream("GET", f"/api/agent/jobs/{job}/events") as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data: {") and json.loads(line[6:])["tasks_by_status"].get("running"):
-                    break
+        until(client, job, lambda progress: bool(progress["tasks_by_status"].get("running")))
         process.send_signal(number)
         assert process.wait(20) == 0
         last = logged(process)[-1]

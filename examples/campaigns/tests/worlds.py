@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +30,8 @@ PARAMS: dict[str, Any] = {
     "review_mode": True,
     "batch_size": 5,
 }
+
+PATIENCE = 60
 
 Api = Callable[[], AbstractContextManager[ApiDatabase]]
 
@@ -150,3 +154,14 @@ def new_world(site: Site) -> World:
             [(org, member), (other_org, other), (org, both), (other_org, both)],
         )
     return World(site, org, other_org, member, other, both)
+
+
+def until(client: httpx.Client, job: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """Read the events of a job until its progress is as wanted; nothing is polled here."""
+    deadline = time.monotonic() + PATIENCE
+    with client.stream("GET", f"/api/agent/jobs/{job}/events") as answer:
+        for line in answer.iter_lines():
+            if line.startswith('data: {"status"') and holds(json.loads(line[6:])):
+                return
+            assert time.monotonic() < deadline, line  # a comment comes at least, as long as the stream lives
+    raise AssertionError("the stream has ended before")
