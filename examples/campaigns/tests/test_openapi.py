@@ -20,13 +20,13 @@ EXAMPLES = os.environ.get("CAMPAIGNS_EXAMPLES", "5")
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
-def test_schemathesis_finds_nothing(world: World) -> None:
+def test_schemathesis_finds_nothing(world: World, tmp_path: Path) -> None:
     world.contacts(20)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run"]
     command += [f"{world.site.url}/openapi.json", "--header", f"Authorization: Bearer {token_of(world.member)}"]
     command += ["--max-examples", EXAMPLES, "--seed", "1", "--continue-on-failure", "--no-color"]
     command += ["--exclude-path-regex", "/events$"]  # a stream has no end; test_events.py has it
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     tested = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert tested is not None, done.stdout
