@@ -9,10 +9,13 @@ BASE ?= HEAD~1
 
 bin := .venv/bin
 python := $(bin)/python
+example := examples/campaigns
 .DEFAULT_GOAL := help
 
 # Containers set it. The tests start hundreds of processes, each of which would compile pgassay anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Each pytest would load it for a second, and the tests start many; one test runs its command.
+export PYTEST_ADDOPTS := -p no:schemathesis $(PYTEST_ADDOPTS)
 
 .PHONY: help
 help: ## list what can be made
@@ -20,6 +23,8 @@ help: ## list what can be made
 	@echo "make test     run the tests (PROFILE=dev|ci|thorough: more examples, fewer left out; ARGS=\"--pg system -k rights\")"
 	@echo "make faults   break each promise of the Jobs system once, and print which test noticed"
 	@echo "make verdicts compare the verdicts of the corpus with those of another commit (BASE=main; ARGS=\"-k notes\")"
+	@echo "make panel    serve the campaign API and its Control Panel on a PostgreSQL with a sample (PORT=9002)"
+	@echo "make panel-test, panel-load, panel-bench, panel-picture: its tests, 30 s of load, what it costs, the README's picture"
 	@echo "make lint     check style and types, and lint the SQL: ruff, mypy, the import linter, sqlfluff, pgassay lint"
 	@echo "make format   put Python and SQL in shape"
 	@echo "make bench    measure what the harness and the counters cost (ARGS=--long: what large campaigns do)"
@@ -33,6 +38,26 @@ check: .venv/run
 .PHONY: test
 test: .venv/dev
 	@$(python) -m pytest -n $(WORKERS) --hypothesis-profile=$(PROFILE) $(ARGS)
+
+.PHONY: panel
+panel: .venv/panel
+	@exec $(python) -m campaigns dev $(ARGS)
+
+.PHONY: panel-test
+panel-test: .venv/dev
+	@cd $(example) && ../../$(python) -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: panel-bench
+panel-bench: .venv/dev
+	@$(python) -m benchmarks.campaigns $(ARGS)
+
+.PHONY: panel-picture
+panel-picture: .venv/dev
+	@$(python) $(example)/scripts/picture.py
+
+.PHONY: panel-load
+panel-load: .venv/dev
+	@cd $(example) && CAMPAIGNS_LOAD_SECONDS=30 ../../$(python) -m pytest -s tests/test_load.py $(ARGS)
 
 .PHONY: faults
 faults: .venv/dev
@@ -67,13 +92,22 @@ lock: .venv/dev
 	for name in run dev; do \
 	    $(python) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	        --extra embedded --extra container --group build $$([ $$name = dev ] && echo --extra lint --group test --group lint) \
-	        --output-file requirements/$$name.txt pyproject.toml || exit 1; \
+	        --output-file requirements/$$name.txt pyproject.toml $$([ $$name = dev ] && echo $(example)/pyproject.toml) || exit 1; \
 	done
+	$(python) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --constraint requirements/dev.txt --output-file requirements/panel.txt $(example)/pyproject.toml
 
 .PHONY: clean
 clean:
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What `make panel` needs besides what `make check` does: the libraries of the example, and the example.
+.venv/panel: requirements/panel.txt $(example)/pyproject.toml .venv/run
+	@echo "Installing the campaign API into .venv (once)"
+	@$(python) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/panel.txt
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable $(example)
+	@touch $@
 
 # What `make check` needs; what the tests and linters need besides. Each is installed once for its lock file.
 .venv/run: requirements/run.txt pyproject.toml | .venv/bin/python
@@ -82,9 +116,10 @@ clean:
 	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/dev: requirements/dev.txt .venv/run
+.venv/dev: requirements/dev.txt $(example)/pyproject.toml .venv/run
 	@echo "Installing what the tests and linters need into .venv (once)"
 	@$(python) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable $(example)
 	@touch $@
 
 .venv/bin/python:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
+from pgassay.environment import AUTHENTICATOR
 from pgassay.identity import Clone, Databases, Session
 from pgassay.interleavings import Stage
 from pgassay.templates import Template
@@ -69,3 +71,22 @@ def stage(databases: Databases, template: Template) -> Iterator[Stage]:
     """A stage in a clone of its own, which is dropped afterwards."""
     with databases.copy(template) as clone, Stage(clone) as made:
         yield made
+
+
+@dataclass(frozen=True)
+class ApiDatabase:
+    """A database for an application under test.
+
+    ``url`` is how the application connects, as `authenticator`. ``clone`` is for the test, which writes rows as the
+    owner and looks at what the application has done.
+    """
+
+    clone: Clone
+    url: str
+
+
+@contextmanager
+def api_database(databases: Databases, template: Template) -> Iterator[ApiDatabase]:
+    """A clone of its own for an application, which is dropped afterwards."""
+    with databases.copy(template) as clone:
+        yield ApiDatabase(clone, clone.server.url(clone.name, user=AUTHENTICATOR))

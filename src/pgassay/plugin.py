@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import AuthenticationError
@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import pytest
 
 from pgassay import config as configuration
-from pgassay import environment, migrations, mutants
+from pgassay import environment, fixtures, migrations, mutants
 from pgassay.config import Config
 from pgassay.errors import ConfigError, PgassayError
-from pgassay.fixtures import Example, Interleave, OwnDatabase, stage
+from pgassay.fixtures import ApiDatabase, Example, Interleave, OwnDatabase, stage
 from pgassay.identity import Clone, Databases, EndedTransaction, Session
 from pgassay.servers import Server, running
 from pgassay.templates import Template
@@ -241,6 +241,15 @@ def interleave(pg_databases: Databases, pg_template: Template) -> Interleave:
     Hypothesis has nothing against it in a test with ``@given``, since it is no fixture of the function.
     """
     return partial(stage, pg_databases, pg_template)
+
+
+@pytest.fixture(scope="session")
+def api_database(pg_databases: Databases, pg_template: Template) -> Callable[[], AbstractContextManager[ApiDatabase]]:
+    """``with api_database() as database:`` gives a database to an application: ``database.url`` is authenticator's.
+
+    For a test, a module or a run, as long as the block lasts. ``database.clone.connect()`` is the owner's session.
+    """
+    return partial(fixtures.api_database, pg_databases, pg_template)
 
 
 @pytest.fixture
