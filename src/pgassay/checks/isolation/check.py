@@ -34,6 +34,7 @@ from pgassay.checks.isolation import (
     pointing,
     realtime,
     requests,
+    secret_values,
     states,
     storage,
 )
@@ -56,6 +57,7 @@ from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.roles import Rights
+from pgassay.checks.isolation.secret_columns import SecretColumns
 from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
 from pgassay.checks.isolation.truth import Tables
@@ -131,6 +133,8 @@ LEAVING = "what is read after leaving"
 """The same where leaving fails."""
 ROLES = "what roles do through functions and views"
 """The same where what is read and called for that fails."""
+SECRETS = "who reads and writes secret columns"
+"""The same where that cannot be asked."""
 STATES = "what functions and views give of rows in declared states"
 """The same where that cannot be asked."""
 WAYS = "for which rows and callers the policies hold"
@@ -172,6 +176,7 @@ def observe(
         unjudged = storage.fill(world) | realtime.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         openings.arrange(world)
+        secret_values.make(world)
         world.tenancy = replace(tenancy, public=tenancy.public | openings.shown(world, sources))
         world.arrange(arrangement)
         actors = world.actors()
@@ -214,6 +219,7 @@ def observe(
             check.states(guests)
             check.add(called())
             judged = [function for function in functions if function.signature not in calls.unjudged]
+            check.secret_columns(functions)
             check.escalation(judged)
             check.roles_elsewhere(members, judged)
             check.states_elsewhere(guests, judged)
@@ -659,6 +665,18 @@ class _Check:
                 with costs.only(name, self._unjudged, self._again):
                     self.add(judge(self._api) if self._has_answers(name) else ())
             self._probes += elsewhere.probes
+
+    def secret_columns(self, functions: Iterable[Function]) -> None:
+        """Look for values of columns that are declared secret, and let everybody write such."""
+        if not self._world.tenancy.secret:
+            return
+        with costs.only(SECRETS, self._unjudged, self._again):
+            columns = SecretColumns(self._world, [*self._actors, *self._world.entitled])
+            self._unjudged |= dict(columns.unjudged())
+            for name, judge in columns.doors(self._targets.values(), functions):
+                with costs.only(name, self._unjudged, self._again):
+                    self.add(judge(self._api) if self._has_answers(name) else ())
+            self._probes += columns.probes
 
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""

@@ -240,7 +240,7 @@ class Mends:
                     f"revoke execute on routine {found.quoted} from public, anon, authenticated;\n"
                     f"grant execute on routine {found.quoted} to service_role"
                 )
-            case "check option":
+            case "check option" | culprit.COLUMN:
                 yield found.statement
             case "right":
                 yield from self._revoked(hole)
@@ -345,6 +345,11 @@ class Mends:
                 )
             case "trigger":
                 return f"Decide what {found.what} may write: hold it to rows of the tenant of the row that fires it."
+            case culprit.COLUMN:
+                return (
+                    f"Decide how those do without {found.what.rpartition(' to ')[2]} who make use of it: revoking the "
+                    "right to it takes something from them."
+                )
             case "right":
                 return (
                     f"Decide who may {finding.door} {found.quoted}, which no row level security holds: revoke it from "
