@@ -19,6 +19,7 @@ from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation import (
+    broadcasts,
     candidates,
     collided,
     costs,
@@ -39,6 +40,7 @@ from pgassay.checks.isolation import (
     storage,
 )
 from pgassay.checks.isolation.belonging import LABELS
+from pgassay.checks.isolation.broadcasts import Broadcasts
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.elsewhere import Elsewhere
@@ -60,6 +62,7 @@ from pgassay.checks.isolation.roles import Rights
 from pgassay.checks.isolation.secret_columns import SecretColumns
 from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
+from pgassay.checks.isolation.stored_texts import StoredTexts
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.withdrawn import Doors, OfHidden, OfOpened
@@ -188,6 +191,7 @@ def observe(
         headers.add(world, actors)
         world.install()
         outbound.install(world, filled)
+        broadcasts.install(world, filled)
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()
@@ -220,6 +224,8 @@ def observe(
             check.add(called())
             judged = [function for function in functions if function.signature not in calls.unjudged]
             check.secret_columns(functions)
+            check.stored_texts(functions)
+            check.broadcasts(functions)
             check.escalation(judged)
             check.roles_elsewhere(members, judged)
             check.states_elsewhere(guests, judged)
@@ -486,8 +492,9 @@ class _Check:
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
         self._pointing = Pointing(self._world, self._api)
-        self._firing = Firing(self._world, self._api, self._effects, self._ways)
-        self._parts = (self._effects, self._pointing, self._firing)
+        self._broadcasts = Broadcasts(self._world, self._actors)
+        self._firing = Firing(self._world, self._api, self._effects, self._ways, self._broadcasts)
+        self._parts = (self._effects, self._pointing, self._firing, self._broadcasts)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -677,6 +684,28 @@ class _Check:
                 with costs.only(name, self._unjudged, self._again):
                     self.add(judge(self._api) if self._has_answers(name) else ())
             self._probes += columns.probes
+
+    def stored_texts(self, functions: Iterable[Function]) -> None:
+        """Store texts that are SQL in rows of one's own, and see what functions and triggers make of them."""
+        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
+        stored = StoredTexts(self._world, self._targets, self._effects)
+        found = {finding.object for finding in self._findings if finding.severity == ERROR}
+        for target in self._targets.values():
+            name = target.relation.full_name
+            with costs.only(name, self._unjudged, self._again):
+                self.add(filter(None, [stored.try_table(target, members)]) if target.is_table else ())
+        for function in functions:
+            if function.signature not in found:
+                with costs.only(function.signature, self._unjudged, self._again):
+                    self.add(filter(None, [stored.try_function(self._api, function, members)]))
+        self._probes += stored.probes
+
+    def broadcasts(self, functions: Iterable[Function]) -> None:
+        """See who hears what functions send."""
+        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
+        for function in functions:
+            with costs.only(function.signature, self._unjudged, self._again):
+                self.add(filter(None, [self._broadcasts.try_function(self._api, function, members)]))
 
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""
