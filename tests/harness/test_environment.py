@@ -43,7 +43,7 @@ def apply(place: Clone, text: str) -> Applied:
 
 def stood_in(place: Clone, *names: str) -> tuple[str, ...]:
     """Those of the extensions that this server lacks."""
-    there = place.server.extensions() - {"pg_cron", "pg_net", "supabase_vault"}
+    there = place.server.extensions() - {"dblink", "pg_cron", "pg_net", "supabase_vault"}
     return tuple(sorted(set(names) - there))
 
 

@@ -226,7 +226,7 @@ def observe(
             check.secret_columns(functions)
             check.stored_texts(functions)
             check.broadcasts(functions)
-            check.escalation(judged)
+            check.escalation(judged, functions)
             check.roles_elsewhere(members, judged)
             check.states_elsewhere(guests, judged)
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
@@ -616,10 +616,11 @@ class _Check:
                     self.add(seen)
                     found |= {(finding.object, finding.door) for finding, _ in seen}
 
-    def escalation(self, functions: Sequence[Function]) -> None:
+    def escalation(self, functions: Sequence[Function], everything: Sequence[Function]) -> None:
         """Look again at what was isolated, after writing what one may write of one's own, and after calls.
 
-        Of functions of which something was found already, nothing more is.
+        Of functions of which something was found already, nothing more is. ``everything`` has also those of which
+        nothing comes by itself, which may set a setting.
         """
         found = {finding.object for finding in self._findings} | self._unjudged.keys()
         called = [function for function in functions if function.signature not in found]
@@ -631,6 +632,10 @@ class _Check:
             for function in called:
                 with costs.only(function.signature, self._unjudged, self._again):
                     self.add([*escalation.try_function(self._api, function)])
+            for function in everything:
+                if function.signature not in {finding.object for finding in self._findings}:
+                    with costs.only(function.signature, self._unjudged, self._again):
+                        self.add([*escalation.try_settings(self._api, function)])
             self._probes += escalation.probes
 
     def sign_ups(self) -> None:
