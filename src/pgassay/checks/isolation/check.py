@@ -41,6 +41,7 @@ from pgassay.checks.isolation import (
 )
 from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.broadcasts import Broadcasts
+from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.elsewhere import Elsewhere
@@ -48,7 +49,7 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.firing import Firing
 from pgassay.checks.isolation.flags import Flags
-from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.functions import Calls, offered
 from pgassay.checks.isolation.leaving import Leaving
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
@@ -632,10 +633,13 @@ class _Check:
             for function in called:
                 with costs.only(function.signature, self._unjudged, self._again):
                     self.add([*escalation.try_function(self._api, function)])
-            for function in everything:
+            names = offered(self._world)
+            for function in sorted(everything, key=lambda function: function.schema not in names):
                 if function.signature not in {finding.object for finding in self._findings}:
                     with costs.only(function.signature, self._unjudged, self._again):
-                        self.add([*escalation.try_settings(self._api, function)])
+                        kept = [*escalation.try_settings(self._api, function)]
+                        is_offered = function.schema in names
+                        self.add((found if is_offered else by_sql(found), probe) for found, probe in kept)
             self._probes += escalation.probes
 
     def sign_ups(self) -> None:
