@@ -609,6 +609,27 @@ def test_foreign_data_wrappers_and_what_hangs_on_them_are_made(place: Clone) -> 
     apply(place, "drop foreign data wrapper if exists stripe_wrapper cascade;")
 
 
+DBLINK = """
+create extension dblink with schema extensions;
+select extensions.dblink_connect('far', 'host=far.invalid');
+select t.id from extensions.dblink('far', 'select id from orders') as t (id integer);
+select extensions.dblink_exec('host=near.invalid', 'delete from orders');
+"""
+
+
+def test_what_is_asked_by_dblink_is_written_down_and_nothing_comes_back(place: Clone) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    assert apply(place, DBLINK).stand_ins == ("dblink",)
+    with place.connect_as_admin() as admin:
+        assert admin.execute("select connection, statement from extensions.pgassay_dblink_calls").fetchall() == [
+            ("host=far.invalid", None),
+            ("far", "select id from orders"),
+            ("host=near.invalid", "delete from orders"),
+        ]
+        assert admin.execute("select from extensions.dblink('far', 'select 1') as t (n integer)").rowcount == 0
+
+
 def test_the_publication_of_the_platform_can_be_made_and_one_of_all_tables(place: Clone) -> None:
     if not place.server.superuser:
         pytest.skip("the user of this server is no superuser")
