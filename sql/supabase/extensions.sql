@@ -32,7 +32,7 @@ set search_path = ''
 as $$
 select
     -- those that the environment has already, or that would reach out of the database
-    extension_name in ('pg_cron', 'pg_net', 'supabase_vault')
+    extension_name in ('dblink', 'pg_cron', 'pg_net', 'supabase_vault')
     or exists (
         select
         from pg_catalog.pg_extension as e
@@ -371,7 +371,7 @@ begin
     end if;
 
     if
-        extension_name not in ('pg_cron', 'pg_net', 'supabase_vault')
+        extension_name not in ('dblink', 'pg_cron', 'pg_net', 'supabase_vault')
         and exists (select from pg_catalog.pg_available_extensions as a where a.name = extension_name)
     then
         perform set_config('search_path', quote_ident(coalesce(caller_schema, 'extensions')), true);

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pgassay import config_toml
+from pgassay.entries import column as _column
 from pgassay.entries import refuse_unknown as _refuse_unknown
 from pgassay.entries import relation as _relation
 from pgassay.entries import text as _text
@@ -32,7 +33,7 @@ _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
     "fail_on", "timeout", "rows", "roles", "states",
 )  # fmt: skip
-_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables", "trusted")
+_TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables", "trusted", "secret")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
 _LINK = re.compile(r"(?P<table>[^()]+)\((?P<row>[^(),]+)\)")
 _PUBLISHED = re.compile(r"(?P<table>[^.=]+\.[^.=]+)\.((?P<key>[^.=]+)\.)?(?P<column>[^.=]+)(=(?P<value>.+))?")
@@ -113,7 +114,8 @@ class Tenancy:
     (``task_id.project_id.org_id``), or an element of an array (``path_tokens[1]``). ``shared`` are the tables by
     which an owner opens a row to others, ``published`` the columns by which a row is open to everybody,
     ``following`` those of other rows to which it refers. ``within`` says who may what within a tenant. ``trusted``
-    are roles of the API that may all, as a back end's own.
+    are roles of the API that may all, as a back end's own. The columns in ``secret``, each as its table and its name,
+    are for none but these and ``service_role``.
     """
 
     tenant: str
@@ -126,6 +128,7 @@ class Tenancy:
     following: tuple[Published, ...] = ()
     within: Within = field(default_factory=Within)
     trusted: frozenset[str] = frozenset()
+    secret: tuple[tuple[str, str], ...] = ()
 
     def column_of(self, relation: str) -> str:
         """The column that names the tenant in that relation, if it has it; empty where the rule is no mere column."""
@@ -428,6 +431,7 @@ def _tenancy(table: object, where: str) -> Tenancy:
         published=tuple(each for each in published if not each.key),
         following=tuple(each for each in published if each.key),
         trusted=frozenset(_texts(table, "trusted", inside)),
+        secret=tuple(_column(name, inside) for name in _texts(table, "secret", inside)),
     )
 
 

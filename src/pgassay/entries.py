@@ -11,6 +11,7 @@ from pgassay.errors import ConfigError
 
 _QUOTED = re.compile(r'(^|[.(,:])(\s*)"([^"]+)"(?=\s*(?:[.),=\[]|$))')
 """A whole part of a name, in the quotes of SQL."""
+_COLUMN = re.compile(r"(?P<table>[^.]+\.[^.]+)\.(?P<column>[^.]+)")
 
 
 def refuse_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
@@ -46,6 +47,14 @@ def relation(name: str, where: str) -> str:
     if not re.fullmatch(r"[^.]+\.[^.]+", name.strip()):
         raise ConfigError(f"{where}: {name!r} must be written schema.name.")
     return name.strip()
+
+
+def column(name: str, where: str) -> tuple[str, str]:
+    """A column, as its table, ``schema.name``, and its name."""
+    found = _COLUMN.fullmatch(name.strip())
+    if found is None:
+        raise ConfigError(f"{where}: {name!r} must be written schema.table.column.")
+    return found["table"], found["column"]
 
 
 def unquoted(value: Any) -> Any:

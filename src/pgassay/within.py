@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pgassay.entries import refuse_unknown, relation, text, texts, unquoted
+from pgassay.entries import column, refuse_unknown, relation, text, texts, unquoted
 from pgassay.errors import ConfigError
 
 OPERATIONS = ("select", "insert", "update", "delete")
 _ROLES_KEYS = ("column", "order", "roles", "tables")
 _STATE_KEYS = ("open", "hidden")
 _WORDS = (*OPERATIONS, "all", "own", "none")
-_COLUMN = re.compile(r"(?P<table>[^.]+\.[^.]+)\.(?P<column>[^.]+)")
 
 
 @dataclass(frozen=True)
@@ -134,18 +132,11 @@ def _roles(table: object, where: str) -> Roles:
     if twice:
         raise ConfigError(f"{where} names the role {twice[0]!r} twice.")
     return Roles(
-        tuple(_column(name, where) for name in columns),
+        tuple(column(name, where) for name in columns),
         tuple(order),
         tuple(others),
         _tables(table.get("tables", {}), where),
     )
-
-
-def _column(name: str, where: str) -> tuple[str, str]:
-    found = _COLUMN.fullmatch(name.strip())
-    if found is None:
-        raise ConfigError(f"{where}: {name!r} must be written schema.table.column.")
-    return found["table"], found["column"]
 
 
 def _tables(table: object, where: str) -> dict[str, dict[str, Right]]:

@@ -282,6 +282,8 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(
         (TENANCY.replace('"org_id"', "7"), "column must be a string"),
         (TENANCY.replace("public.organizations", "organizations"), "'organizations' must be written schema.name"),
         (TENANCY + 'public = "public.plans"', "public must be a list of strings"),
+        (TENANCY + 'secret = "public.users.key"', "secret must be a list of strings"),
+        (TENANCY + 'secret = ["users.key"]', "'users.key' must be written schema.table.column"),
         ("[tool]\npgassay = 1", "tool.pgassay in "),
         ("tool = 1", "pyproject.toml"),
     ],

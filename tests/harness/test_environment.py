@@ -43,7 +43,7 @@ def apply(place: Clone, text: str) -> Applied:
 
 def stood_in(place: Clone, *names: str) -> tuple[str, ...]:
     """Those of the extensions that this server lacks."""
-    there = place.server.extensions() - {"pg_cron", "pg_net", "supabase_vault"}
+    there = place.server.extensions() - {"dblink", "pg_cron", "pg_net", "supabase_vault"}
     return tuple(sorted(set(names) - there))
 
 
@@ -607,6 +607,27 @@ def test_foreign_data_wrappers_and_what_hangs_on_them_are_made(place: Clone) -> 
     with place.connect() as owner:
         assert one(owner, "select count(*) from pg_foreign_table") == 2
     apply(place, "drop foreign data wrapper if exists stripe_wrapper cascade;")
+
+
+DBLINK = """
+create extension dblink with schema extensions;
+select extensions.dblink_connect('far', 'host=far.invalid');
+select t.id from extensions.dblink('far', 'select id from orders') as t (id integer);
+select extensions.dblink_exec('host=near.invalid', 'delete from orders');
+"""
+
+
+def test_what_is_asked_by_dblink_is_written_down_and_nothing_comes_back(place: Clone) -> None:
+    if not place.server.superuser:
+        pytest.skip("the user of this server is no superuser")
+    assert apply(place, DBLINK).stand_ins == ("dblink",)
+    with place.connect_as_admin() as admin:
+        assert admin.execute("select connection, statement from extensions.pgassay_dblink_calls").fetchall() == [
+            ("host=far.invalid", None),
+            ("far", "select id from orders"),
+            ("host=near.invalid", "delete from orders"),
+        ]
+        assert admin.execute("select from extensions.dblink('far', 'select 1') as t (n integer)").rowcount == 0
 
 
 def test_the_publication_of_the_platform_can_be_made_and_one_of_all_tables(place: Clone) -> None:

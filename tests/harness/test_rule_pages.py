@@ -14,7 +14,7 @@ from pgassay import catalog, checks
 from pgassay.checks import isolation, relations, rules
 from pgassay.config import Membership, Tenancy
 from pgassay.identity import Databases
-from pgassay.within import Within, read_within
+from pgassay.within import read_within
 from tests.harness import schemas
 from tests.harness.test_cli import ROOT, SCHEMA
 
@@ -23,7 +23,7 @@ TENANCY = Tenancy("public.orgs", Membership("public.members", "org_id", "user_id
 INDEXES = "create index on public.members (user_id); create index on public.notes (org_id);"
 TRIED = sorted({*isolation.RULES, "rls-disabled", "definer-search-path", "definer-view", "policy-per-row-auth",
                 "fk-without-index", "not-judged", "relation-missing", "policy-error", "broken-function",
-                 "role-escalation", "role-right", "row-state", "chosen-request"})  # fmt: skip
+                 "role-escalation", "role-right", "row-state", "chosen-request", "secret-column"})  # fmt: skip
 
 
 def rule_ids() -> set[str]:
@@ -61,15 +61,18 @@ def test_a_page_says_problem_why_instead_and_how(rule: str) -> None:
     assert all(section(rule, title).strip() for title in ("Problem", "Why", "Instead", "How"))
 
 
-def declared_in(text: str) -> Within:
-    """What a page declares of roles and states."""
+def declared_in(text: str) -> Tenancy:
+    """What a page declares of roles, states and secret columns."""
     content = "\n".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
-    return read_within(tomllib.loads(content).get("tool", {}).get("pgassay", {}), "[tool.pgassay]")
+    declared = tomllib.loads(content).get("tool", {}).get("pgassay", {})
+    columns = (name.rpartition(".") for name in declared.get("tenancy", {}).get("secret", []))
+    secret = tuple((table, column) for table, _, column in columns)
+    return replace(TENANCY, within=read_within(declared, "[tool.pgassay]"), secret=secret)
 
 
-def found_in(databases: Databases, *texts: str, within: Within) -> set[str]:
+def found_in(databases: Databases, *texts: str, tenancy: Tenancy) -> set[str]:
     with schemas.database(databases, SCHEMA + INDEXES, *texts) as clone:
-        (observed,) = schemas.observe_in(databases, clone, replace(TENANCY, within=within))
+        (observed,) = schemas.observe_in(databases, clone, tenancy)
         established = {line.relation for line in observed.lines} - {finding.object for finding in observed.findings}
         session = clone.connect_as_owner()
         found = [*observed.findings, *rules.check(session, frozenset(established))]
@@ -80,9 +83,9 @@ def found_in(databases: Databases, *texts: str, within: Within) -> set[str]:
 @pytest.mark.parametrize("rule", TRIED)
 def test_what_a_page_calls_a_problem_is_found_and_not_what_it_says_instead(pg_databases: Databases, rule: str) -> None:
     problem, instead = sql_in(section(rule, "Problem")), sql_in(section(rule, "Instead"))
-    within = declared_in(section(rule, "Problem"))
-    assert rule in found_in(pg_databases, *filter(None, [problem]), within=within)
+    tenancy = declared_in(section(rule, "Problem"))
+    assert rule in found_in(pg_databases, *filter(None, [problem]), tenancy=tenancy)
     if rule == "not-judged":
         return  # it is waived
     clean = {"relation-missing"} - {rule}  # the relation is declared for all pages, and made in one
-    assert found_in(pg_databases, *filter(None, [problem, instead]), within=within) == clean
+    assert found_in(pg_databases, *filter(None, [problem, instead]), tenancy=tenancy) == clean

@@ -115,6 +115,13 @@ order by
     found.rank = 7, coalesce(found.command <> all(%(commands)s::text[]), false), found.distance, found.rank,
     found.culprit collate "C"
 """
+_TABLE = """
+select c.oid, c.oid::pg_catalog.regclass::pg_catalog.text
+from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+where pg_catalog.concat(n.nspname, '.', c.relname) = %s
+"""
+COLUMN = "column"
+"""The kind of a culprit that is a right to one column."""
 _PRIVILEGES = {"move": "update", "call": "execute"}
 _COMMANDS = {"insert": "a", "update": "w", "move": "w", "delete": "d"}
 """What a policy for a command is called in the catalog. Without a policy for select, an UPDATE finds no row either."""
@@ -162,6 +169,8 @@ def name(session: Session, demonstrations: Mapping[Finding, Probe], failed: dict
 def _culprit(session: Session, finding: Finding, probe: Probe, likely: Culprit | None) -> Culprit | None:
     if not probe.shows(session):
         return None
+    if probe.cause is not None:
+        return _known(session, probe)
     if likely is not None and closes(session, likely.statement, [probe]):
         return likely
     with session.transaction(force_rollback=True):
@@ -177,6 +186,16 @@ def _culprit(session: Session, finding: Finding, probe: Probe, likely: Culprit |
         ).fetchall()
     tried = (Culprit(*candidate) for candidate in candidates[:_LIMIT])
     return next((candidate for candidate in tried if closes(session, candidate.statement, [probe])), None)
+
+
+def _known(session: Session, probe: Probe) -> Culprit | None:
+    """The cause that the probe names, if that is one."""
+    assert probe.cause is not None
+    what, table, statement = probe.cause
+    row = session.execute(_TABLE, [table]).fetchone()
+    if row is None or not closes(session, statement, [probe]):
+        return None
+    return Culprit(COLUMN, row[0], row[1], "", what, statement)
 
 
 def closes(session: Session, statement: str, probes: Iterable[Probe], still: Callable[[], bool] = lambda: True) -> bool:

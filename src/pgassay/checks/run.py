@@ -321,6 +321,12 @@ def _refuse_unknown_relations(tenancy: Tenancy, found: tuple[Relation, ...]) -> 
     for name in (tenancy.tenant, *member, *sorted(tenancy.public)):
         if name not in names and name not in (rows.USERS, NO_TABLE):
             raise ConfigError(f"[tool.pgassay.tenancy] names {name}, which the migrations do not make.")
+    known = {relation.full_name: relation for relation in found}
+    for table, column in tenancy.secret:
+        if table not in known or known[table].kind != "table":
+            raise ConfigError(f"[tool.pgassay.tenancy]: secret names {table}, which is no table of the migrations.")
+        if known[table].column(column) is None:
+            raise ConfigError(f"[tool.pgassay.tenancy]: secret names the column {column}, which {table} does not have.")
 
 
 @dataclass

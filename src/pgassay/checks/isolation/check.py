@@ -19,6 +19,7 @@ from pgassay.catalog import Function, Relation
 from pgassay.checks import culprit
 from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation import (
+    broadcasts,
     candidates,
     collided,
     costs,
@@ -34,10 +35,13 @@ from pgassay.checks.isolation import (
     pointing,
     realtime,
     requests,
+    secret_values,
     states,
     storage,
 )
 from pgassay.checks.isolation.belonging import LABELS
+from pgassay.checks.isolation.broadcasts import Broadcasts
+from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.effects import Effects
 from pgassay.checks.isolation.elsewhere import Elsewhere
@@ -45,7 +49,7 @@ from pgassay.checks.isolation.escalation import Escalation
 from pgassay.checks.isolation.failures import FAILURES, Faults
 from pgassay.checks.isolation.firing import Firing
 from pgassay.checks.isolation.flags import Flags
-from pgassay.checks.isolation.functions import Calls
+from pgassay.checks.isolation.functions import Calls, offered
 from pgassay.checks.isolation.leaving import Leaving
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
@@ -56,8 +60,10 @@ from pgassay.checks.isolation.questions import Questions
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.relations import Found, Target, first_line, reach
 from pgassay.checks.isolation.roles import Rights
+from pgassay.checks.isolation.secret_columns import SecretColumns
 from pgassay.checks.isolation.signup import SignUp
 from pgassay.checks.isolation.states import Guest, States
+from pgassay.checks.isolation.stored_texts import StoredTexts
 from pgassay.checks.isolation.truth import Tables
 from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.withdrawn import Doors, OfHidden, OfOpened
@@ -131,6 +137,8 @@ LEAVING = "what is read after leaving"
 """The same where leaving fails."""
 ROLES = "what roles do through functions and views"
 """The same where what is read and called for that fails."""
+SECRETS = "who reads and writes secret columns"
+"""The same where that cannot be asked."""
 STATES = "what functions and views give of rows in declared states"
 """The same where that cannot be asked."""
 WAYS = "for which rows and callers the policies hold"
@@ -172,6 +180,7 @@ def observe(
         unjudged = storage.fill(world) | realtime.fill(world)
         parts, closed = partitions.fill(world, catalog.read_partitions(owner))
         openings.arrange(world)
+        secret_values.make(world)
         world.tenancy = replace(tenancy, public=tenancy.public | openings.shown(world, sources))
         world.arrange(arrangement)
         actors = world.actors()
@@ -183,6 +192,7 @@ def observe(
         headers.add(world, actors)
         world.install()
         outbound.install(world, filled)
+        broadcasts.install(world, filled)
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()
@@ -214,7 +224,10 @@ def observe(
             check.states(guests)
             check.add(called())
             judged = [function for function in functions if function.signature not in calls.unjudged]
-            check.escalation(judged)
+            check.secret_columns(functions)
+            check.stored_texts(functions)
+            check.broadcasts(functions)
+            check.escalation(judged, functions)
             check.roles_elsewhere(members, judged)
             check.states_elsewhere(guests, judged)
         matrix = replace(check.matrix(calls, functions), kept=clone.name if keep else "")
@@ -496,8 +509,9 @@ class _Check:
         self._alone = empty.connect_as_authenticator() if empty else None
         self._effects = Effects(self._world, self._api, self._alone)
         self._pointing = Pointing(self._world, self._api)
-        self._firing = Firing(self._world, self._api, self._effects, self._ways)
-        self._parts = (self._effects, self._pointing, self._firing)
+        self._broadcasts = Broadcasts(self._world, self._actors)
+        self._firing = Firing(self._world, self._api, self._effects, self._ways, self._broadcasts)
+        self._parts = (self._effects, self._pointing, self._firing, self._broadcasts)
 
     def matrix(self, calls: Calls, functions: Iterable[Function]) -> Matrix:
         """Everything that was observed, with what came of the calls."""
@@ -619,10 +633,11 @@ class _Check:
                     self.add(seen)
                     found |= {(finding.object, finding.door) for finding, _ in seen}
 
-    def escalation(self, functions: Sequence[Function]) -> None:
+    def escalation(self, functions: Sequence[Function], everything: Sequence[Function]) -> None:
         """Look again at what was isolated, after writing what one may write of one's own, and after calls.
 
-        Of functions of which something was found already, nothing more is.
+        Of functions of which something was found already, nothing more is. ``everything`` has also those of which
+        nothing comes by itself, which may set a setting.
         """
         found = {finding.object for finding in self._findings} | self._unjudged.keys()
         called = [function for function in functions if function.signature not in found]
@@ -634,6 +649,13 @@ class _Check:
             for function in called:
                 with costs.only(function.signature, self._unjudged, self._again):
                     self.add([*escalation.try_function(self._api, function)])
+            names = offered(self._world)
+            for function in sorted(everything, key=lambda function: function.schema not in names):
+                if function.signature not in {finding.object for finding in self._findings}:
+                    with costs.only(function.signature, self._unjudged, self._again):
+                        kept = [*escalation.try_settings(self._api, function)]
+                        is_offered = function.schema in names
+                        self.add((found if is_offered else by_sql(found), probe) for found, probe in kept)
             self._probes += escalation.probes
 
     def sign_ups(self) -> None:
@@ -675,6 +697,40 @@ class _Check:
                 with costs.only(name, self._unjudged, self._again):
                     self.add(judge(self._api) if self._has_answers(name) else ())
             self._probes += elsewhere.probes
+
+    def secret_columns(self, functions: Iterable[Function]) -> None:
+        """Look for values of columns that are declared secret, and let everybody write such."""
+        if not self._world.tenancy.secret:
+            return
+        with costs.only(SECRETS, self._unjudged, self._again):
+            columns = SecretColumns(self._world, [*self._actors, *self._world.entitled])
+            self._unjudged |= dict(columns.unjudged())
+            for name, judge in columns.doors(self._targets.values(), functions):
+                with costs.only(name, self._unjudged, self._again):
+                    self.add(judge(self._api) if self._has_answers(name) else ())
+            self._probes += columns.probes
+
+    def stored_texts(self, functions: Iterable[Function]) -> None:
+        """Store texts that are SQL in rows of one's own, and see what functions and triggers make of them."""
+        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
+        stored = StoredTexts(self._world, self._targets, self._effects)
+        found = {finding.object for finding in self._findings if finding.severity == ERROR}
+        for target in self._targets.values():
+            name = target.relation.full_name
+            with costs.only(name, self._unjudged, self._again):
+                self.add(filter(None, [stored.try_table(target, members)]) if target.is_table else ())
+        for function in functions:
+            if function.signature not in found:
+                with costs.only(function.signature, self._unjudged, self._again):
+                    self.add(filter(None, [stored.try_function(self._api, function, members)]))
+        self._probes += stored.probes
+
+    def broadcasts(self, functions: Iterable[Function]) -> None:
+        """See who hears what functions send."""
+        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
+        for function in functions:
+            with costs.only(function.signature, self._unjudged, self._again):
+                self.add(filter(None, [self._broadcasts.try_function(self._api, function, members)]))
 
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""

@@ -16,6 +16,7 @@ from pgassay.catalog import Function
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation.chains import Chains
 from pgassay.checks.isolation.gains import Gains, Nobodys, Seen, anew_after
+from pgassay.checks.isolation.kept_settings import KeptSettings
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor, Probe, Verdict
 from pgassay.checks.isolation.owncalls import OwnCalls
 from pgassay.checks.isolation.ownwrites import OwnMove, OwnWrites
@@ -66,6 +67,7 @@ class Escalation:
         asked = asked_for.read(world.sources)
         self._writes = OwnWrites(world, targets, asked)
         self._calls = OwnCalls(world, asked)
+        self._settings = KeptSettings(world)
         self._chains = Chains(self._writes, self._calls, functions)
         self._gains = Gains(world, whole)
         self._before: dict[Actor, Seen] = {}
@@ -103,6 +105,15 @@ class Escalation:
         """The same by calls of a function; the finding is at the function."""
         for actor in self._movers if self._calls.is_move(function) else ():
             found = next(self._gained(session, self._calls.that_go_through(session, actor, function)), None)
+            if found is not None:
+                yield found
+                return
+
+    def try_settings(self, session: Session, function: Function) -> Iterator[Found]:
+        """The same by calls that keep a setting for later requests."""
+        calls = self._settings.calls(function) if self._calls.is_move(function) else []
+        for actor in self._movers if calls else ():
+            found = next(self._leaks(session, self._calls.moves(session, actor, function, calls)), None)
             if found is not None:
                 yield found
                 return

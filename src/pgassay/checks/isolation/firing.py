@@ -16,6 +16,7 @@ from psycopg import sql
 
 from pgassay.catalog import Column, Relation
 from pgassay.checks.isolation import changes, typed
+from pgassay.checks.isolation.broadcasts import Broadcasts
 from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.effects import Attempt, Effects
 from pgassay.checks.isolation.matrix import Actor
@@ -38,11 +39,14 @@ _EXPLAIN = sql.SQL(
 class Firing:
     """Statements of members of A on ``api`` that make triggers fire; ``effects`` says what came of each."""
 
-    def __init__(self, world: World, api: Session, effects: Effects, ways: Ways) -> None:
+    def __init__(self, world: World, api: Session, effects: Effects, ways: Ways, broadcasts: Broadcasts) -> None:
         self._world = world
         self._api = api
         self._effects = effects
         self._ways = ways
+        self._broadcasts = broadcasts
+        self._told: Found | None = None
+        """What others hear of a statement that was tried at the table at hand."""
         self._left: set[str] = set()
         """The triggers of the table at hand that have not fired yet."""
         self.probes = 0
@@ -59,7 +63,7 @@ class Firing:
         there = [trigger for trigger in self._world.triggers if trigger.table == name]
         if not there:
             return
-        self._left = {trigger.name for trigger in there}
+        self._left, self._told = {trigger.name for trigger in there}, None
         for number, actor in enumerate(actors):
             for operation in _OPERATIONS:
                 triggers = [trigger for trigger in there if operation in trigger.operations]
@@ -71,6 +75,7 @@ class Firing:
                     yield from found
                     if found:
                         break
+        yield from filter(None, [self._told])
 
     def _have_fired(self, triggers: Iterable[Trigger]) -> bool:
         return self._left.isdisjoint(trigger.name for trigger in triggers)
@@ -184,4 +189,5 @@ class Firing:
         for name in fired:
             self._ways.fires(attempt.target.relation.full_name, name, attempt.actor, text)
         self._left.difference_update(fired)
+        self._told = self._told or self._broadcasts.try_attempt(self._api, attempt, fired)
         return bool(fired)

@@ -42,7 +42,7 @@ class Injected:
             return
         usual = likeliest(function, self._world, label)
         for number, argument in places:
-            for text in self._texts():
+            for text in self.texts():
                 for value in self._values(name, argument, text):
                     yield call_with(function, usual, number, value)
 
@@ -58,7 +58,8 @@ class Injected:
         else:
             yield [text] if typed.kind_of(argument) == "array" else text
 
-    def _texts(self) -> Iterator[str]:
+    def texts(self) -> Iterator[str]:
+        """Texts that are SQL: those whose errors tell rows first, then names and statements."""
         tables = self._tables()
         names = [sql.Identifier(relation.schema, relation.name) for relation in tables]
         if not tables:

@@ -91,7 +91,8 @@ class Probe:
 
     ``before`` is what whoever logged in does first, as to take away a key that is in the way of its statement;
     ``arranged`` is what the owner of the rows does first. ``mends`` are changes that are likely to close it, of the
-    relation that it ``touches`` besides. ``answer`` is the declaration by which it is meant.
+    relation that it ``touches`` besides. ``answer`` is the declaration by which it is meant. ``cause`` is what lets it
+    be, where that is known: in words, the table, and the statement that takes it away.
     """
 
     actor: Actor
@@ -101,6 +102,7 @@ class Probe:
     mends: tuple[str, ...] = ()
     touches: str = ""
     answer: Published | Share | None = None
+    cause: tuple[str, str, str] | None = None
 
     def script(self, statement: str, settings: Iterable[str] = ()) -> str:
         """The statement as psql runs it for somebody who logged in as authenticator, or may become the role.

@@ -23,6 +23,7 @@ from pgassay.checks.isolation.matrix import Probe
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
+from pgassay.schema.implying import implies
 from pgassay.schema.narrowing import filtered, narrowed
 
 _MOST = 60
@@ -240,7 +241,7 @@ class Mends:
                     f"revoke execute on routine {found.quoted} from public, anon, authenticated;\n"
                     f"grant execute on routine {found.quoted} to service_role"
                 )
-            case "check option":
+            case "check option" | culprit.COLUMN:
                 yield found.statement
             case "right":
                 yield from self._revoked(hole)
@@ -253,7 +254,9 @@ class Mends:
         conditions = [*self._conditions.of(policy.relation), *self._conditions.links(policy.relation)]
         borrowed = [_in_a_line(row.text) for row in self._ask(_OTHERS, oid=found.oid, policy=found.policy)][:_BORROWED]
         if policy.new is not None and policy.old not in (None, "true", policy.new):
-            yield f"{altered} with check ({policy.old})"  # new rows held to what it holds old ones to
+            is_no_less = implies(sqltree.expression(policy.old), sqltree.expression(policy.new))
+            held = policy.old if is_no_less else narrowed(policy.new, policy.old)
+            yield f"{altered} with check ({held})"  # new rows held to what it holds old ones to
         for condition in (*conditions, *borrowed):
             for clauses in _clauses(policy, hole.doors):
                 parts = [f"{word} ({narrowed(text, condition)})" for word, text in clauses]
@@ -345,6 +348,11 @@ class Mends:
                 )
             case "trigger":
                 return f"Decide what {found.what} may write: hold it to rows of the tenant of the row that fires it."
+            case culprit.COLUMN:
+                return (
+                    f"Decide how those do without {found.what.rpartition(' to ')[2]} who make use of it: revoking the "
+                    "right to it takes something from them."
+                )
             case "right":
                 return (
                     f"Decide who may {finding.door} {found.quoted}, which no row level security holds: revoke it from "

@@ -1,8 +1,8 @@
 """Requests that the server sends: what a caller of a function decides of them.
 
-The stand-ins of http and pg_net send nothing and write down what was asked for. Whoever is no member of any tenant
-calls with texts that nobody else has. A request that has one of them in its address or body does what its caller wants,
-with the rights that the server has there.
+The stand-ins of http, pg_net and dblink send nothing and write down what was asked for. Whoever is no member of any
+tenant calls with texts that nobody else has. A request that has one of them in its address or body does what its caller
+wants, with the rights that the server has there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from pgassay import sqltree
 from pgassay.catalog import Argument, Function
 from pgassay.checks.finding import ERROR, NOTE, Finding
 from pgassay.checks.isolation import secrets, typed
@@ -31,23 +32,33 @@ from pgassay.identity import Clone, Session
 
 CHOSEN_REQUEST = "chosen-request"
 """The rule of requests that anybody decides."""
-_READING = ("GET", "HEAD", "OPTIONS")
+_READING = ("GET", "HEAD", "OPTIONS", "SELECT")
 """Methods that change nothing where they are sent."""
 _CALLS = 8
 """So many calls with ids of a tenant are tried besides those with texts."""
+_DBLINK = "pgassay_dblink_calls"
+_STATEMENT, _QUERY = "statement", "SELECT"
+"""What stands for a method where a statement is sent: a query whose form is fixed, and any other."""
+_QUOTED = "chosen'by-the-caller-{}"
+"""A text that is a value in a statement only if it is quoted."""
 _RECORDS = """
-select n.nspname, c.relname, c.relname = 'http_request_queue'
+select n.nspname, c.relname
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind = 'r'
-    and (c.relname = 'pgassay_http_requests' or (n.nspname = 'net' and c.relname = 'http_request_queue'))
+    and (
+        c.relname in ('pgassay_http_requests', 'pgassay_dblink_calls')
+        or (n.nspname = 'net' and c.relname = 'http_request_queue')
+    )
 """
-"""Where requests are written down: by the stand-in of http, and by pg_net itself."""
+"""Where requests are written down: by the stand-ins of http and dblink, and by pg_net itself."""
 _OF_HTTP = sql.SQL("select r.method::pg_catalog.text, r.uri::pg_catalog.text, r.content::pg_catalog.text from {} as r")
 _OF_NET = sql.SQL("""
 select r.method::pg_catalog.text, r.url, pg_catalog.convert_from(r.body, 'UTF8') from {} as r
 """)
+_OF_DBLINK = sql.SQL("select 'statement', r.connection, r.statement from {} as r")
+_FORMS = {"http_request_queue": _OF_NET, _DBLINK: _OF_DBLINK}
 _FUNCTION = sql.SQL("""
 create function pgassay_probe.requests()
 returns table (method pg_catalog.text, place pg_catalog.text, body pg_catalog.text)
@@ -67,7 +78,7 @@ def install(world: World, filled: Clone) -> None:
     records = world.ask(_RECORDS)
     if not records:
         return
-    parts = [(_OF_NET if is_net else _OF_HTTP).format(sql.Identifier(schema, name)) for schema, name, is_net in records]
+    parts = [_FORMS.get(name, _OF_HTTP).format(sql.Identifier(schema, name)) for schema, name in records]
     body = sql.SQL("begin return query {}; end").format(sql.SQL(" union all ").join(parts))
     ((owner,),) = world.ask("select session_user::pg_catalog.text")
     with filled.connect_as_admin() as admin:
@@ -88,7 +99,9 @@ class Outbound:
         self._world = world
         self._bodies = bodies
         self._secrets = secrets
-        self.can_be_sent = bool(world.ask(_RECORDS))
+        records = {name for _, name in world.ask(_RECORDS)}
+        self.can_be_sent = bool(records)
+        self._are_statements_sent = _DBLINK in records
         self.probes = 0
         self._before: dict[Session, Counter[Request]] = {}
 
@@ -111,7 +124,7 @@ class Outbound:
         """The requests of a call that have a value of it in the address or body, and that value; writing ones first."""
         given = {part for value in call.known for part in _within(value) if len(part) >= MARKER_LENGTH}
         found = [
-            (request, value)
+            (_as_sent(request, value), value)
             for request in self.sent(session, call)
             for value in sorted(given)
             if value in request[1] or value in request[2]
@@ -149,6 +162,10 @@ class Outbound:
         for number, value in places.items():
             yield call_with(function, everywhere, number, value)
             yield call_with(function, usual, number, value)
+        if self._are_statements_sent:
+            for number, argument in enumerate(function.arguments):
+                if typed.is_text(argument):
+                    yield call_with(function, everywhere, number, _QUOTED.format(number))
         for call, _ in zip(calls_of(function, self._world, "B"), range(_CALLS), strict=False):
             yield call
 
@@ -173,11 +190,13 @@ class Outbound:
         def holds(now: Session) -> bool:
             return any((each[0].upper() in _READING) == is_read for each, _ in self.chosen(now, call))
 
-        where = "address" if value in place else "body"
+        is_statement = method in (_STATEMENT, _QUERY)
+        where = "address" if value in place else _STATEMENT if is_statement else "body"
+        request_of = "that" if is_statement else f"of a {method} request that"
         finding = Finding(
             CHOSEN_REQUEST,
             function.signature,
-            f"{actor.name} decides the {where} of a {method} request that the server sends to {place}",
+            f"{actor.name} decides the {where} {request_of} the server sends to {place or 'a connection'}",
             f"Let {function.schema}.{function.name} take the {where} of the request from rows of the caller's tenant, "
             "or revoke execute from public, anon and authenticated and let the back end call it as service_role.",
             NOTE if is_read else ERROR,
@@ -191,6 +210,18 @@ class Outbound:
 
 def _counted(rows: Iterable[Sequence[Any]]) -> Counter[Request]:
     return Counter((method or "", place or "", body or "") for method, place, body in rows)
+
+
+def _as_sent(request: Request, value: str) -> Request:
+    """The request; of a query with the value as nothing but a constant in it, as one that only reads."""
+    method, place, body = request
+    if method != _STATEMENT or value in place:
+        return request
+    trees = [*sqltree.statements(body)]
+    is_query = bool(trees) and all(sqltree.kind(tree) == "SelectStmt" for tree in trees)
+    constants = {str(constant) for tree in trees for constant in sqltree.constants(tree)}
+    is_constant = any(value in constant for constant in constants)
+    return (_QUERY if is_query and is_constant else method), place, body
 
 
 def _within(value: str) -> Iterator[str]:

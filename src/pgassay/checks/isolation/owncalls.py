@@ -77,7 +77,11 @@ class OwnCalls:
 
     def calls(self, session: Session, actor: Actor, function: Function, label: str) -> list[OwnMove]:
         """Calls with values of one tenant, whatever comes of them."""
-        tried = ((call, label) for call in itertools.islice(calls_of(function, self._world, label), _TOLD))
+        return self.moves(session, actor, function, itertools.islice(calls_of(function, self._world, label), _TOLD))
+
+    def moves(self, session: Session, actor: Actor, function: Function, calls: Iterable[Call]) -> list[OwnMove]:
+        """Those of these calls that need no secret, whatever comes of them."""
+        tried = ((call, "") for call in calls)
         with actor.enter(session):
             return [self._move(actor, function, call, gives=False) for call, _ in self._known(session, actor, tried)]
 

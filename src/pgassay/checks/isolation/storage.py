@@ -18,6 +18,7 @@ from pgassay.checks.isolation.matrix import Actor, Verdict
 from pgassay.checks.isolation.moves import Moves
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
+from pgassay.checks.isolation.writes import Write
 from pgassay.config import Membership
 from pgassay.identity import Identity, Session
 from pgassay.rows import Row, Unfilled
@@ -29,6 +30,11 @@ BUCKETS = "storage.buckets"
 _INSERT: LiteralString = """
 insert into storage.objects (bucket_id, name, owner, owner_id) values (%s, %s, %s, %s) returning *
 """
+_UPSERT = sql.SQL("""
+insert into storage.objects (bucket_id, name, owner, owner_id, version) values (%s, %s, %s, %s, %s)
+on conflict (bucket_id, name) do update set
+    owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version
+""").format()
 _DEEPEST = 8
 """Folders further down are not made."""
 _CHILDREN = 3
@@ -242,25 +248,59 @@ class Files(Target):
         return self._each(api, actor, "update", sql.SQL("update {} set version = version").format(self._table))[0]
 
     def try_crossing(self, api: Session, actor: Actor) -> Iterator[Found]:
-        """Move a file of one's own to a folder of B, and one of B's to one's own."""
+        """Move a file of one's own to a folder of B, and one of B's to one's own; upload onto one of B's.
+
+        Storage changes name and bucket where a file is moved, and names the caller as the owner.
+        """
         moves = Moves(self)
-        for _, row in self._of("B"):
-            folder, _, _ = row["name"].rpartition("/")
-            changes = {"name": f"{folder}/moved.png"}
+        for changes in self._places("B", "moved.png", actor):
             moved = moves.changes_with(api, actor, changes)
             if moved is not None:
                 what = "moves a file of its own to a folder of another tenant"
                 yield moves.crossed(actor, api, moved, moves.changes_with, changes, what)
                 break
         (own,) = actor.own
-        for _, row in self._of(own):
-            folder, _, _ = row["name"].rpartition("/")
-            changes = {"name": f"{folder}/taken.png"}
+        for changes in self._places(own, "taken.png", actor):
             taken = moves.takes(api, actor, changes)
             if taken is not None:
                 what = "moves a file of another tenant to a folder of its own"
                 yield moves.crossed(actor, api, taken, moves.takes, changes, what, Verdict.WRITES_ACROSS)
                 return
+        yield from self._overwritten(api, actor)
+
+    def _places(self, label: str, name: str, actor: Actor) -> Iterator[Row]:
+        """Where a file may be moved in folders of a tenant: by name, in each bucket, and with the caller as owner."""
+        owner: Row = {} if actor.user is None else {"owner": actor.user, "owner_id": str(actor.user)}
+        for _, row in self._of(label):
+            to = {"name": f"{row['name'].rpartition('/')[0]}/{name}"}
+            yield to
+            yield {**to, "bucket_id": row["bucket_id"]}
+            if owner:
+                yield {**to, "bucket_id": row["bucket_id"], **owner}
+
+    def _overwritten(self, api: Session, actor: Actor) -> Iterator[Found]:
+        """An upload with upsert onto a file of B's."""
+        for _, row in [(label, row) for label, row in self.world.more[OBJECTS] if label == "B" and row["name"]]:
+            values: Row = {"bucket_id": row["bucket_id"], "name": row["name"]}
+            values |= {"owner": actor.user, "owner_id": actor.user and str(actor.user), "version": "1"}
+            write = self._overwrites(api, actor, values)
+            if write is not None:
+                what = "overwrites a file of another tenant by an upload with upsert"
+                yield Moves(self).crossed(actor, api, write, self._overwrites, values, what, Verdict.WRITES_ACROSS)
+                return
+
+    def _overwrites(self, api: Session, _actor: Actor, values: Row) -> Write | None:
+        """The upload, if it changes a file that was there."""
+        write = Write(_UPSERT, [*values.values()])
+        self.probes += 1
+        try:
+            touched = self.world.touched_by(api, write.statement, write.values)
+        except psycopg.Error:
+            if api.closed:
+                raise
+            return None
+        gone = any(name == OBJECTS and "B" in whose and not there for name, _, whose, there in touched)
+        return write if gone else None
 
     def vacuous(self) -> str | None:
         """Policies that let nobody in are no fault of the probes."""
