@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -35,7 +35,7 @@ class Belonging:
 
     def forget(self) -> None:
         """Ask anew whose each value and key is, since rows came or went."""
-        for cached in ("_by_key", "_values", "_markers", "shared"):
+        for cached in ("_by_key", "_values", "_markers", "_generated", "shared"):
             self.__dict__.pop(cached, None)
 
     def labels(self, row: Sequence[Any], known: frozenset[str] = frozenset(), *, public: bool = False) -> set[str]:
@@ -45,9 +45,24 @@ class Belonging:
         return {
             label
             for marker, label in (self._values if public else self._markers).items()
-            if (marker in found or (marker in text and stands_in(marker, text)))
-            and not any(marker in value for value in known)
+            if (marker in found or (marker in text and stands_in(marker, text))) and not self._is_known(marker, known)
         }
+
+    def _is_known(self, marker: str, known: Collection[str]) -> bool:
+        """Whether it stands in what is known; of what a column is generated of, each word may stand in it alone."""
+        words = marker.split() if marker in self._generated else [marker]
+        return all(any(word in value for value in known) for word in words)
+
+    @cached_property
+    def _generated(self) -> set[str]:
+        """The values of generated columns."""
+        columns = {
+            (name, column.name)
+            for name, relation in self._world.relations.items()
+            for column in relation.columns
+            if column.generated
+        }
+        return {str(value) for name, _, row in self.made() for key, value in row.items() if (name, key) in columns}
 
     def made(self) -> Iterator[tuple[str, str, Row]]:
         """All rows that were made for tenants: relation, label, row."""
