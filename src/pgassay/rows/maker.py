@@ -716,10 +716,27 @@ class Maker:
     ) -> _Known:
         known = self._known(relation, tenants, label, optional=optional)
         values = {**known.values, **_callers(relation, tenants.users.get(label)), **wanted}
+        values |= self._completed(relation, tenants, label, values, wanted)
         choices = tuple(
             left for choice in known.choices if (left := {n: v for n, v in choice.items() if n not in wanted})
         )
         return replace(known, values=values, choices=choices, is_new=is_new)
+
+    def _completed(self, relation: Relation, tenants: Tenants, label: str, values: Row, wanted: Row) -> Row:
+        """The rest of keys of which a part is wanted, from a row that has this part; a new one where there is none."""
+        found: Row = {}
+        own = self._tenancy.column_of(relation.full_name)
+        for key in relation.foreign_keys:
+            target = self._relations.get(key.target)
+            part = {there: wanted[here] for here, there in key.columns if here in wanted and here != own}
+            whole = {there: values.get(here) for here, there in key.columns}
+            if target is None or target is relation or None in whole.values() or not 0 < len(part) < len(whole):
+                continue
+            if self._existing(target, whole) is None:
+                tenant = {there: values[here] for here, there in key.columns if here == own}
+                row = self._existing(target, {**part, **tenant}) or self.further(target, tenants, label, part)
+                found |= {here: row[there] for here, there in key.columns if here not in wanted}
+        return found
 
     def anew(
         self, relation: Relation, tenants: Tenants, label: str, refused: Unfilled, kept: Collection[str] = ()

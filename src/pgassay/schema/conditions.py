@@ -35,7 +35,7 @@ _TIMES = {Special.BEFORE: "yesterday", Special.NOW: "now", Special.AFTER: "tomor
 _RANGES = {
     Special.BEFORE: "[1900-01-01,2000-01-01)",
     Special.NOW: "[2000-01-01,2999-01-01)",
-    Special.AFTER: "[2999-01-01,)",
+    Special.AFTER: "[2999-01-01,3000-01-01)",
 }
 
 

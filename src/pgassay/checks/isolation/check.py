@@ -517,9 +517,9 @@ class _Check:
         """Everything that was observed, with what came of the calls."""
         unjudged = self._unjudged | calls.unjudged
         failed = {finding.object for finding in self._findings if finding.rule in FAILURES}
-        seen_open = {finding.object for finding in self._findings} | {
-            published.table for published in self._world.tenancy.published
-        }
+        tenancy = self._world.tenancy
+        said = {published.table for published in (*tenancy.published, *tenancy.following)}
+        seen_open = {finding.object for finding in self._findings} | said
         found = self._ways.found(functions, unjudged.keys() | failed, seen_open)
         return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),

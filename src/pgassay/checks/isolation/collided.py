@@ -74,8 +74,9 @@ def again(world: World, answered: Iterable[tuple[Call, Answer]]) -> Iterator[Cal
 
 
 def _others(world: World, rows: Mapping[str, Row], value: str) -> Iterator[object]:
-    """The key of one of the rows, in each table in which that is the key of another row of B."""
+    """The key of one of the rows, in each table in which that is the key of another row of B; each part by itself."""
     for table, row in rows.items():
-        (key,) = world.relations[table].primary_key
-        if any(name == table and label == "B" and str(made[key]) == value for name, label, made in world.made()):
-            yield row[key]
+        of_b = [made for name, label, made in world.made() if name == table and label == "B"]
+        for column in world.relations[table].primary_key:
+            if str(row[column]) != value and any(str(made[column]) == value for made in of_b):
+                yield row[column]

@@ -25,7 +25,7 @@ from pgassay.checks.isolation.ways import Ways
 from pgassay.checks.isolation.world import World
 from pgassay.checks.isolation.writes import Write, Writes
 from pgassay.identity import Session
-from pgassay.rows import Row, Unfilled, insert_statement
+from pgassay.rows import USERS, Row, Unfilled, insert_statement
 from pgassay.schema.triggers import Trigger
 
 _STATEMENTS = 24
@@ -115,6 +115,21 @@ class Firing:
                 written = Writes(self._world, target.relation, self._api, actor).insert(row, target.column, reaches)
             if isinstance(written, Write) and not written.before:
                 yield done[-1]
+        if not self._have_fired(triggers):
+            for row in self._naming_others(target, actor, rows[:1]):
+                self._fires(Attempt(target, actor, "insert", insert_statement(target.relation, row), [*row.values()]))
+
+    def _naming_others(self, target: Target, actor: Actor, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows in the actor's name but for one column, in which they name another user, as a helper of their own.
+
+        What triggers do to the other user is for `pointing` to say.
+        """
+        other = self._world.tenants.users["B"]
+        keys = [key for key in target.relation.foreign_keys if key.target == USERS]
+        for row in rows:
+            users = [here for key in keys for here, _ in key.columns if here in row and here != target.column]
+            for name in users:
+                yield {**row, **dict.fromkeys(users, actor.user), name: other}
 
     def _updates(self, target: Target, actor: Actor, triggers: Sequence[Trigger]) -> Iterator[Change]:
         """Changes of a row of one's own, to each value that one of the triggers asks for."""

@@ -99,8 +99,11 @@ class Making:
         # a row that names a user may have given them rights that nobody is to have here
         grants = any(True for group in groups for _ in self._world.maker.users_in(group.relation))
         is_sound = (not grants or all(key in mine for *_, key in shown)) and self._taken_out(apart)
-        self._forget(apart if is_sound else groups)
-        self._ways.apart = {(group.relation.full_name, group.text) for group in (apart if is_sound else groups)}
+        gone = apart if is_sound else groups
+        self._forget(gone)
+        keys = {key for group in gone for key in group.keys}
+        self._ways.apart = {(group.relation.full_name, group.text) for group in gone}
+        self._ways.apart |= {(table, text) for table, text, _, key in shown if key in keys}  # what no door will show
         self._tables.remove()
         return is_sound
 
