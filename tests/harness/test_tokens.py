@@ -71,7 +71,8 @@ def test_kinds_of_tokens_are_told_apart(read: Read, expression: str) -> None:
 def test_what_cannot_be_parsed_may_read_anything(read: Read) -> None:
     odd = """
     create schema private; create type private.t as (a text);
-    create function public.f() returns text language plpgsql as $$ declare r private.t; begin return r.a; end $$;
+    create function public.f() returns text language plpgsql as $$
+    declare c cursor (r private.t) for select 1; begin return 'a'; end $$;
     """
     assert read(odd).reads("aal") is False
     found = read(f"{odd} {DOCS} create policy p on public.docs using (public.f() = org);")
