@@ -50,6 +50,13 @@ def browser() -> Iterator[webdriver.Chrome]:
     browser.quit()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_of_another_test(browser: webdriver.Chrome) -> None:
+    """The browser is every test's: what a page of the one before has logged, as that there is none, is not told here."""
+    browser.get("about:blank")
+    browser.execute(Command.GET_LOG, {"type": "browser"})
+
+
 class Panel:
     """A browser at the panel of a site."""
 
