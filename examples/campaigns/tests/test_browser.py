@@ -53,7 +53,6 @@ def browser() -> Iterator[webdriver.Chrome]:
 @pytest.fixture(autouse=True)
 def _nothing_of_another_test(browser: webdriver.Chrome) -> None:
     """The browser is every test's: what a page of the one before has logged is not told here."""
-    browser.get("about:blank")
     browser.execute(Command.GET_LOG, {"type": "browser"})
 
 
