@@ -486,6 +486,11 @@ class Relation:
         """The columns of its foreign keys."""
         return frozenset(here for key in self.foreign_keys for here, _ in key.columns)
 
+    def refers_to(self, column: str) -> str:
+        """The table to which a column refers by itself; empty where it refers to none."""
+        keys = (key for key in self.foreign_keys if [column] == [here for here, _ in key.columns])
+        return next((key.target for key in keys), "")
+
     def column(self, name: str) -> Column | None:
         """The column called ``name``, if there is one."""
         return next((column for column in self.columns if column.name == name), None)

@@ -67,7 +67,7 @@ def _plpgsql(definition: str, names: tuple[str, ...], defaults: Mapping[str, Any
     statements: list[Any] = []
     variables: dict[str, Any] = {}
     results: list[Any] = []
-    for kind, part in _parts(parsed):
+    for kind, part in plpgsql.parts(parsed):
         if kind == "PLpgSQL_expr":
             query = part.get("query", "")
             readings = (query, f"select {query}", f"select {_assigned(query)[1]}")
@@ -100,14 +100,3 @@ def _assigned(query: str) -> tuple[str, str]:
     if len(said) > 1 and said[1].text in (":=", "="):
         return said[0].text, query.encode()[said[1].end :].decode()
     return "", query
-
-
-def _parts(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Every part of a parsed body, with its kind."""
-    if isinstance(tree, dict):
-        for kind, part in tree.items():
-            yield kind, part
-            yield from _parts(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _parts(part)

@@ -132,6 +132,10 @@ class Sources:
                 found.setdefault(function.full_name, []).append(function)
         return found
 
+    def behind(self, name: str) -> list[Function]:
+        """The functions of that name, with its schema, and those that they call."""
+        return self.with_called(one for one in self.functions if one.full_name == name)
+
     def with_called(self, first: Iterable[Function]) -> list[Function]:
         """These functions and those that they call; of one that cannot be read, those whose names stand in it."""
         by_name: dict[str, list[Function]] = {}

@@ -52,7 +52,7 @@ def of(function: Function, sources: Sources, depth: int = _DEPTH) -> list[Tie]:
     routine = routines.routine(function.definition)
     if routine is None:
         return []
-    reading = _Reading(routine)
+    reading = _Reading(routine, function.trees)
     found = [tie for tree in reading.trees for tie in reading.ties(tree)]
     if depth:
         found += [tie for tree in reading.trees for tie in _handed_on(reading, tree, sources, depth)]
@@ -78,11 +78,11 @@ def _handed_on(reading: _Reading, tree: Node, sources: Sources, depth: int) -> I
 class _Reading:
     """What stands where in a function: arguments, its variables, and what its statements call things."""
 
-    def __init__(self, routine: routines.Routine) -> None:
+    def __init__(self, routine: routines.Routine, trees: list[Node]) -> None:
         self._known: dict[str, Place] = {each.name: (each.name,) for each in routine.parameters if each.name}
         self._numbered = {f"${number}": (each.name,) for number, each in enumerate(routine.parameters, 1)}
         assigned = [*procedural.assigned(routine.plpgsql)] if routine.plpgsql else []
-        self.trees = [*routine.statements] or [*procedural.queries(routine.plpgsql)]
+        self.trees = [*routine.statements] or trees
         for tree in [*self.trees, *(tree for _, tree, _ in assigned)]:
             self._name(tree)
         for names, tree, is_element in assigned:
@@ -101,21 +101,19 @@ class _Reading:
     def _name(self, tree: Node) -> None:
         """Take down what FROM calls the parts of what is given."""
         for node in sqltree.walk(tree):
-            if kind(node) == "RangeFunction" and len(node.functions) == 1:
-                listed: Any = unwrapped(node.functions[0])
-                place = self.place(unwrapped(listed.items[0]))
-                names = [part.string.sval for part in node.alias.colnames]
-                if place is not None and node.alias.aliasname:
-                    self._known.setdefault(node.alias.aliasname, place)
-                if place is not None and len(names) > 0:
-                    self._known.setdefault(names[0], (*place[:-1], KEY) if place[-1] == VALUE else place)
-                if place is not None and len(names) > 1 and place[-1] == VALUE:
-                    self._known.setdefault(names[1], place)
-                if place is not None and place[-1] == VALUE and not names:
-                    self._known.setdefault("key", (*place[:-1], KEY))
-                    self._known.setdefault("value", place)
-                elif place is not None and place[-1] == EACH and not names:
-                    self._known.setdefault("value", place)
+            if kind(node) != "RangeFunction" or len(node.functions) != 1:
+                continue
+            listed: Any = unwrapped(node.functions[0])
+            place = self.place(unwrapped(listed.items[0]))
+            if place is None:
+                continue
+            if node.alias.aliasname:
+                self._known.setdefault(node.alias.aliasname, place)
+            parts = [(*place[:-1], KEY), place] if place[-1] == VALUE else [place]
+            usual = ["key", "value"] if place[-1] == VALUE else ["value"] if place[-1] == EACH else []
+            names = [part.string.sval for part in node.alias.colnames] or usual
+            for name, part in zip(names, parts, strict=False):
+                self._known.setdefault(name, part)
 
     def place(self, node: Node) -> Place | None:
         """What of that which is given an expression stands for; None where it is something else."""
@@ -172,8 +170,8 @@ class _Reading:
                 place, names = self.place(here), sqltree.names(_inner(there))
                 if place is None or not names or self._named(names) is not None:
                     continue
-                table = tables.get(names[-2], "") if len(names) > 1 else _only(tables)
-                yield Tie((*place, EACH) if found[0] == "= any" and here is other else place, table, names[-1])
+                at = (*place, EACH) if found[0] == "= any" and here is other else place
+                yield Tie(at, _table(names, tables), names[-1])
 
     def _liked(self, node: Node, tables: Mapping[str, str]) -> Iterator[Tie]:
         """Whatever stands in a pattern may be all that the pattern is to find."""
@@ -184,9 +182,7 @@ class _Reading:
         places = [place for part in sqltree.walk(found[1]) if (place := self.place(part)) is not None]
         if names and self._named(names) is None:
             for place in dict.fromkeys(places):
-                yield Tie(
-                    place, tables.get(names[-2], "") if len(names) > 1 else _only(tables), names[-1], is_part=True
-                )
+                yield Tie(place, _table(names, tables), names[-1], is_part=True)
 
     def _inserted(self, node: Any) -> Iterator[Tie]:
         columns = [part.res_target.name for part in node.cols]
@@ -239,6 +235,8 @@ def _aliases(tree: Node) -> Iterable[str]:
     return [node.alias.aliasname for node in sqltree.walk(tree) if kind(node) == "RangeFunction"]
 
 
-def _only(tables: Mapping[str, str]) -> str:
-    """The table of a statement that has one alone."""
+def _table(names: list[str], tables: Mapping[str, str]) -> str:
+    """The table of a column by what stands before its name; else the only one that there is."""
+    if len(names) > 1:
+        return tables.get(names[-2], "")
     return next(iter(tables.values())) if len(set(tables.values())) == 1 else ""

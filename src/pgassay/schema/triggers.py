@@ -29,8 +29,6 @@ join pg_catalog.pg_namespace as m on p.pronamespace = m.oid
 where not t.tgisinternal and t.tgenabled <> 'D' and m.nspname <> all(%(platform)s)
 order by 1, 2
 """
-_WRITING = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt")
-"""What libpg_query calls a statement that writes."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,4 @@ def _fires_for(definition: str) -> tuple[list[Node], set[str]]:
 def _writes(function: Function, table: str) -> bool:
     if not function.is_read or sqltree.executes(function.definition):
         return True
-    return any(
-        sqltree.kind(node) in _WRITING and node.relation.relname != table.rpartition(".")[2]
-        for tree in function.trees
-        for node in sqltree.walk(tree)
-    )
+    return any(name != table.rpartition(".")[2] for tree in function.trees for name in sqltree.written(tree))

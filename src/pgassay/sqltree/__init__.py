@@ -64,7 +64,7 @@ def body(definition: str) -> list[Node]:
         return []
     said = options(created)
     if is_plpgsql(said):
-        return [node for query in _queries(plpgsql.parsed(definition)) for node in _parsed(query)]
+        return [node for query in _queries(plpgsql.parsed(definition)) for node in queried(query)]
     source = said.get("as")
     text = source.items[0].string.sval if source is not None else ""
     inline = [unwrapped(created.sql_body)] if created.HasField("sql_body") else []
@@ -105,9 +105,7 @@ def _has_word(source: Any) -> bool:
 
 
 def _has_dynamic(tree: Any) -> bool:
-    if isinstance(tree, dict):
-        return not _DYNAMIC.isdisjoint(tree) or any(map(_has_dynamic, tree.values()))
-    return isinstance(tree, list) and any(map(_has_dynamic, tree))
+    return any(what in _DYNAMIC for what, _ in plpgsql.parts(tree))
 
 
 _DYNAMIC = {"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"}
@@ -116,23 +114,21 @@ _DYNAMIC = {"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"}
 
 def _queries(tree: Any) -> Iterator[str]:
     """The SQL in a function in PL/pgSQL, in the order of its text."""
-    if isinstance(tree, dict):
-        for name, part in tree.items():
-            if name == "PLpgSQL_expr":
-                yield part.get("query", "")
-            else:
-                yield from _queries(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _queries(part)
+    return (part.get("query", "") for what, part in plpgsql.parts(tree) if what == "PLpgSQL_expr")
 
 
-def _parsed(query: str) -> list[Node]:
-    """What PL/pgSQL has as a query: statements, an expression, or an assignment."""
+def queried(query: str) -> list[Node]:
+    """What PL/pgSQL has as a query: statements, an expression, or what is assigned."""
     if found := statements(query):
         return found
-    parts = (query, query.partition(":=")[2], query.partition("=")[2])
-    return [node for node in map(expression, filter(None, parts)) if node is not None][:1]
+    node = assigned(query)
+    return [] if node is None else [node]
+
+
+def assigned(text: str) -> Node | None:
+    """The tree of an expression, or of what an assignment of PL/pgSQL assigns."""
+    parts = (text, text.partition(":=")[2], text.partition("=")[2])
+    return next((node for part in parts if part and (node := expression(part)) is not None), None)
 
 
 def keys(node: Node) -> Iterator[tuple[str, ...]]:
@@ -640,8 +636,11 @@ def tables(node: Node) -> Iterator[str]:
             yield f"{found.schemaname}.{found.relname}" if found.schemaname else found.relname
 
 
-def changed(node: Node) -> Iterator[str]:
-    """The tables, without their schemas, whose rows an UPDATE, DELETE or MERGE changes at a node or below it."""
+def written(node: Node, *, inserts: bool = True) -> Iterator[str]:
+    """The tables, without their schemas, that statements write to at a node and below it; or whose rows they change."""
     for found in walk(node):
-        if kind(found) in ("UpdateStmt", "DeleteStmt", "MergeStmt"):
+        if kind(found) in _CHANGING or (inserts and kind(found) == "InsertStmt"):
             yield found.relation.relname
+
+
+_CHANGING = ("UpdateStmt", "DeleteStmt", "MergeStmt")

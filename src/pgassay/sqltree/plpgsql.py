@@ -44,6 +44,17 @@ def _parsed(definition: str) -> Any:
         return None
 
 
+def parts(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Every part of what `parsed` gives, with its kind."""
+    if isinstance(tree, dict):
+        for what, part in tree.items():
+            yield what, part
+            yield from parts(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from parts(part)
+
+
 def _plainer(definition: str) -> str | None:
     """The same function with plainer types; None where it is no CREATE FUNCTION that can be written."""
     created = trees.only(definition, "CreateFunctionStmt")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pgassay import sqltree
-from pgassay.sqltree import Node, building, selects
+from pgassay.sqltree import Node, building, plpgsql, selects
 
 _ERROR = 21
 """The level from which on RAISE ends the call."""
@@ -43,9 +43,9 @@ def assigned(tree: Any) -> Iterator[tuple[list[str], Node, bool]]:
     With what a SELECT or a loop gives, that is the SELECT.
     """
     datums: list[dict[str, Any]] = [next(iter(datum.values()), {}) for datum in tree[0]["PLpgSQL_function"]["datums"]]
-    for what, parts in _parts(tree):
+    for what, parts in plpgsql.parts(tree):
         names, source = _filling(what, parts, [datum.get("refname", "") for datum in datums])
-        node = None if source is None else _query(source["PLpgSQL_expr"]["query"])
+        node = None if source is None else next(iter(sqltree.queried(source["PLpgSQL_expr"]["query"])), None)
         if node is not None and any(names):
             yield names, node, what == "PLpgSQL_stmt_foreach_a"
 
@@ -66,35 +66,6 @@ def _filling(what: str, parts: Any, names: Sequence[str]) -> tuple[list[str], An
 def _variables(target: Any) -> list[str]:
     row = target.get("PLpgSQL_row")
     return [target["PLpgSQL_rec"]["refname"]] if row is None else [field["name"] for field in row["fields"]]
-
-
-def queries(tree: Any) -> Iterator[Node]:
-    """The statements and expressions of a body, in the order of its text."""
-    for what, parts in _parts(tree):
-        if what == "PLpgSQL_expr" and (node := _query(parts.get("query", ""))) is not None:
-            yield node
-
-
-def _parts(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Every part of a body, with its kind."""
-    if isinstance(tree, dict):
-        for what, part in tree.items():
-            yield what, part
-            yield from _parts(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _parts(part)
-
-
-def _query(text: str) -> Node | None:
-    """A statement, an expression, or what is assigned."""
-    found = sqltree.statements(text)
-    return found[0] if found else _assigned(text)
-
-
-def _assigned(text: str) -> Node | None:
-    readings = (text, text.partition(":=")[2], text.partition("=")[2])
-    return next((node for part in readings if part and (node := sqltree.expression(part)) is not None), None)
 
 
 class _UnknownError(Exception):
@@ -186,7 +157,7 @@ def put(node: Node, known: Known) -> Node:
 
 
 def _expression(parts: Any) -> Node:
-    found = _assigned(parts["PLpgSQL_expr"]["query"])
+    found = sqltree.assigned(parts["PLpgSQL_expr"]["query"])
     if found is None:
         raise _UnknownError
     return found

@@ -181,6 +181,11 @@ def _how(part: Any) -> str:
     return f" in a notice: {shortened(part)}" if isinstance(part, _Notice) else f": {_told([part])}"
 
 
+def with_error(answer: Answer) -> str:
+    """With which error values of others are told, if it is one."""
+    return f" with the error {shortened(' '.join(answer.told))}" if isinstance(answer, Words) else ""
+
+
 def _told(answer: Answer) -> str:
     """An answer as a person reads it: the first row, or the words of an error."""
     if isinstance(answer, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -114,6 +114,15 @@ def _words(error: psycopg.Error, notices: list[str]) -> Words:
     words.error = error
     words.notices = notices
     return words
+
+
+def told(answer: Answer) -> Iterator[Sequence[Any]]:
+    """All that an answer tells: the rows, or the words of an error, and each notice."""
+    if isinstance(answer, Words):
+        yield answer.told
+    else:
+        yield from answer
+    yield from ([notice] for notice in getattr(answer, "notices", ()))
 
 
 def tells_something(answer: Answer) -> bool:

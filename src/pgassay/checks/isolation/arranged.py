@@ -22,8 +22,7 @@ Arrangement = tuple[Change, ...]
 
 def arrangements_for(world: World, function: Function) -> Iterator[Arrangement]:
     """What brings rows into states that a function asks for, itself or by what it calls: one column, then all."""
-    sources, name = world.sources, f"{function.schema}.{function.name}"
-    called = sources.with_called(one for one in sources.functions if one.full_name == name)
+    called = world.sources.behind(f"{function.schema}.{function.name}")
     trees = [tree for one in called for tree in one.trees]
     tables = {name.rpartition(".")[2] for tree in trees for name in sqltree.tables(tree)}
     asked = {path[-1] for tree in trees for path in sqltree.columns(tree)}

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import LiteralString
+from typing import TYPE_CHECKING, LiteralString
 
 from pgassay import sqltree
-from pgassay.checks.isolation.world import World
+from pgassay.catalog import Function
+from pgassay.schema import ties
+from pgassay.schema.ties import Tie
+
+if TYPE_CHECKING:
+    from pgassay.checks.isolation.world import World
 
 _OF_QUERIES: LiteralString = """
 select p.proname::pg_catalog.text from pg_catalog.pg_proc as p
@@ -29,6 +34,20 @@ class Bodies:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._ties: dict[str, list[Tie]] = {}
+
+    def ties(self, function: Function) -> list[Tie]:
+        """With which columns a function compares what it is given, and into which it writes that."""
+        if function.signature not in self._ties:
+            name, taken = f"{function.schema}.{function.name}", {argument.name for argument in function.arguments}
+            sources = self._world.sources
+            self._ties[function.signature] = [
+                tie
+                for each in sources.functions
+                if each.full_name == name and taken <= {*each.parameters}
+                for tie in ties.of(each, sources)
+            ]
+        return self._ties[function.signature]
 
     def keys(self, name: str) -> list[tuple[str, ...]]:
         """The paths that functions of that name, with its schema, read from JSON, be it as columns of records."""

@@ -104,8 +104,8 @@ class Broadcasts:
 
     def try_function(self, api: Session, function: Function, actors: Iterable[Actor]) -> Found | None:
         """What others hear of calls of a function by members of A."""
-        sources, name = self._world.sources, f"{function.schema}.{function.name}"
-        called = sources.with_called(one for one in sources.functions if one.full_name == name)
+        name = f"{function.schema}.{function.name}"
+        called = self._world.sources.behind(name)
         if self._sending.isdisjoint(called) or not function.volatile:
             return None
         advice = f"Let {name} send it as private, to a topic that is called after the tenant."
@@ -114,7 +114,7 @@ class Broadcasts:
                 continue
             with actor.enter(api):
                 kept = self._secrets.kept_from(api, actor)
-            calls = (call for call in distinct(calls_of(function, self._world, "A")) if not secrets.holds(call, kept))
+            calls = secrets.without(distinct(calls_of(function, self._world, "A")), kept)
             for call in itertools.islice(calls, _CALLS):
                 statement = api.bound(call.statement, call.values)
                 found = self._judged(api, actor, statement, (function.signature, "call", advice))

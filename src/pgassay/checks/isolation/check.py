@@ -301,8 +301,7 @@ def _whole_paths(tenancy: Tenancy, relations: Sequence[Relation]) -> dict[str, s
     for name, rule in tenancy.tables.items():
         relation, path = known.get(name), rule.split(".")
         for part in path if "[" not in rule else ():
-            keys = relation.foreign_keys if relation is not None else ()
-            target = next((key.target for key in keys if [part] == [here for here, _ in key.columns]), "")
+            target = relation.refers_to(part) if relation is not None else ""
             relation = known.get(target) if target != tenancy.tenant else None
         column = tenancy.tables.get(relation.full_name, tenancy.column) if relation is not None else ""
         is_longer = relation is not None and relation.full_name != name and "[" not in f"{rule}{column}" and column
@@ -710,27 +709,30 @@ class _Check:
                     self.add(judge(self._api) if self._has_answers(name) else ())
             self._probes += columns.probes
 
+    @property
+    def _members(self) -> list[Actor]:
+        """The members of A whom the access matrix shows, but for those who forge claims."""
+        return [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
+
     def stored_texts(self, functions: Iterable[Function]) -> None:
         """Store texts that are SQL in rows of one's own, and see what functions and triggers make of them."""
-        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
         stored = StoredTexts(self._world, self._targets, self._effects)
         found = {finding.object for finding in self._findings if finding.severity == ERROR}
         for target in self._targets.values():
             name = target.relation.full_name
             with costs.only(name, self._unjudged, self._again):
-                self.add(filter(None, [stored.try_table(target, members)]) if target.is_table else ())
+                self.add(filter(None, [stored.try_table(target, self._members)]) if target.is_table else ())
         for function in functions:
             if function.signature not in found:
                 with costs.only(function.signature, self._unjudged, self._again):
-                    self.add(filter(None, [stored.try_function(self._api, function, members)]))
+                    self.add(filter(None, [stored.try_function(self._api, function, self._members)]))
         self._probes += stored.probes
 
     def broadcasts(self, functions: Iterable[Function]) -> None:
         """See who hears what functions send."""
-        members = [actor for actor in self._actors if actor.own == {"A"} and not actor.forged and actor.shown]
         for function in functions:
             with costs.only(function.signature, self._unjudged, self._again):
-                self.add(filter(None, [self._broadcasts.try_function(self._api, function, members)]))
+                self.add(filter(None, [self._broadcasts.try_function(self._api, function, self._members)]))
 
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""

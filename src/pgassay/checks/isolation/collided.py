@@ -42,7 +42,7 @@ def prepare(world: World) -> None:
 def _changed(world: World) -> set[str]:
     """The tables whose rows functions change or take away."""
     trees = [tree for function in world.sources.functions for tree in function.trees]
-    named = {table for tree in trees for table in sqltree.changed(tree)}
+    named = {table for tree in trees for table in sqltree.written(tree, inserts=False)}
     return {name for name, relation in world.relations.items() if relation.name in named}
 
 

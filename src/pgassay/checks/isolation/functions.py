@@ -26,7 +26,6 @@ from pgassay.checks.isolation.arguments import (
     tells_something,
     with_texts,
 )
-from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.exchanged import exchanged
 from pgassay.checks.isolation.failures import Faults, broken_call, is_broken, is_endless
@@ -65,9 +64,9 @@ class Calls:
         self.controls = controls
         self._world = world
         self._secrets = Secrets(world)
-        bodies = Bodies(world)
+        bodies = world.bodies
         self._injected = Injected(world, bodies)
-        self._read_as = ReadAs(world, bodies)
+        self._read_as = ReadAs(world)
         self._outbound = Outbound(world, bodies, self._secrets)
         self._clones = clone, other
         self._log_in()
@@ -316,7 +315,7 @@ class Calls:
                 kept = self._secrets.kept_from(self._api, actor)
                 answered = {
                     repr(call.values) + _GENERATED.sub("", repr(answer)): (call, answer)
-                    for call, answer in self._answered(_without(distinct([*calls, *own]), kept))
+                    for call, answer in self._answered(secrets.without(distinct([*calls, *own]), kept))
                 }
                 new = [found for alike, found in answered.items() if (actor.own, alike) not in judged]
                 judged |= {(actor.own, alike) for alike in answered}
@@ -335,9 +334,9 @@ class Calls:
                     ended = [pair for pair in answered.values() if repr(pair[0].values) in mine]
                     further = itertools.chain(further, exchanged(self._world, ended))
                 tried = distinct([*(call for call, _ in answered.values()), *further])
-                more = self._answered(_without(itertools.islice(tried, len(answered), None), kept))
+                more = self._answered(secrets.without(itertools.islice(tried, len(answered), None), kept))
                 yield from self._judged(function, actor, more)
-                others = _without(collided.again(self._world, [*answered.values(), *more]), kept)
+                others = secrets.without(collided.again(self._world, [*answered.values(), *more]), kept)
                 yield from self._judged(function, actor, self._answered(others))
 
     def _own(self, function: Function) -> list[Call]:
@@ -407,8 +406,3 @@ def _failure(answered: Iterable[tuple[Call, Answer]]) -> tuple[Call, psycopg.Err
     failed = [(call, answer.error) for call, answer in answered if isinstance(answer, Words)]
     broken = [(call, error) for call, error in failed if is_broken(error)]
     return broken[0] if broken and len(broken) == len(list(answered)) else None
-
-
-def _without(calls: Iterable[Call], kept: frozenset[str]) -> Iterator[Call]:
-    """Those for which the caller needs no secret that is kept from them."""
-    return (call for call in calls if not secrets.holds(call, kept))

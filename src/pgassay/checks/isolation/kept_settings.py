@@ -32,10 +32,9 @@ class KeptSettings:
 
     def calls(self, function: Function) -> list[Call]:
         """Calls with ids of B for each argument, beside names of settings; none where nothing is kept."""
-        sources, name = self._world.sources, f"{function.schema}.{function.name}"
         if not self._read:
             return []
-        called = sources.with_called(one for one in sources.functions if one.full_name == name)
+        called = self._world.sources.behind(f"{function.schema}.{function.name}")
         return [*itertools.islice(distinct(self._calls(function)), _CALLS)] if settings.keeps(called) else []
 
     def _calls(self, function: Function) -> Iterator[Call]:

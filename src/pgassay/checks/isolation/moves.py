@@ -97,9 +97,9 @@ class Moves:
 
         Last what policies ask of a new row, as it stands in one's own.
         """
-        if self._column in granted and self._relation.column(self._column) is not None:
-            yield from self._with_tenant(own, granted)
         mine = self._world.tenants.rows.get(self._relation.full_name, {}).get(own, {})
+        if self._column in granted and self._relation.column(self._column) is not None:
+            yield from self._with_tenant(own, mine, granted)
         asked = {
             name
             for one in self._world.sources.conditions
@@ -111,7 +111,7 @@ class Moves:
         if asked - {self._column}:
             yield {name: mine[name] for name in sorted(asked)}
 
-    def _with_tenant(self, own: str, granted: Collection[str]) -> Iterator[Row]:
+    def _with_tenant(self, own: str, mine: Row, granted: Collection[str]) -> Iterator[Row]:
         alone = {self._column: self._world.tenants.ids[own]}
         yield alone
         unique = {
@@ -123,7 +123,6 @@ class Moves:
             for name in sorted((unique - linked - {self._column}) & set(granted))
             if (value := self._world.maker.another(self._relation, name)) is not None
         }
-        mine = self._world.tenants.rows.get(self._relation.full_name, {}).get(own, {})
         tied = {
             here for key in self._relation.foreign_keys for here, _ in key.columns if self._column in dict(key.columns)
         }

@@ -142,7 +142,7 @@ class Outbound:
                 continue
             with actor.enter(session):
                 kept = self._secrets.kept_from(session, actor)
-                for call in (call for call in calls if not secrets.holds(call, kept)):
+                for call in secrets.without(calls, kept):
                     for request, value in self.chosen(session, call)[:1]:
                         found = self._found(session, function, actor, call, request, value)
                         if found[0].severity == ERROR:

@@ -14,7 +14,6 @@ import psycopg
 from pgassay.catalog import Argument, Function
 from pgassay.checks.isolation import secrets
 from pgassay.checks.isolation.arguments import Call, calls_of, distinct
-from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.ownwrites import OwnMove
 from pgassay.checks.isolation.read_as import ReadAs
@@ -41,7 +40,7 @@ class OwnCalls:
         self._world = world
         self._asked = asked
         self._secrets = Secrets(world)
-        self._read_as = ReadAs(world, Bodies(world))
+        self._read_as = ReadAs(world)
         self.probes = 0
 
     def is_move(self, function: Function) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from pgassay.catalog import Argument, Function
 from pgassay.checks.isolation import typed
 from pgassay.checks.isolation.arguments import KEYS_TRIED, Call, by_name, call_with, candidates, likeliest
-from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.nesting import merged, nested
 from pgassay.checks.isolation.tied import Tied
 from pgassay.checks.isolation.world import World
@@ -22,9 +21,9 @@ _PATHS = 6
 class ReadAs:
     """Calls with values where columns have them, and with ids in texts that are cast and in the keys of JSON."""
 
-    def __init__(self, world: World, bodies: Bodies) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._bodies = bodies
+        self._bodies = world.bodies
         self._tied = Tied(world)
 
     def of(self, function: Function, label: str, beside: str = "") -> Iterator[Call]:

@@ -16,13 +16,14 @@ from psycopg import sql
 from pgassay.catalog import Function, Relation
 from pgassay.checks.finding import ERROR, Finding
 from pgassay.checks.isolation import column_rights, secrets
-from pgassay.checks.isolation.arguments import Answer, Call, Words, answers, calls_of, distinct
+from pgassay.checks.isolation.answered import with_error
+from pgassay.checks.isolation.arguments import Call, answers, calls_of, distinct, told
 from pgassay.checks.isolation.belonging import is_marker, stands_in
 from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.functions import offered
 from pgassay.checks.isolation.matrix import Actor, Probe
 from pgassay.checks.isolation.owncalls import OwnCalls
-from pgassay.checks.isolation.relations import Found, Target, shortened
+from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.secret_values import signs
 from pgassay.checks.isolation.secret_writes import SecretWrites
 from pgassay.checks.isolation.secrets import Secrets
@@ -173,8 +174,8 @@ class SecretColumns:
         self.probes += len(answered)
         for call, answer in zip(calls, answered, strict=False):
             for table, column in self._world.tenancy.secret:
-                if self._told(_parts(answer), table, column):
-                    how = f" with the error {shortened(' '.join(answer.told))}" if isinstance(answer, Words) else ""
+                if self._told(told(answer), table, column):
+                    how = with_error(answer)
                     return *self._at_call(api, function, actor, call, (table, column), how), (table, column)
         if stopped is not None:
             raise stopped
@@ -186,7 +187,7 @@ class SecretColumns:
         table, column = place
 
         def holds(session: Session) -> bool:
-            return bool(self._told(_parts(call.answer(session)), table, column))
+            return bool(self._told(told(call.answer(session)), table, column))
 
         finding = self._finding(
             function.signature,
@@ -205,9 +206,9 @@ class SecretColumns:
             calls: Iterable[Call] = self._own.with_own(api, actor, function)
         else:
             kept = self._secrets.kept_from(api, actor)
-            calls = (call for call in calls_of(function, self._world, "A") if not secrets.holds(call, kept))
+            calls = secrets.without(calls_of(function, self._world, "A"), kept)
         marks = {mark for found in self._marks.values() for mark in found}
-        yield from distinct(call for call in calls if not secrets.holds(call, marks))
+        yield from distinct(secrets.without(calls, marks))
 
     # what is found
 
@@ -273,8 +274,3 @@ def _is_so(session: Session, holds: Callable[[Session], bool]) -> bool:
         if session.closed:
             raise
         return False
-
-
-def _parts(answer: Answer) -> list[Any]:
-    """All that an answer tells: rows, the words of an error, and notices."""
-    return [*(answer.told if isinstance(answer, Words) else answer), *getattr(answer, "notices", ())]

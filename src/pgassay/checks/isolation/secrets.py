@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
@@ -174,6 +174,11 @@ class Secrets:
 def holds(call: Call, secrets: Collection[str]) -> bool:
     """Whether a call is made with one of them, alone or within a longer value."""
     return any(secret in given for given in call.known for secret in secrets)
+
+
+def without(calls: Iterable[Call], kept: Collection[str]) -> Iterator[Call]:
+    """Those calls for which the caller needs no secret that is kept from them."""
+    return (call for call in calls if not holds(call, kept))
 
 
 def _is_past(value: Any) -> bool:

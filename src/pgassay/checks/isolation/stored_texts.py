@@ -18,14 +18,14 @@ from psycopg import sql
 from pgassay.catalog import Column, Function, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import changes, secrets, typed
-from pgassay.checks.isolation.arguments import Answer, Call, Words, call_with, calls_of, distinct, likeliest
-from pgassay.checks.isolation.bodies import Bodies
+from pgassay.checks.isolation.answered import with_error
+from pgassay.checks.isolation.arguments import Call, call_with, calls_of, distinct, likeliest, told
 from pgassay.checks.isolation.effects import Attempt, Effects
 from pgassay.checks.isolation.gains import anew_after
 from pgassay.checks.isolation.injected import Injected
 from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.nesting import nested
-from pgassay.checks.isolation.relations import Found, Target, shortened
+from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
@@ -78,7 +78,7 @@ class StoredTexts:
         self._world = world
         self._targets = targets
         self._effects = effects
-        self._bodies = Bodies(world)
+        self._bodies = world.bodies
         self._texts = Injected(world, self._bodies)
         self._secrets = Secrets(world)
         self.probes = 0
@@ -88,8 +88,7 @@ class StoredTexts:
         name = f"{function.schema}.{function.name}"
         if not self._bodies.executes(name):
             return None
-        sources = self._world.sources
-        called = sources.with_called(one for one in sources.functions if one.full_name == name)
+        called = self._world.sources.behind(name)
         for actor in actors:
             if actor.identity.role not in function.roles:
                 continue
@@ -206,7 +205,7 @@ class StoredTexts:
         with actor.enter(api):
             kept = self._secrets.kept_from(api, replace(actor, own=frozenset()))
         calls = itertools.chain(self._naming(function, relation), calls_of(function, self._world, "A"))
-        return [*itertools.islice(distinct(call for call in calls if not secrets.holds(call, kept)), _CALLS)]
+        return [*itertools.islice(distinct(secrets.without(calls, kept)), _CALLS)]
 
     def _naming(self, function: Function, relation: Relation) -> Iterator[Call]:
         own = self._world.tenants.rows.get(relation.full_name, {}).get("A")
@@ -249,9 +248,9 @@ class StoredTexts:
                 if not is_done:
                     return None, ""
                 answer = call.answer(api)
-                for part in _told(answer):
+                for part in told(answer):
                     if self._world.labels(part, known) - stored.actor.own:
-                        return Verdict.LEAKS, _how(answer)
+                        return Verdict.LEAKS, with_error(answer)
                 if function.volatile and isinstance(answer, list) and self._changes(api, stored, call, known):
                     return Verdict.WRITES_ACROSS, ""
         except psycopg.Error:
@@ -270,16 +269,3 @@ class StoredTexts:
 def _at_row(call: Call, keys: Mapping[str, Any]) -> Call:
     """The call with the keys of a new row in place of those of the row that was there."""
     return replace(call, values=[keys.get(str(value), value) for value in call.values])
-
-
-def _told(answer: Answer) -> Iterator[Sequence[Any]]:
-    """The rows, the words of an error and the notices."""
-    if isinstance(answer, Words):
-        yield answer.told
-    else:
-        yield from answer
-    yield from ([notice] for notice in getattr(answer, "notices", ()))
-
-
-def _how(answer: Answer) -> str:
-    return f" with the error {shortened(' '.join(answer.told))}" if isinstance(answer, Words) else ""

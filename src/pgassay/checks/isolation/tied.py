@@ -7,12 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from pgassay.catalog import Argument, Function, Relation
+from pgassay.catalog import Argument, Column, Function, Relation
 from pgassay.checks.isolation import changes, typed
 from pgassay.checks.isolation.arguments import Call, call_of, likeliest
 from pgassay.checks.isolation.world import World
 from pgassay.rows import Row
-from pgassay.schema import ties
 from pgassay.schema.ties import EACH, KEY, VALUE, Place, Tie
 
 _ROWS = 6
@@ -29,11 +28,10 @@ class Tied:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._known: dict[str, list[Tie]] = {}
 
     def of(self, function: Function, label: str, beside: str = "") -> Iterator[Call]:
         """Calls with values of one tenant; with those of another ``beside``, each place in turn is one tenant's."""
-        found = self._ties(function)
+        found = self._world.bodies.ties(function)
         numbers = {tie.place for tie in found if self._is_number(tie)}
         chosen = self._chosen(found, label)
         if beside:
@@ -43,26 +41,19 @@ class Tied:
             given = {argument: value for argument in function.arguments for value in _given(argument, values)}
             yield call_of(function, {**usual, **given})
 
-    def _ties(self, function: Function) -> list[Tie]:
-        if function.signature not in self._known:
-            name, taken = f"{function.schema}.{function.name}", {argument.name for argument in function.arguments}
-            sources = self._world.sources
-            self._known[function.signature] = [
-                tie
-                for each in sources.functions
-                if each.full_name == name and taken <= {*each.parameters}
-                for tie in ties.of(each, sources)
-            ]
-        return self._known[function.signature]
-
     def _is_number(self, tie: Tie) -> bool:
         """Whether it counts or measures something, and names no row."""
-        relations = [one for one in self._world.relations.values() if tie.table in (one.name, "")]
-        columns = ((one, column) for one in relations if (column := one.column(tie.column)) is not None)
-        one, column = next(columns, (None, None))
-        if one is None or column is None:
+        relation, column = next(self._columns(tie), (None, None))
+        if relation is None or column is None:
             return False
-        return column.category == "N" and column.name not in {*one.primary_key, *one.referring}
+        return column.category == "N" and column.name not in {*relation.primary_key, *relation.referring}
+
+    def _columns(self, tie: Tie) -> Iterator[tuple[Relation, Column]]:
+        """The columns that it may be: of tables of that name, or of all where nothing tells which one it is."""
+        for relation in self._world.relations.values():
+            column = relation.column(tie.column) if tie.table in (relation.name, "") else None
+            if column is not None:
+                yield relation, column
 
     def _chosen(self, found: Sequence[Tie], label: str) -> Iterator[Values]:
         """Values of the rows of each table in turn, with those of rows elsewhere that have most in common with them."""
@@ -85,8 +76,7 @@ class Tied:
     def _rows(self, tie: Tie, label: str) -> list[tuple[Relation, Row]]:
         """Rows of a tenant with the column of a tie; where there are none, what the column may refer to."""
         made = [(self._world.relations[name], row) for name, whose, row in self._world.made() if whose == label]
-        named = (one for one in self._world.relations.values() if tie.table in (one.name, ""))
-        tables = [one for one in named if one.column(tie.column)]
+        tables = [relation for relation, _ in self._columns(tie)]
         found = [(relation, row) for relation, row in made if relation in tables and row.get(tie.column) is not None]
         if found:
             return found
@@ -104,8 +94,7 @@ class Tied:
         """Other values for what is written and refers to nothing: none that a key has, and none that is there."""
         changed: Values = {}
         for tie in (tie for tie in found if tie.is_written and tie.place in values):
-            relation = next((one for one in self._world.relations.values() if one.name == tie.table), None)
-            column = relation.column(tie.column) if relation is not None else None
+            relation, column = next(self._columns(tie), (None, None))
             if relation is None or column is None or column.name in relation.referring:
                 continue
             value = values[tie.place]

@@ -18,6 +18,7 @@ from pgassay import migrations
 from pgassay.catalog import Relation
 from pgassay.checks.isolation import costs, own_roles
 from pgassay.checks.isolation.belonging import LABELS, Belonging
+from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.identities import BOTH, Identities
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
@@ -227,10 +228,7 @@ class World:
                         + (f"has no column {part}." if relation else "is no table or view that the migrations make.")
                     )
                 if number < len(steps) - 1:
-                    target = next(
-                        (key.target for key in relation.foreign_keys if [part] == [here for here, _ in key.columns]), ""
-                    )
-                    relation = self.relations.get(target)
+                    relation = self.relations.get(relation.refers_to(part))
                     if relation is None:
                         raise ConfigError(
                             f"[tool.pgassay.tenancy] tables: the rule of {name} is {rule}, but {part} is no foreign "
@@ -331,7 +329,7 @@ class World:
         other.connection = connection
         other._privileges, other._bases = {}, {}
         other._identities, other._belonging = Identities(other), Belonging(other)
-        for name in ("sources", "triggers"):  # a mend may be tried there
+        for name in ("sources", "triggers", "bodies"):  # a mend may be tried there
             other.__dict__.pop(name, None)
         return other
 
@@ -339,6 +337,11 @@ class World:
     def sources(self) -> Sources:
         """The functions, views and policies as they are written."""
         return sources.read(self.ask)
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """What the bodies of functions do with what they are given."""
+        return Bodies(self)
 
     @cached_property
     def triggers(self) -> tuple[Trigger, ...]:
