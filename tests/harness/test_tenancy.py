@@ -16,6 +16,7 @@ from pgassay.catalog import Relation
 from pgassay.checks import intent
 from pgassay.config import NO_TABLE, Claim, Membership, Tenancy, read_tenancy
 from pgassay.hints import Column, Hints
+from pgassay.hints.facts import OBJECTS
 from pgassay.identity import Databases
 from pgassay.templates import Template
 from pgassay.tenancy import Inference, Question
@@ -91,6 +92,8 @@ def compared(found: Inference, declared: Tenancy, relations: Iterable[Relation])
     if (inferred.tenant, inferred.member, inferred.column) != (declared.tenant, declared.member, declared.column):
         return "wrong"
     asked = {question.object for question in found.questions}
+    if any(OBJECTS in note for note in found.notes):  # it says that the files are users' own: no word of tenants
+        asked.add(OBJECTS)
     offered = asked | {question.object for question in found.openings}
     named = {relation.full_name: relation for relation in relations}
     rules = inferred.tables.keys() | declared.tables.keys()

@@ -110,12 +110,21 @@ class Panel:
 
     def key(self, key: str) -> None:
         """Press a key where the keyboard is."""
+        self.key_down(key)
+        self.key_up(key)
+
+    def key_down(self, key: str) -> None:
         text = {"Enter": "\r", " ": " "}.get(key)
+        down = {"type": "keyDown" if text else "rawKeyDown", **({"text": text} if text else {})}
+        self.browser.execute_cdp_cmd("Input.dispatchKeyEvent", {**self._named(key), **down})
+
+    def key_up(self, key: str) -> None:
+        self.browser.execute_cdp_cmd("Input.dispatchKeyEvent", {**self._named(key), "type": "keyUp"})
+
+    @staticmethod
+    def _named(key: str) -> dict[str, Any]:
         code = {"Tab": 9, "Enter": 13, " ": 32, "Delete": 46}[key]
-        pressed = {"key": key, "code": key if key != " " else "Space", "windowsVirtualKeyCode": code}
-        down = {**pressed, "type": "keyDown" if text else "rawKeyDown", **({"text": text} if text else {})}
-        self.browser.execute_cdp_cmd("Input.dispatchKeyEvent", down)
-        self.browser.execute_cdp_cmd("Input.dispatchKeyEvent", {**pressed, "type": "keyUp"})
+        return {"key": key, "code": key if key != " " else "Space", "windowsVirtualKeyCode": code}
 
     def until(self, holds: Callable[[], Any]) -> None:
         WebDriverWait(self.browser, PATIENCE, 0.05).until(lambda _: holds())
@@ -147,6 +156,29 @@ class Panel:
             if each["impact"] in ("serious", "critical")
             for node in each["nodes"]
         ]
+
+
+LOADED = "return performance.getEntriesByName(location.href, 'resource').some((each) => each.responseEnd > 0)"
+"""Whether an update of this page has come. A page itself is no resource."""
+
+HOLD_THE_NEXT = """
+const real = window.fetch;
+let go;
+const gate = new Promise((done) => (go = done));
+window.fetch = async (...all) => {
+  window.fetch = real;
+  const answer = await real(...all);
+  await gate;
+  return answer;
+};
+const loaded = load(location.href);
+window.late = async () => {
+  go();
+  await loaded;
+  return document.getElementById("status").textContent.trim();
+};
+"""
+"""An update whose answer is kept back until the page says ``late()``, which gives the status that stands there then."""
 
 
 @pytest.fixture
@@ -526,6 +558,31 @@ def test_all_is_done_by_the_keyboard_alone(world: World, panel: Panel, width: in
     tab_to(panel, "move-cancelled")
     panel.key("Enter")
     panel.until_status("cancelled")
+
+
+def test_a_press_outlives_an_update(world: World, panel: Panel) -> None:
+    """A button that is replaced between the two halves of a press, as another person moves the job, is pressed."""
+    job = world.job(name="Held")["id"]
+    bring_to(world, job, "running")
+    panel.open(f"/agent/jobs/{job}")
+    tab_to(panel, "move-failed")
+    panel.key_down(" ")
+    bring_to(world, job, "paused")
+    panel.browser.execute_script("load(location.href)")
+    panel.until(lambda: panel.browser.execute_script(LOADED))
+    panel.browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    panel.key_up(" ")
+    panel.until_status("failed")
+
+
+def test_a_page_that_was_asked_for_before_is_not_shown_after(world: World, panel: Panel) -> None:
+    """What the server rendered before a button was pressed comes after its answer, and is thrown away."""
+    job = world.job(name="Late")["id"]
+    panel.open(f"/agent/jobs/{job}")
+    panel.browser.execute_script(HOLD_THE_NEXT)
+    panel.press("move-running")
+    panel.until_status("running")
+    assert panel.browser.execute_async_script("late().then(arguments[0])") == "running"
 
 
 def test_focus_can_be_seen_and_the_content_is_one_tab_away(world: World, panel: Panel) -> None:

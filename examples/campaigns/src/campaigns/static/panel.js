@@ -19,12 +19,37 @@ function swap(html) {
   }
 }
 
+let pressed = false; // a key or the pointer is down: a button that is replaced meanwhile would lose the press
+const waiting = [];
+
+for (const down of ["keydown", "pointerdown"]) addEventListener(down, () => (pressed = true), true);
+for (const up of ["keyup", "pointerup", "pointercancel", "blur"]) {
+  addEventListener(up, () => setTimeout(release), true); // after the click that it makes
+}
+
+function release() {
+  pressed = false;
+  for (const go of waiting.splice(0)) go();
+}
+
+const released = () => (pressed ? new Promise((go) => waiting.push(go)) : undefined);
+
+let asked = 0; // how many renderings were asked for, and up to which of them what stands here is newer
+let shown = 0;
+
 async function load(address, options) {
+  const turn = ++asked;
   const answer = await fetch(address, { credentials: "same-origin", ...options });
   if (new URL(answer.url).pathname === "/login") location.assign("/login");
   else if (!options && !answer.ok) location.reload(); // it is gone, and the page says so
   const html = await answer.text();
-  if (html.includes("data-live")) swap(html);
+  if (html.includes("data-live")) {
+    await released();
+    if (options || turn > shown) {
+      shown = options ? asked : turn; // what was asked for while a button was at work may be older than its answer
+      swap(html);
+    }
+  }
   return html;
 }
 
