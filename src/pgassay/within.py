@@ -12,7 +12,8 @@ from pgassay.errors import ConfigError
 
 OPERATIONS = ("select", "insert", "update", "delete")
 _ROLES_KEYS = ("column", "order", "roles", "tables")
-_STATE_KEYS = ("open", "hidden")
+_STATE_KINDS = ("open", "hidden")
+_STATE_KEYS = (*_STATE_KINDS, "stays")
 _WORDS = (*OPERATIONS, "all", "own", "none")
 
 
@@ -82,12 +83,15 @@ class Roles:
 class State:
     """A state of the rows of a table, by an SQL expression: outside of ``open`` a row opens nothing.
 
-    A row in ``hidden`` is nobody's but that of ``service_role``.
+    A row in ``hidden`` is nobody's but that of ``service_role``. Instead of an expression, ``hidden`` may have a column
+    that refers to another table: a row is hidden with the one that it refers to. ``stays`` are tables whose rows stay
+    where they are when one that they refer to is hidden.
     """
 
     table: str
     kind: str
     expression: str
+    stays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,9 +197,15 @@ def _states_of(name: str, states: object, where: str) -> Iterable[State]:
             f"{where}: the states of {name} are {states!r}.",
             hint='Write a condition on its rows, as { open = "not revoked" } or { hidden = "deleted_at is not null" }.',
         )
-    refuse_unknown(states, _STATE_KEYS, f"{where}: {name}")
+    where = f"{where}: {name}"
+    refuse_unknown(states, _STATE_KEYS, where)
+    stays = tuple(relation(table, where) for table in texts(states, "stays", where))
+    if stays and "hidden" not in states:
+        raise ConfigError(f"{where} has stays, and no hidden beside it.")
     for kind in states:
-        expression = text(states, kind, f"{where}: {name}") or ""
+        if kind not in _STATE_KINDS:
+            continue
+        expression = text(states, kind, where) or ""
         if not expression.strip():
-            raise ConfigError(f"{where}: {kind} of {name} is empty.")
-        yield State(relation(name, where), kind, expression.strip())
+            raise ConfigError(f"{where} has an empty {kind}.")
+        yield State(relation(name, where), kind, expression.strip(), stays if kind == "hidden" else ())

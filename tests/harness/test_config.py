@@ -671,8 +671,10 @@ def test_a_declared_tenancy_has_what_is_declared_of_roles(tmp_path: Path) -> Non
         ('states = "open"', "[tool.pgassay.states] in pyproject.toml must be a table."),
         ('states = { "a.b" = "open" }', "the states of a.b are 'open'"),
         ('states = { "a.b" = { closed = "x" } }', "unknown key 'closed'"),
-        ('states = { "a.b" = { open = " " } }', "open of a.b is empty"),
+        ('states = { "a.b" = { open = " " } }', "a.b has an empty open"),
         ('states = { b = { open = "x" } }', "'b' must be written schema.name."),
+        ('states = { "a.b" = { open = "x", stays = ["a.c"] } }', "has stays, and no hidden beside it"),
+        ('states = { "a.b" = { hidden = "x", stays = ["c"] } }', "'c' must be written schema.name."),
     ],
 )
 def test_a_wrong_declaration_of_roles_or_states_is_told_in_a_sentence(tmp_path: Path, text: str, told: str) -> None:

@@ -40,6 +40,7 @@ from pgassay.checks.isolation import (
     storage,
 )
 from pgassay.checks.isolation.belonging import LABELS
+from pgassay.checks.isolation.below_hidden import BelowHidden
 from pgassay.checks.isolation.broadcasts import Broadcasts
 from pgassay.checks.isolation.by_calls import by_sql
 from pgassay.checks.isolation.controls import Controls
@@ -75,6 +76,7 @@ from pgassay.identity import Clone, Databases, Session
 from pgassay.migrations import Script
 from pgassay.rows import Unfilled
 from pgassay.templates import Template
+from pgassay.within import State
 
 _SOURCES = """
 select distinct pg_catalog.concat(vn.nspname, '.', v.relname), pg_catalog.concat(sn.nspname, '.', s.relname)
@@ -736,7 +738,7 @@ class _Check:
 
     def states(self, guests: Sequence[Guest]) -> None:
         """Bring rows into the declared states, and see what they open, and who reaches them."""
-        for state in self._world.tenancy.within.states:
+        for state in states.of_rows(self._world):
             with costs.only(f"state {state.kind} of {state.table}", self._unjudged, self._again):
                 tried = States(self._world, self._targets)
                 if state.kind == "open":
@@ -744,15 +746,25 @@ class _Check:
                 else:
                     self.add(tried.try_hidden(state, self._actors))
                 self._probes += tried.probes
+            if state.kind == "hidden":
+                self._below(state)
+
+    def _below(self, state: State) -> None:
+        """See who reads what refers to a hidden row."""
+        below = BelowHidden(self._world)
+        for relation, key, is_said in below.references(state):
+            with costs.only(f"rows of {relation.full_name} below hidden rows", self._unjudged, self._again):
+                self.add(below.try_key(state, relation, key, self._actors, is_said=is_said))
+        self._probes += below.probes
 
     def states_elsewhere(self, guests: Sequence[Guest], functions: Iterable[Function]) -> None:
         """See what functions and views still give of rows that are hidden, and by rows that are not open any more."""
-        states = self._world.tenancy.within.states
-        if not states:
+        declared = states.of_rows(self._world)
+        if not declared:
             return
         with costs.only(STATES, self._unjudged, self._again):
             doors = Doors(self._world, [target.relation for target in self._targets.values()], functions)
-            of_hidden, of_opened = OfHidden(doors, states), OfOpened(doors, guests)
+            of_hidden, of_opened = OfHidden(doors, declared), OfOpened(doors, guests)
             for name, door in doors.all.items():
                 with costs.only(name, self._unjudged, self._again):
                     if self._has_answers(name):

@@ -55,9 +55,11 @@ class Questions:
                 answers.setdefault(number, links[finding.object])
         lines = self._lines(answers.values())
         return [
-            (finding, probe, found)
-            if number not in answers
-            else (_asked(finding, lines[type(answers[number])], found), probe, None)
+            (_asked(finding, lines[type(answers[number])], found), probe, None)
+            if number in answers
+            else (_through(finding, found), probe, None)
+            if finding.severity == QUESTION
+            else (finding, probe, found)
             for number, (finding, probe, found) in enumerate(named)
         ]
 
@@ -153,11 +155,14 @@ def _quoted(texts: Iterable[str]) -> str:
     return ", ".join(f'"{text}"' for text in dict.fromkeys(texts))
 
 
+def _through(finding: Finding, found: culprit.Culprit | None) -> Finding:
+    return finding if found is None else replace(finding, culprit=found.what)
+
+
 def _asked(finding: Finding, line: str, found: culprit.Culprit | None) -> Finding:
     return replace(
-        finding,
+        _through(finding, found),
         severity=QUESTION,
-        culprit=finding.culprit if found is None else found.what,
         mend=f"Is this meant? Then say so in [tool.pgassay.tenancy]: {line}. If it is not, hold the policy to the "
         "caller's tenants.",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from pgassay.catalog import Relation
+from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.changes import Change
@@ -18,6 +18,7 @@ from pgassay.checks.isolation.matrix import Actor, Probe
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
 from pgassay.config import Membership
+from pgassay.entries import unquoted
 from pgassay.errors import ConfigError
 from pgassay.identity import Session
 from pgassay.rows import Row, Unfilled
@@ -41,6 +42,31 @@ class Guest:
     row: Row
 
 
+def followed(world: World, state: State) -> ForeignKey | None:
+    """The foreign key with which rows are hidden: ``hidden`` has its column instead of a condition on the rows.
+
+    Raises `ConfigError` where that leads to a table that has no state ``hidden``.
+    """
+    relation = world.relations.get(state.table)
+    if state.kind != "hidden" or relation is None:
+        return None
+    column = unquoted(state.expression)
+    key = next((key for key in relation.foreign_keys if column in dict(key.columns)), None)
+    if key is not None and not any(
+        other.kind == "hidden" and other.table == key.target for other in world.tenancy.within.states
+    ):
+        raise ConfigError(
+            f"{_WHERE}: {state.table} is hidden by {column}, which refers to {key.target}.",
+            hint=f"Say when a row of {key.target} is hidden.",
+        )
+    return key
+
+
+def of_rows(world: World) -> list[State]:
+    """The states that are conditions on the rows themselves."""
+    return [state for state in world.tenancy.within.states if followed(world, state) is None]
+
+
 def guests(world: World) -> list[Guest]:
     """For each column by which rows with a state ``open`` name users, a user with such a row, and a member of A.
 
@@ -48,7 +74,7 @@ def guests(world: World) -> list[Guest]:
     condition on its rows.
     """
     found = []
-    for state in world.tenancy.within.states:
+    for state in of_rows(world):
         relation = _checked(world, state)
         if state.kind == "open" and relation.full_name not in world.tenants.unfilled:
             is_membership = isinstance(world.tenancy.member, Membership) and world.tenancy.member.table == state.table
@@ -67,7 +93,7 @@ def enter(world: World) -> None:
     """
     member = world.tenancy.member
     table = member.table if isinstance(member, Membership) else ""
-    for state in world.tenancy.within.states:
+    for state in of_rows(world):
         if state.kind == "open" and state.table == table and table not in world.tenants.unfilled:
             relation = _checked(world, state)
             for row in changes.rows_of(world, relation, []):
