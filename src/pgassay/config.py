@@ -81,17 +81,27 @@ class Share:
         return f"{self.table}({self.row}, {self.user})" if self.user else f"{self.table}({self.row})"
 
 
+NULL = "null"
+"""In ``published``, the value of a column that has none."""
+
+
 @dataclass(frozen=True)
 class Published:
     """A column that says of a row that everybody may read it: where it has that ``value``, else where it opens it.
 
-    With ``key``, the column is one of the row to which that one refers by this column of its own.
+    The value ``null`` is NULL. With ``key``, the column is one of the row to which that one refers by this column of
+    its own.
     """
 
     table: str
     column: str
     value: str = ""
     key: str = ""
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it says so by NULL."""
+        return self.value == NULL
 
     @property
     def written(self) -> str:

@@ -178,9 +178,11 @@ class _Reading:
             self._condition(node, scope)
         elif (asked := selects.subquery(node)) is not None:
             sought, select = asked
-            given = self._select(select, scope)
-            if sought is not None:
-                self._equal(self._term(sought, scope), given)
+            given = self._targets(select, scope)
+            wanted = [] if sought is None else sqltree.fields(sought) or [sought]
+            if len(wanted) == len(given):
+                for one, other in zip(wanted, given, strict=True):
+                    self._equal(self._term(one, scope), other)
         elif alternatives := sqltree.alternatives(node):
             self._literal(sqltree.bare(alternatives[0]), scope)
         elif (compared := sqltree.comparison(node)) is not None and _is_equality(*compared):
@@ -250,6 +252,11 @@ class _Reading:
 
     def _select(self, select: Node, scope: Scope) -> Term | None:
         """The one thing that a SELECT gives; its rows are among those needed."""
+        given = self._targets(select, scope)
+        return given[0] if len(given) == 1 else None
+
+    def _targets(self, select: Node, scope: Scope) -> list[Term | None]:
+        """What a SELECT gives; its rows are among those needed."""
         read = selects.sources(select)
         if read is None:
             raise _UnknownError
@@ -268,8 +275,7 @@ class _Reading:
                 self._equal(("column", one, name), ("column", other, name))
         for condition in asked:
             self._condition(condition, within)
-        targets = selects.targets(select)
-        return self._term(targets[0], within) if len(targets) == 1 else None
+        return [self._term(target, within) for target in selects.targets(select)]
 
     def _given(self, select: Node, scope: Scope) -> dict[str, Term | None]:
         given = self._select(select, scope)

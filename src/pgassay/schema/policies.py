@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, LiteralString
 
 from pgassay import sqltree
 from pgassay.catalog import PLATFORM
-from pgassay.sqltree import AND, NOT, OR, Node
+from pgassay.sqltree import AND, NOT, OR, Node, building
 
 USING, CHECK = "using", "with check"
 MOST = 16
@@ -128,6 +128,22 @@ def _branch(literals: list[Node], table: str) -> Branch | None:
     return None if text is None or key is None else Branch(text, key, sqltree.reads(node, table))
 
 
+def _one_of(node: Node) -> tuple[Node, list[Node]] | None:
+    """COALESCE of columns in a comparison, and the same comparison with each of these instead of it."""
+    compared = sqltree.comparison(node)
+    if compared is None:
+        return None
+    for side in (compared[1], *compared[2]):
+        columns = sqltree.alternatives(side)
+        if columns and all(sqltree.path(sqltree.uncast(column)) for column in columns):
+            return side, [building.replaced(node, partial(_instead, side, column)) for column in columns]
+    return None
+
+
+def _instead(before: Node, after: Node, node: Node) -> Node | None:
+    return after if node == before else None
+
+
 class _TooManyError(Exception):
     """More branches than are wanted."""
 
@@ -165,6 +181,8 @@ class _Form:
             return self._coalesce(alternatives, truth)
         if truth and (tested := sqltree.tested(node)) is not None:
             return self._held(*tested)
+        if (several := _one_of(node)) is not None:
+            return self._replaced(*several, truth)
         return [[node if truth else sqltree.joined([node], NOT)]]
 
     def _any(self, nodes: Iterable[Node], truth: bool) -> list[list[Node]]:
@@ -197,6 +215,15 @@ class _Form:
         for node in nodes:
             found += self._product([*before, self._held(node, truth)])
             before.append([[sqltree.is_null(node)]])
+        return self._bounded(found)
+
+    def _replaced(self, coalesce: Node, nodes: list[Node], truth: bool) -> list[list[Node]]:
+        """The comparison with each column that COALESCE may give, where those before it are NULL."""
+        found: list[list[Node]] = []
+        before: list[list[Node]] = []
+        for column, node in zip(sqltree.alternatives(coalesce), nodes, strict=True):
+            found += self._product([*before, self._held(node, truth)])
+            before.append([[sqltree.is_null(column)]])
         return self._bounded(found)
 
     def _bounded(self, branches: Iterable[list[Node]]) -> list[list[Node]]:

@@ -327,6 +327,11 @@ def elements(node: Node) -> list[Node]:
     return [unwrapped(part) for part in array.elements] if kind(array) == "A_ArrayExpr" else []
 
 
+def fields(node: Node) -> list[Node]:
+    """What a row is made of, as ``(a, b)``; nothing where it is none."""
+    return [unwrapped(part) for part in node.args] if kind(node) == "RowExpr" else []
+
+
 def constant(node: Node) -> bool | int | str | None:
     """A constant, whatever it is cast to; None where it is none, or NULL."""
     while kind(node) == "TypeCast":

@@ -200,7 +200,17 @@ class Rules:
             member = opened(found)
             if found.is_share or found.unsure or not found.support or member.table in itself(self._candidate):
                 continue
-            if found.tenant == self._candidate.tenant or found.tenant not in self._routes:
+            if found.tenant == self._candidate.tenant:
+                self._openings.append(
+                    Question(
+                        member.table,
+                        f"Does {member.table} open rows of {found.tenant} to users who are no members? Policies look "
+                        "into it as well.",
+                        share=written(member),
+                    )
+                )
+                continue
+            if found.tenant not in self._routes:
                 continue
             if SHARES.search(member.table):
                 shares.append(member)

@@ -16,6 +16,8 @@ from pgassay.rows import Row
 _MOST = 12
 """So many states are tried for a function, each of one column; and as many of all columns together."""
 _DAY = timedelta(days=1)
+_PLENTY = 1000
+"""More than anybody takes away from a stock or an account, for which rows begin with nothing."""
 Arrangement = tuple[Change, ...]
 """Changes of a row of B, and of the row of A that is like it."""
 
@@ -30,6 +32,7 @@ def arrangements_for(world: World, function: Function) -> Iterator[Arrangement]:
     constants = sqltree.constants_of(trees)
     yield from itertools.islice(_of_one(world, rows, constants), _MOST)
     yield from itertools.islice(_of_all(world, rows), _MOST)
+    yield from itertools.islice(_of_numbers(world, rows), _MOST)
 
 
 def _rows(world: World, tables: set[str], asked: set[str]) -> Iterator[tuple[Relation, list[Column]]]:
@@ -65,6 +68,19 @@ def _of_all(world: World, rows: Iterable[tuple[Relation, list[Column]]]) -> Iter
         for flag, time in itertools.product(
             (True, False)[: 1 + bool(flags)], (now + _DAY, now - _DAY)[: 1 + bool(times)]
         ):
-            values: Row = {**dict.fromkeys(flags, flag), **dict.fromkeys(times, time)}
-            both = world.tenants.rows[relation.full_name]
-            yield tuple(changes.update(world, relation, both[label], values) for label in "AB" if label in both)
+            yield _of_both(world, relation, {**dict.fromkeys(flags, flag), **dict.fromkeys(times, time)})
+
+
+def _of_numbers(world: World, rows: Iterable[tuple[Relation, list[Column]]]) -> Iterator[Arrangement]:
+    """Much of what a row counts: of each number, and of all."""
+    for relation, columns in rows:
+        numbers = [
+            column.name for column in columns if column.category == "N" and column.name not in relation.referring
+        ]
+        for names in dict.fromkeys([*((name,) for name in numbers), tuple(numbers)] if numbers else []):
+            yield _of_both(world, relation, dict.fromkeys(names, _PLENTY))
+
+
+def _of_both(world: World, relation: Relation, values: Row) -> Arrangement:
+    both = world.tenants.rows[relation.full_name]
+    return tuple(changes.update(world, relation, both[label], values) for label in "AB" if label in both)

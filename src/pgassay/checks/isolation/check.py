@@ -198,7 +198,7 @@ def observe(
         unjudged |= closed | _refresh(filled, relations) | world.unjudged
         ways = _ways(world, actors)
         filled.close()
-        exercised = _exercised(databases, filled, ways, actors, unjudged, stack)
+        exercised = _exercised(databases, filled, ways, actors, guests, unjudged, stack)
         unjudged |= _refresh(exercised, relations) if exercised is not filled else {}
         exercised.close()
         filled = exercised
@@ -367,16 +367,23 @@ def _ways(world: World, actors: Iterable[Actor]) -> Ways:
 
 
 def _exercised(
-    databases: Databases, filled: Clone, ways: Ways, actors: list[Actor], unjudged: dict[str, str], stack: ExitStack
+    databases: Databases,
+    filled: Clone,
+    ways: Ways,
+    actors: list[Actor],
+    guests: list[Guest],
+    unjudged: dict[str, str],
+    stack: ExitStack,
 ) -> Clone:
     """Ask for which rows and callers policies hold, and make some where that is for none; gives what has the rows.
 
-    Nobody is connected to it, nor to ``filled``. New members are among ``actors`` then.
+    Nobody is connected to it, nor to ``filled``. Who is new is among ``actors`` and ``guests`` then.
     """
     clone = stack.enter_context(databases.copy(Template(filled.name)))
     world = ways.world
     members: list[Actor] = []
     claimed: list[Actor] = []
+    further: list[Guest] = []
     is_better = False
     with costs.only(WAYS, unjudged):
         world.connection = clone.connect_as_owner()
@@ -392,6 +399,7 @@ def _exercised(
         witnesses.make()
         members += witnesses.actors
         is_better = Making(tables, ways, witnesses, claimed).make(needed=bool(members))
+        further = states.further_guests(world) if is_better else []
     clone.close()
     world.entitled += [actor for actor in claimed if actor.user == world.tenants.users["B"]]
     if not is_better:  # the new members are not there
@@ -400,6 +408,7 @@ def _exercised(
         return filled
     actors[-1:-1] = entitled.at_doors(ways, [*members, *claimed])
     world.entitled += [actor for actor in members if actor.own == {"B"}][:_NEW]
+    guests += further
     return clone
 
 

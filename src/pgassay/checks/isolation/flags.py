@@ -18,7 +18,7 @@ from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.purpose import Opening, Openings, written
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
-from pgassay.config import Published
+from pgassay.config import NULL, Published
 from pgassay.identity import Session
 
 _WRITES = ("update", "delete")
@@ -142,7 +142,7 @@ class Flags:
     ) -> Found:
         relation = target.relation
         name, column, value = relation.full_name, opening.column.name, opening.value
-        shown = str(value).lower() if isinstance(value, bool) else repr(value)
+        shown = NULL if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
         of = "of" if opening.published.table == name else f"that refer to rows of {opening.published.table} of"
         policies = " and ".join(opening.policies)
         culprits = (f"policy {policy} on {opening.published.table}" for policy in opening.policies)
@@ -171,7 +171,8 @@ class Flags:
         """What reaches the rows: those with that value; or one that refers to such a row."""
         relation, column = target.relation, sql.Identifier(opening.column.name)
         table = sql.Identifier(relation.schema, relation.name)
-        where, values = sql.SQL("{} = {}").format(column, sql.Literal(opening.value)), []
+        equal = "{} is null" if opening.value is None else "{} = {}"
+        where, values = sql.SQL(equal).format(column, sql.Literal(opening.value)), []
         if opening.published.table != relation.full_name:
             row = self._world.tenants.rows[relation.full_name]["B"]
             where, values = self._world.where(relation.primary_key), [row[name] for name in relation.primary_key]

@@ -194,8 +194,7 @@ class Calls:
 
     def _across(self, function: Function, actors: Sequence[Actor], several: arranged.Arrangement) -> Found | None:
         """What somebody does to rows of others where nobody was seen to get anything by what is entitled to it."""
-        users = self._world.nobody, self._world.tenants.users["A"]
-        others = [actor for actor in actors if actor.user in users and actor.shown and not actor.forged]
+        others = [actor for actor in actors if actor.user and actor.own <= {"A"} and actor.shown and not actor.forged]
         found = self._first(function, [], others) if len(several) > 1 and function.volatile else None
         return found if found is not None and found[0].rule == Verdict.WRITES_ACROSS.rule else None
 

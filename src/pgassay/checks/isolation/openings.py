@@ -75,6 +75,7 @@ def note(world: World, relation: Relation, row: Row) -> None:
     for published in world.tenancy.published:
         value = row.get(published.column)
         is_open = str(value) == published.value if published.value else value not in (None, False)
+        is_open |= published.is_null and value is None
         if published.table == relation.full_name and relation.primary_key and is_open:
             world.opened.setdefault(relation.full_name, {})[tuple(row[name] for name in relation.primary_key)] = row
 

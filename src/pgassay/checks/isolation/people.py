@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,9 @@ from pgassay.within import Roles
 
 WHERE = "[tool.pgassay.roles]"
 _TENANT = "A"
+_OTHER = "B"
+_ENTITLED = 4
+"""So many roles of the other tenant are given to somebody who is to get something by functions there."""
 NUMBERS = 7_300_000
 """From here on are numbers by which a row is known, since nothing counts so far."""
 
@@ -76,7 +79,7 @@ def make(world: World, actors: list[Actor]) -> list[Person]:
     places = places_of(world, roles)
     found = []
     for role, place in places.items():
-        name = f"member of {_TENANT}, {place.column}{'' if role == place.column else f' {role}'}"
+        name = _name(_TENANT, role, place)
         with costs.only(name, world.unjudged, world.go_on):
             person = _known(world, actors, name, role) or _made(world, name, role, place)
             actors[:] = [actor for actor in actors if actor.name != name]
@@ -84,6 +87,28 @@ def make(world: World, actors: list[Actor]) -> list[Person]:
             found.append(person)
             world.unjudged.pop(name, None)
     _fill(world, roles, found)
+    world.entitled[:0] = _of_other(world, roles, places)
+    return found
+
+
+def _name(label: str, role: str, place: Place) -> str:
+    return f"member of {label}, {place.column}{'' if role == place.column else f' {role}'}"
+
+
+def _of_other(world: World, roles: Roles, places: Mapping[str, Place]) -> list[Actor]:
+    """Members of B by those roles of which there is none as yet, the highest first."""
+    known = {actor.name for actor in world.entitled}
+    wanted = {_name(_OTHER, role, places[role]): places[role] for role in (*roles.order[::-1], *roles.others)}
+    found = []
+    for name in [name for name in wanted if name not in known][:_ENTITLED]:
+        try:
+            with world.connection.transaction():
+                user = world.maker.user()
+                give(world, user, wanted[name], _OTHER)
+        except (psycopg.Error, Unfilled):  # then functions are tried without, which costs no verdict
+            world.go_on()
+            continue
+        found.append(replace(world.member(_OTHER, name, user), shown=False))
     return found
 
 

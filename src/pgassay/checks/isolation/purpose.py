@@ -12,7 +12,7 @@ from psycopg import sql
 from pgassay import sqltree
 from pgassay.catalog import Column
 from pgassay.checks.isolation.world import World
-from pgassay.config import Published
+from pgassay.config import NULL, Published
 
 _ASKED = """
 select
@@ -54,7 +54,7 @@ class Opening:
         is open because somebody gave the column another value. Where the default is NULL, some other value has to
         close it as well: if any value opens it, as any time of deletion does, nobody has chosen that.
         """
-        if self.is_named:
+        if self.is_named or self.published.is_null:
             return True
         return closes(sql.DEFAULT) and (
             self.column.has_default or any(closes(value) for value in self.others if value is not None)
@@ -84,8 +84,11 @@ class Openings:
                 values = [(time, False) for time in _TIMES]
             elif column.category in "SE":
                 values = [(value, value in texts) for value in dict.fromkeys([*listed, *texts])]
+            if not column.not_null and Published(name, column_name) in self._world.tenancy.published:
+                values.append((None, False))  # which is not to say so
             for value, is_named in values:
-                published = Published(name, column_name, value if column.category in "SE" else "")
+                of_value = NULL if value is None else value if column.category in "SE" else ""
+                published = Published(name, column_name, of_value)
                 others = tuple(other for other in closing(self._world, published) if other != value)
                 yield Opening(column, value, published, tuple(policies), is_named, others)
 
@@ -103,7 +106,7 @@ def closing(world: World, published: Published) -> list[Any]:
     column = relation.column(published.column)
     assert column is not None
     listed = world.maker.listed_of(published.table).get(published.column, [])
-    nothing = [] if column.not_null else [None]
+    nothing = [] if column.not_null or published.is_null else [None]
     if column.category == "B":
         found: list[Any] = [False, True, *nothing]
     elif column.category == "D":
@@ -119,6 +122,8 @@ def opening(world: World, published: Published) -> list[Any]:
     """Values with which the column may open a row, the likeliest first."""
     column = world.relations[published.table].column(published.column)
     assert column is not None
+    if published.is_null:
+        return [None]
     if published.value or column.category not in "BD":
         return [published.value]
     return [True, False] if column.category == "B" else [*_TIMES]

@@ -29,6 +29,8 @@ _WHERE = "[tool.pgassay.states]"
 _WRITES = ("insert", "update", "delete")
 _ROWS = 2
 """So many rows are hidden, one after the other."""
+_LIKE = 3
+"""Like so many rows of A, those that were made last, a row is made that names somebody new."""
 Reached = dict[tuple[str, str], frozenset[tuple[str, ...]]]
 """What somebody reaches: the rows of A that are read, or a word for what can be done, by relation and operation."""
 
@@ -73,17 +75,41 @@ def guests(world: World) -> list[Guest]:
     Somebody may have to be a member to see the row at all. Raises `ConfigError` where a state is of no table, or is no
     condition on its rows.
     """
-    found = []
-    for state in of_rows(world):
-        relation = _checked(world, state)
-        if state.kind == "open" and relation.full_name not in world.tenants.unfilled:
-            is_membership = isinstance(world.tenancy.member, Membership) and world.tenancy.member.table == state.table
-            kinds = [False] if is_membership or not isinstance(world.tenancy.member, Membership) else [False, True]
-            of_each = itertools.product(kinds, _users(world, relation))
-            made = (_guest(world, state, relation, column, joins=joins) for joins, column in of_each)
-            found += [guest for guest in made if guest is not None]
+    return [
+        guest for state, relation in _opening(world) for guest in _guests(world, state, relation, _first(world, state))
+    ]
+
+
+def further_guests(world: World) -> list[Guest]:
+    """The same for rows like those that were made since, which may agree with rows of other tables."""
+    return [
+        guest
+        for state, relation in _opening(world)
+        for row in [row for label, row in world.more.get(state.table, []) if label == "A"][-_LIKE:]
+        for guest in _guests(world, state, relation, row)
+    ]
+
+
+def _opening(world: World) -> list[tuple[State, Relation]]:
+    checked = [(state, _checked(world, state)) for state in of_rows(world)]
+    return [
+        (state, table)
+        for state, table in checked
+        if state.kind == "open" and table.full_name not in world.tenants.unfilled
+    ]
+
+
+def _first(world: World, state: State) -> Row:
+    return world.tenants.rows.get(state.table, {}).get("A", {})
+
+
+def _guests(world: World, state: State, relation: Relation, like: Row) -> list[Guest]:
+    is_membership = isinstance(world.tenancy.member, Membership) and world.tenancy.member.table == state.table
+    kinds = [False] if is_membership or not isinstance(world.tenancy.member, Membership) else [False, True]
+    of_each = itertools.product(kinds, _users(world, relation))
+    made = [_guest(world, state, relation, column, like, joins=joins) for joins, column in of_each]
     world.forget_what_is_known()
-    return found
+    return [guest for guest in made if guest is not None]
 
 
 def enter(world: World) -> None:
@@ -138,8 +164,8 @@ def _users(world: World, relation: Relation) -> list[str]:
     return [*dict.fromkeys(world.maker.users_in(relation))]
 
 
-def _guest(world: World, state: State, relation: Relation, column: str, *, joins: bool) -> Guest | None:
-    """A new user whom a row of A names, which is like the one that there is; None where there can be none.
+def _guest(world: World, state: State, relation: Relation, column: str, like: Row, *, joins: bool) -> Guest | None:
+    """A new user whom a row of A names, which is ``like`` another one; None where there can be none.
 
     One that ``joins`` is a member of A as well.
     """
@@ -152,9 +178,7 @@ def _guest(world: World, state: State, relation: Relation, column: str, *, joins
             if isinstance(member, Membership) and member.table == relation.full_name:
                 world.maker.join(user, world.tenants.ids["A"])
             else:
-                like = world.tenants.rows.get(relation.full_name, {}).get("A", {})
-                wanted = {name: value for name, value in like.items() if _is_plain(relation, name)}
-                world.maker.further(relation, world.tenants, "A", {**wanted, column: user})
+                world.maker.further(relation, world.tenants, "A", {**_plain(relation, like, column), column: user})
             (row,) = changes.rows_of(world, relation, [(column, user)])
             if not changes.holds(world, relation, row, state.expression):
                 opened = changes.into(world, relation, row, state.expression, True)
@@ -171,12 +195,12 @@ def _guest(world: World, state: State, relation: Relation, column: str, *, joins
     return Guest(state, actor, row)
 
 
-def _is_plain(relation: Relation, name: str) -> bool:
-    """Whether a further row may have the same value in a column."""
-    column = relation.column(name)
-    keys = {*relation.primary_key, *(name for index in relation.exclusions for name in index.columns)}
-    is_plain = column is not None and not column.generated and column.category in "BDNSE"
-    return is_plain and name not in keys | relation.referring
+def _plain(relation: Relation, row: Row, but: str) -> Row:
+    """The values of a row that a further one may have as well, which has another value in that column."""
+    keys = [relation.primary_key, *(index.columns for index in relation.exclusions)]
+    own = {name for key in keys if but not in key for name in key} | relation.referring | {but}
+    plain = {column.name for column in relation.columns if not column.generated and column.category in "BDNSE"}
+    return {name: value for name, value in row.items() if name in plain - own}
 
 
 def hidden(world: World, state: State) -> list[tuple[Row, Change]]:

@@ -17,7 +17,7 @@ from pgassay.schema.ties import EACH, KEY, VALUE, Place, Tie
 _ROWS = 6
 """So many rows of each table are tried."""
 _MORE = 1_000_000
-_CALLS = 12
+_CALLS = 18
 """So many calls are made of those that are alike."""
 Values = dict[Place, Any]
 """What stands at each place of what a function is given."""
@@ -130,15 +130,15 @@ def _in_common(one: Row, other: Row) -> int:
 def _crossed(mine: Values, theirs: Values, numbers: set[Place]) -> Iterator[Values]:
     """One's own values with one of another tenant's in each place, and theirs with one of one's own.
 
-    Each as it is, and with numbers that are more than any that is there: a bid is to be the highest.
+    Each as it is, and with numbers that are more than any that is there, as a bid is to be the highest, or one alone,
+    as a stock begins with nothing.
     """
-    more = dict.fromkeys(numbers & mine.keys(), _MORE)
+    others = [dict.fromkeys(numbers & mine.keys(), number) for number in (_MORE, 1)]
     for place in [place for place in mine if place in theirs and mine[place] != theirs[place]]:
         if place not in numbers:
             for values in ({**mine, place: theirs[place]}, {**theirs, place: mine[place]}):
                 yield values
-                if more:
-                    yield {**values, **more}
+                yield from ({**values, **other} for other in others if other)
 
 
 def _given(argument: Argument, values: Values) -> Iterator[Any]:
