@@ -19,15 +19,9 @@ NOT_YET = {
     "01-translation terms-foreign-glossary": "a warning: it points to a row of another tenant",
     "03-podcast audio-shadowed-name": "not judged: no file whose name is also that of a show",
     "04-church prayer-thread-clergy-only": "within a tenant, by a column that is not declared",
-    "04-church answers-outlive-request": "rows that refer to a hidden one: a declared state is of its own rows alone",
-    "08-survey duplicate-foreign": "not judged: no call by an editor succeeds",
-    "10-dating block-seen-by-blocked": "who is named in a row reads it: whether that is meant is not declared",
-    "10-dating nearby-hidden": "not judged: no call gave anything, as no profile is near",
     "06-coworking CW4": "not judged: no space is named after a folder that is its own slug",
     "03-league 03-3": "two calls, of which the second is of what the first made",
     "10-tandem 10-1": "a warning: no two others have agreed where it is tried",
-    "10-tandem 10-3": "who is named in a row reads it: whether that is meant is not declared",
-    "09-hr h2": "documents of a deleted folder: a declared state is of its own rows alone",
 }
 """What is missed, and why."""
 FOLLOWS = {

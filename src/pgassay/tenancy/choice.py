@@ -116,6 +116,11 @@ def _unclaimed(schema: Observed) -> str:
         if below:
             verb = "refers" if len(below) == 1 else "refer"
             return f"{', '.join(below)} {verb} to {name}, and nothing says who belongs there."
+    covered = routes(schema, each_alone(schema)).keys()
+    hints = schema.hints
+    left = [name for name in schema.tables if name in hints.reached and name not in covered and name not in hints.open]
+    if len(left) > len(covered):
+        return f"Nothing says whose the rows of {', '.join(left)} are: users own fewer tables than that."
     return ""
 
 

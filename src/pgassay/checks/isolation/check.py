@@ -55,6 +55,7 @@ from pgassay.checks.isolation.leaving import Leaving
 from pgassay.checks.isolation.making import Making
 from pgassay.checks.isolation.matrix import Access, Actor, Matrix, Probe
 from pgassay.checks.isolation.mends import Mends
+from pgassay.checks.isolation.named_in import NamedIn
 from pgassay.checks.isolation.people import Person
 from pgassay.checks.isolation.pointing import Pointing
 from pgassay.checks.isolation.questions import Questions
@@ -487,6 +488,7 @@ class _Check:
         self._ways = ways
         self._progress = progress
         self._flags = Flags(world)
+        self._named_in = NamedIn(world)
         self._log_in()
         self._faults = Faults(world)
         self._endless: set[str] = set()
@@ -536,7 +538,8 @@ class _Check:
             findings=(*self._findings, *self._warnings),
             rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
-            probes=sum(part.probes for part in (self._ways.truth, self._flags, *self._parts, calls)) + self._probes,
+            probes=sum(part.probes for part in (self._ways.truth, self._flags, self._named_in, *self._parts, calls))
+            + self._probes,
             vacuous=(*self._vacuous, *calls.vacuous),
             skipped=(*self._skipped, *calls.skipped),
             demonstrations=self._findings,
@@ -623,6 +626,7 @@ class _Check:
             return
         if name not in _KINDS and name not in self._world.tenancy.public:
             self.add(self._flags.try_all(target, self._actors))
+            self.add(self._named_in.try_all(target))
             if not any(finding.object == name and finding.door == "select" for finding in self._findings):
                 self._whole.append(target)
         for label in LABELS:  # the negative control of select: a member finds the rows

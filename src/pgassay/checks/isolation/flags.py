@@ -20,6 +20,7 @@ from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
 from pgassay.config import NULL, Published
 from pgassay.identity import Session
+from pgassay.rows import USERS
 
 _WRITES = ("update", "delete")
 
@@ -55,17 +56,39 @@ class Flags:
         called = {sqltree.called(node) for one in conditions for tree in one.trees for node in sqltree.walk(tree)}
         read = {name.rpartition(".")[2] for one in conditions for tree in one.trees for name in sqltree.tables(tree)}
         bodies = [one for one in self._world.sources.functions if not called.isdisjoint((one.name, one.full_name))]
-        for table in dict.fromkeys(key.target for key in relation.foreign_keys):
+        trees = [tree for one in conditions for tree in one.trees]
+        trees += [tree for body in self._world.sources.with_called(bodies) for tree in body.trees]
+        policies = tuple(dict.fromkeys(one.policy for one in conditions))
+        direct = {key.target for key in relation.foreign_keys}
+        known: set[tuple[Published, str]] = set()
+        for table in filter(partial(self._is_other, relation), self._above(direct)):
             name = table.rpartition(".")[2]
-            if table == relation.full_name or table not in self._world.relations or table in self._world.tenancy.public:
-                continue
-            if name in read or any(name in body.definition for body in bodies):
-                yield from self._openings.of(table)
+            is_read = name in read or any(name in body.definition for body in bodies)
+            of_policies = self._openings.of(table) if is_read and table in direct else ()
+            for opening in itertools.chain(of_policies, self._openings.within(table, trees, policies)):
+                if (opening.published, str(opening.value)) not in known:
+                    known.add((opening.published, str(opening.value)))
+                    yield opening
+
+    def _is_other(self, relation: Relation, table: str) -> bool:
+        is_known = table in self._world.relations and table not in self._world.tenancy.public
+        return is_known and table != relation.full_name
+
+    def _above(self, tables: Iterable[str]) -> list[str]:
+        """These and all to which rows of them refer, but for tenants and users."""
+        found = {*tables}
+        left = [*found]
+        while left:
+            relation = self._world.relations.get(left.pop())
+            new = {key.target for key in relation.foreign_keys} - found if relation is not None else set()
+            found |= new
+            left += new
+        return sorted(found - {self._world.tenancy.tenant, USERS})
 
     def _is_said(self, relation: Relation, opening: Opening, door: str) -> bool:
         """Whether it is declared that everybody may read such rows."""
         tenancy = self._world.tenancy
-        return door == "select" and {*tenancy.published, *tenancy.following} >= {_answer(relation, opening)}
+        return door == "select" and _answer(relation, opening) in {*tenancy.published, *tenancy.following}
 
     def _try(
         self, target: Target, opening: Opening, door: str, actors: Iterable[Actor]
@@ -83,7 +106,8 @@ class Flags:
                     changes = self._opened_by(target, opening, door, actor)
                     if changes:
                         closes = partial(self._closes, target, opening, actor, len(changes))
-                        return actor, changes, door == "select" and opening.is_on_purpose(closes)
+                        can_be_said = door == "select" and _answer(target.relation, opening) is not None
+                        return actor, changes, can_be_said and opening.is_on_purpose(closes)
             except psycopg.Error:
                 if owner.closed:
                     raise
@@ -186,10 +210,14 @@ class Flags:
         return self._world.connection.bound(statements[door], values)
 
 
-def _answer(relation: Relation, opening: Opening) -> Published:
-    """What declares that rows of a relation are open to everybody with that value, be it of a row they refer to."""
+def _answer(relation: Relation, opening: Opening) -> Published | None:
+    """What declares that rows of a relation are open to everybody with that value, be it of a row they refer to.
+
+    None where that is of a row to which they do not refer themselves.
+    """
     published = opening.published
     if published.table == relation.full_name:
         return published
     keys = (here for key in relation.foreign_keys if key.target == published.table for here, _ in key.columns[::-1])
-    return replace(published, table=relation.full_name, key=next(keys, ""))
+    key = next(keys, "")
+    return replace(published, table=relation.full_name, key=key) if key else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from pgassay import sqltree
 from pgassay.catalog import Column
 from pgassay.checks.isolation.world import World
 from pgassay.config import NULL, Published
+from pgassay.sqltree import Node
 
 _ASKED = """
 select
@@ -69,14 +70,25 @@ class Openings:
 
     def of(self, name: str) -> Iterator[Opening]:
         """The values to be tried of the columns of a relation."""
+        for column_name, policies in self._asked.get(name, {}).items():
+            trees = filter(None, map(sqltree.expression, policies.values()))
+            yield from self._of_column(name, column_name, [*trees], tuple(policies))
+
+    def within(self, name: str, trees: Iterable[Node], policies: tuple[str, ...]) -> Iterator[Opening]:
+        """The same for what subqueries ask of rows of a relation, on behalf of ``policies`` of another one."""
+        asked = [where for tree in trees for _, where in sqltree.selected(tree, name)]
+        for column in dict.fromkeys(names[-1] for where in asked for names in sqltree.columns(where)):
+            yield from self._of_column(name, column, asked, policies)
+
+    def _of_column(
+        self, name: str, column_name: str, trees: Sequence[Node], policies: tuple[str, ...]
+    ) -> Iterator[Opening]:
         relation = self._world.relations[name]
         linked = {*relation.primary_key, *relation.referring}
-        for column_name, policies in self._asked.get(name, {}).items():
-            column = relation.column(column_name)
-            if column is None or column_name in linked:
-                continue
+        column = relation.column(column_name)
+        if column is not None and column_name not in linked:
             listed: list[Any] = self._world.maker.listed_of(name).get(column_name, [])
-            texts = [text for policy in policies.values() for text in _compared(policy, column_name)]
+            texts = [text for tree in trees for text in _compared(tree, column_name)]
             values: list[tuple[Any, bool]] = []
             if column.category == "B":
                 values = [(True, True), (False, False)]
@@ -90,7 +102,7 @@ class Openings:
                 of_value = NULL if value is None else value if column.category in "SE" else ""
                 published = Published(name, column_name, of_value)
                 others = tuple(other for other in closing(self._world, published) if other != value)
-                yield Opening(column, value, published, tuple(policies), is_named, others)
+                yield Opening(column, value, published, policies, is_named, others)
 
     @cached_property
     def _asked(self) -> dict[str, dict[str, dict[str, str]]]:
@@ -142,11 +154,10 @@ def written(value: Any) -> sql.Composable:
     return value if isinstance(value, sql.Composable) else sql.Literal(value)
 
 
-def _compared(expression: str, column: str) -> list[str]:
+def _compared(tree: Node, column: str) -> list[str]:
     """The constants with which an expression compares a column for equality."""
-    tree = sqltree.expression(expression)
     found: list[str] = []
-    for node in sqltree.walk(tree) if tree is not None else ():
+    for node in sqltree.walk(tree):
         compared = sqltree.comparison(node)
         if compared is not None and compared[0] in ("=", "in", "= any"):
             _, left, right = compared
