@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pgassay import ConfigError
-from pgassay.config import NO_TABLE, Claim, Config, Membership, Published, Share, Tenancy, load, read_tenancy
+from pgassay.config import NO_TABLE, NULL, Claim, Config, Membership, Published, Share, Tenancy, load, read_tenancy
 from pgassay.within import Roles, State, Within
 
 TENANCY = """
@@ -518,7 +518,7 @@ def test_the_seed_of_config_toml_is_the_seed_unless_another_one_is_named(tmp_pat
 
 def test_links_and_what_is_published_are_read_and_written_alike(tmp_path: Path) -> None:
     shared = ["public.links(document_id)", "public.shares(document_id, user_id)"]
-    published = ["public.posts.is_published", "public.pages.state = in review"]
+    published = ["public.posts.is_published", "public.pages.state = in review", "public.talks.held_at = null"]
     lines = ["[tool.pgassay.tenancy]", 'tenant = "auth.users"', 'member = "self"', 'column = "user_id"']
     lines += [f"shared = {shared!r}", f"published = {published!r}"]
     (tmp_path / "pyproject.toml").write_text("\n".join(lines))
@@ -528,7 +528,9 @@ def test_links_and_what_is_published_are_read_and_written_alike(tmp_path: Path) 
     assert tenancy.published == (
         Published("public.posts", "is_published"),
         Published("public.pages", "state", "in review"),
+        Published("public.talks", "held_at", NULL),
     )
+    assert [each.is_null for each in tenancy.published] == [False, False, True]
     assert [share.written for share in tenancy.shared] == shared
     assert [each.written for each in tenancy.published] == published
 
@@ -633,12 +635,17 @@ def test_states_are_conditions_on_rows(tmp_path: Path) -> None:
         """
 [tool.pgassay.states]
 "public.shares" = { open = "not revoked" }
-"public.folders" = { hidden = "deleted_at is not null" }
+"public.folders" = { hidden = "deleted_at is not null", stays = ["public.colours"] }
+"public.papers" = { hidden = "folder_id" }
 """,
     )
     assert read(tmp_path).within == Within(
         None,
-        (State("public.shares", "open", "not revoked"), State("public.folders", "hidden", "deleted_at is not null")),
+        (
+            State("public.shares", "open", "not revoked"),
+            State("public.folders", "hidden", "deleted_at is not null", ("public.colours",)),
+            State("public.papers", "hidden", "folder_id"),
+        ),
     )
 
 

@@ -186,6 +186,7 @@ def test_a_name_that_the_schema_does_not_have_is_told_in_a_sentence(
             'hidden of public.notes is no condition on its rows: column "deleted"',
         ),
         ({"public.notes": {"hidden": "text"}}, "hidden of public.notes is no condition on its rows"),
+        ({"public.notes": {"hidden": "author_id"}}, "public.notes is hidden by author_id, which refers to auth.users"),
     ],
 )
 def test_a_state_that_is_no_condition_is_told_in_a_sentence(

@@ -145,6 +145,7 @@ def is_right(databases: Databases, content: Mapping[str, Any], extra: Mapping[st
         there = clone.connect_as_owner()
         relations = catalog.read(there)
         inferred = tenancy.infer(relations, hints.read(there, relations)).tenancy
+        there.close()  # a database is copied where nobody is connected to it
         assert inferred is not None
         declared = read_tenancy(content["tenancy"], "the file")
         (found,) = schemas.observe_in(databases, clone, replace(inferred, public=declared.public))
