@@ -24,6 +24,7 @@ from pgassay.templates import Template
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "snapshots"
 REWRITES = tomllib.loads((HERE / "rewrites.toml").read_text(encoding="utf-8"))["rewrite"]
+SPELLINGS = tomllib.loads((HERE / "spellings.toml").read_text(encoding="utf-8"))["spelling"]
 CHANGES = tomllib.loads((HERE / "changes.toml").read_text(encoding="utf-8"))["change"]
 
 
@@ -99,6 +100,14 @@ def test_a_rewrite_does_not_show(make: Callable[..., Bench], rewrite: dict[str, 
     assert text + then != PLAIN
     on = make(())
     assert str(on.after(*scripts(text, then))) == str(on.after(*scripts(PLAIN)))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=[spelling["name"] for spelling in SPELLINGS])
+def test_another_spelling_is_no_difference(make: Callable[..., Bench], spelling: dict[str, str]) -> None:
+    on = make((), scripts(PLAIN))
+    one, other = (on.after(*scripts(spelling[side])) for side in ("one", "other"))
+    assert str(one) != str(other) != str(on.after())
+    assert grading.compare(one, other) == grading.compare(other, one) == []
 
 
 def by_statement(text: str) -> list[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pgassay.checks.snapshot import others, rights, tables
+from pgassay.checks.snapshot import observed, others, rights, tables
+from pgassay.checks.snapshot.equality import is_same
 from pgassay.checks.snapshot.grades import Change, Difference, Grade, Graded, plain
 from pgassay.checks.snapshot.reach import guards, is_definer, is_invoker, reaching
 from pgassay.checks.snapshot.state import DROPPED, GONE, KINDS, Object, State
@@ -41,7 +42,7 @@ def compare(before: State, after: State) -> list[Difference]:
                 found.append(_lost(old))
         else:
             found += _entries(old, new, relied_on, after)
-    return found
+    return list(observed.told(found, before, after))
 
 
 def _comparable(old: Object, new: Object) -> tuple[Object, Object]:
@@ -65,6 +66,7 @@ def _comparable(old: Object, new: Object) -> tuple[Object, Object]:
 def _entries(old: Object, new: Object, relied_on: frozenset[str], state: State) -> Iterator[Difference]:
     keys = [key for key in {**old.entries, **new.entries} if old.entries.get(key) != new.entries.get(key)]
     keys = [DROPPED] if DROPPED in keys else keys
+    keys = [key for key in keys if key not in old.entries or key not in new.entries or not is_same(old, new, key)]
     renamed = dict(_renames(old, new, keys))
     comments = {f"comment on {key}" for pair in renamed.items() for key in pair}
     for key in keys:

@@ -10,6 +10,12 @@ _API = frozenset(("public", "anon", "authenticated"))
 """Who is told apart by what they may: service_role passes row level security anyway."""
 
 
+def bypassing(state: State) -> frozenset[str]:
+    """The roles that no row level security holds: service_role, and those of the project's own that are made so."""
+    own = (thing.name for thing in state.objects.values() if thing.kind == "role" and "bypassrls" in thing.entries)
+    return frozenset(("service_role", *own))
+
+
 def is_invoker(view: Object) -> bool:
     """Whether a view reads with the rights of who asks it."""
     return is_on(options(view.entries.get("options", "")).get("security_invoker"))
