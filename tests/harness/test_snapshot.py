@@ -15,6 +15,7 @@ import postgast
 import pytest
 
 from pgassay import migrations
+from pgassay.checks import snapshot
 from pgassay.checks.snapshot import grading, reading, state
 from pgassay.checks.snapshot.state import State
 from pgassay.identity import Databases, Session
@@ -45,6 +46,8 @@ class Bench:
 
     session: Session
     ground: State
+    before: tuple[Script, ...]
+    there: tuple[Script, ...]
     _found: dict[tuple[Script, ...], State] = field(default_factory=dict)
 
     def after(self, *applied: Script) -> State:
@@ -53,7 +56,8 @@ class Bench:
             with self.session.transaction(force_rollback=True):
                 for script in applied:
                     migrations.apply(self.session, script)
-                self._found[applied] = state.since(reading.read(self.session), self.ground)
+                found = state.since(reading.read(self.session), self.ground)
+            self._found[applied] = snapshot.with_roles(found, self.before, (*self.there, *applied))
         return self._found[applied]
 
 
@@ -69,7 +73,7 @@ def make(pg_databases: Databases) -> Iterator[Callable[..., Bench]]:
     def make(before: tuple[Script, ...], there: tuple[Script, ...] = ()) -> Bench:
         with opened(pg_databases.template(before, ())) as session:
             ground = reading.read(session)
-        return Bench(opened(pg_databases.template(before, there)), ground)
+        return Bench(opened(pg_databases.template(before, there)), ground, before, there)
 
     with opened_ones:
         yield make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pgassay import sqltree
 from pgassay.checks.snapshot import bodies, entries, layout
 from pgassay.checks.snapshot.grades import UNSHOWN, Change, Grade, Graded, plain
 from pgassay.checks.snapshot.reach import is_invoker, is_on, options, reaching
@@ -153,7 +154,14 @@ def _published(change: Change) -> Graded:
         return Grade.LOOSENS, f"{change.key} is published now"
     if change.after is None:
         return Grade.BREAKS, f"{change.key} is not published any more"
-    return Grade.CHANGES, f"of {change.key} something else is published now"
+    before, after = (layout.clauses(text, ("where",)) for text in (change.before, change.after))
+    columns = [set(layout.parts(part[""].removeprefix("(").removesuffix(")"))) for part in (before, after)]
+    if columns[0] and not (columns[1] and columns[1] <= columns[0]):
+        return Grade.LOOSENS, f"more columns of {change.key} are published now"
+    old, new = (sqltree.expression(part.get("where", "true")) for part in (before, after))
+    if not implying.implies(new, old):
+        return Grade.LOOSENS, f"other rows of {change.key} may be published now: {UNSHOWN}"
+    return Grade.BREAKS, f"less of {change.key} is published now"
 
 
 def _publishes(change: Change) -> Graded:

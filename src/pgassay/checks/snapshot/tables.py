@@ -5,7 +5,8 @@ from __future__ import annotations
 from pgassay.checks.snapshot import entries, layout
 from pgassay.checks.snapshot.entries import Constraint, Policy
 from pgassay.checks.snapshot.grades import UNSHOWN, Change, Grade, Graded, plain
-from pgassay.checks.snapshot.reach import bypassing
+from pgassay.checks.snapshot.reach import bypassing, rest
+from pgassay.checks.snapshot.state import State
 from pgassay.schema.implying import implies
 
 
@@ -111,7 +112,7 @@ def _policy(change: Change) -> Graded:
         if change.old.entries.get("row level security", "").startswith("off"):
             return Grade.ADDS, f"{change.key} is new, on a table that was open to all"
         return Grade.LOOSENS, f"{change.key} is new, and allows what was not allowed"
-    wider = _widened(before, after, bypassing(change.state))
+    wider = _widened(before, after, change.state)
     if wider:
         return Grade.LOOSENS, f"{change.key} {wider}"
     return Grade.CHANGES, f"{change.key} is narrower"
@@ -121,14 +122,14 @@ def _both(change: Change) -> tuple[tuple[str | None, str | None], ...]:
     return (change.before, change.after), (change.after, change.before)
 
 
-def _widened(before: Policy, after: Policy, free: frozenset[str]) -> str:
-    """How a policy may let through more than it did; nothing where it cannot. No policy holds the roles in ``free``."""
+def _widened(before: Policy, after: Policy, state: State) -> str:
+    """How a policy may let through more than it did; nothing where it cannot."""
     if before.restrictive and not after.restrictive:
         return "is restrictive no more: it adds to what others allow"
     if after.restrictive and not before.restrictive:
         return ""
     small, large = (before, after) if before.restrictive else (after, before)
-    if "public" not in large.roles and not small.roles - free <= large.roles:
+    if "public" not in large.roles and rest(small.roles - bypassing(state), large.roles, state):
         return "holds for fewer roles" if before.restrictive else f"holds for {', '.join(sorted(after.roles))} now"
     if not small.commands <= large.commands:
         return "holds for fewer commands" if before.restrictive else f"holds for {after.command} now"
