@@ -32,18 +32,19 @@ def test_what_is_dumped_and_restored_is_no_difference(pg_databases: Databases, t
     with schemas.database(pg_databases, case.schema) as clone, pg_databases.copy(bare) as copy:
         with clone.connect_as_owner() as session:
             before = state.since(reading.read(session), ground)
-        _restore(clone, copy, tmp_path, [thing.name for thing in before.objects.values() if thing.kind == "extension"])
+        extensions = [thing for thing in before.objects.values() if thing.kind == "extension"]
+        _restore(clone, copy, tmp_path, {thing.name: thing.entries["schema"] for thing in extensions})
         after = state.since(reading.read(copy.connect_as_owner()), ground)
     before, after = before.without(STAND_IN), after.without(STAND_IN)
     assert before.objects
     assert grading.compare(before, after) == grading.compare(after, before) == []
 
 
-def _restore(origin: Clone, copy: Clone, folder: Path, extensions: list[str]) -> None:
+def _restore(origin: Clone, copy: Clone, folder: Path, extensions: dict[str, str]) -> None:
     """Put into ``copy``, which is as the platform makes it, what a dump of ``origin`` has besides."""
     with copy.connect_as_owner() as owner:
-        for extension in extensions:
-            environment.provide(owner, extension, "extensions")
+        for extension, schema in extensions.items():
+            environment.provide(owner, extension, schema)
     programs, archives = needs.tools(origin.server), (folder / "origin.dump", folder / "copy.dump")
     for database, archive in zip((origin, copy), archives, strict=True):
         _run(programs / "pg_dump", origin.server.url(database.name), "-Fc", "--file", archive)

@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pgassay import sqltree
 from pgassay.sqltree import Node
 
+_FLOATS = ("float4", "float8")
 _TIMES = ("date", "timestamp", "timestamptz")
 _TEXTS = ("text", "varchar", "bpchar", "uuid", "name")
 
@@ -53,7 +54,8 @@ class Value:
         return self.type in _TEXTS or any(letter.isalpha() for letter in self.text)
 
     def _order(self, other: Value) -> int | None:
-        if self.number is not None and other.number is not None:
+        exact = self.type not in _FLOATS and other.type not in _FLOATS
+        if self.number is not None and other.number is not None and (exact or self.type == other.type):
             return (self.number > other.number) - (self.number < other.number)
         if self.time is not None and other.time is not None and self.type == other.type:
             return (self.time > other.time) - (self.time < other.time)
@@ -122,6 +124,8 @@ _MIRRORED = {"<": ">", "<=": ">=", "=": "=", "<>": "<>"}
 
 def held(literal: Node) -> Held | None:
     """What a literal in its one form holds an expression to; None where it is something else."""
+    if sqltree.is_own_operator(literal):
+        return None
     if (listed := sqltree.listed(literal)) is not None:
         left, elements, is_in = listed
         return _held(left, "=" if is_in else "<>", elements)

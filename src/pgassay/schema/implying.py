@@ -131,6 +131,8 @@ def _is_impossible(known: list[Node]) -> bool:
 def _needs(literal: Node, terms: set[str | None]) -> bool:
     """Whether a literal is true only where one of these expressions is not NULL."""
     parts = [literal]
+    if sqltree.is_own_operator(literal):
+        return False
     if (compared := sqltree.comparison(literal)) is not None and compared[0] in _STRICT:
         parts += compared[1:2] if compared[0] == "in" else [compared[1], *compared[2]]
     elif (liked := sqltree.liked(literal)) is not None:
@@ -149,6 +151,8 @@ _STRICT = ("=", "<>", "<", "<=", ">", ">=", "in", "= any")
 
 def _compares_less(wanted: Node, literal: Node) -> bool:
     """Whether two sides are held to each other in a way that shows another one."""
+    if sqltree.is_own_operator(literal) or sqltree.is_own_operator(wanted):
+        return False
     one, other = sqltree.comparison(literal), sqltree.comparison(wanted)
     if one is None or other is None or len(one[2]) != 1 or len(other[2]) != 1:
         return False

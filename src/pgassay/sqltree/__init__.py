@@ -373,6 +373,11 @@ def listed(node: Node) -> tuple[Node, list[Node], bool] | None:
     return unwrapped(node.lexpr), parts, bool(node.name[-1].string.sval == "=")
 
 
+def is_own_operator(node: Node) -> bool:
+    """Whether the operator has a schema before it, as ``operator(app.=)``: it may do anything."""
+    return kind(node) == "A_Expr" and len(node.name) > 1
+
+
 def negative(node: Node) -> Node | None:
     """What has a minus before it; None where nothing has."""
     is_signed = kind(node) == "A_Expr" and not node.HasField("lexpr") and node.name[-1].string.sval == "-"

@@ -190,6 +190,8 @@ def _is_text(type_name: Any) -> bool:
 
 
 def _operator(made: Any) -> Node:
+    if sqltree.is_own_operator(made):
+        return made
     name = made.name[-1].string.sval
     right: Any = unwrapped(made.rexpr)
     if made.kind in (_tree.AEXPR_BETWEEN, _tree.AEXPR_NOT_BETWEEN):
@@ -278,7 +280,7 @@ def _joined_lists(parts: list[Node]) -> list[Node]:
     rest = []
     for part in parts:
         compared = sqltree.comparison(part)
-        if compared is None or compared[0] not in ("=", "in"):
+        if compared is None or compared[0] not in ("=", "in") or sqltree.is_own_operator(part):
             rest.append(part)
             continue
         _, left, right = compared

@@ -9,7 +9,7 @@ from pgassay import sqltree
 from pgassay.checks.snapshot import entries
 from pgassay.checks.snapshot.state import Object, State, parts_of
 from pgassay.schema import implying
-from pgassay.sqltree import AND, OR, Node, canonical, routines, selects, trees
+from pgassay.sqltree import AND, OR, Node, canonical, plpgsql, routines, selects, trees, words
 
 
 def same(old: Object, new: Object) -> bool:
@@ -42,22 +42,35 @@ def _form(thing: Object) -> object:
     if routine is None:
         return None
     if routine.plpgsql is not None:
-        return _procedure(routine.plpgsql)
+        return _procedure(thing.entries.get("body", ""), routine.plpgsql)
     keys = [canonical.key_of(statement) for statement in routine.statements]
     return keys if keys and None not in keys else None
 
 
-def _procedure(tree: Any) -> object:
-    """The tree of a body in PL/pgSQL without places in the text, and with its SQL in one form."""
-    if isinstance(tree, list):
-        return [_procedure(part) for part in tree]
-    if not isinstance(tree, dict):
-        return tree
-    if "query" in tree and isinstance(tree["query"], str):
-        found = sqltree.queried(tree["query"])
-        keys = [canonical.key_of(node) for node in found]
-        return keys if keys and None not in keys else tree["query"]
-    return {key: _procedure(value) for key, value in tree.items() if key not in ("lineno", "location")}
+def _procedure(body: str, tree: Any) -> list[str | None]:
+    """The words of a body in PL/pgSQL, with the SQL in it in one form.
+
+    The tree is asked for that SQL alone: it does not say which variable is returned.
+    """
+    found: list[str | None] = []
+    position = 0
+    for what, part in plpgsql.parts(tree):
+        query = part.get("query", "") if what == "PLpgSQL_expr" else ""
+        start = body.find(query, position) if query else -1
+        key = _key(query) if start >= 0 else None
+        if key is None or (start and (body[start - 1].isalnum() or body[start - 1] in "_'")):
+            continue
+        found += [word.text for word in words.said(body[position:start])]
+        found.append(key)
+        position = start + len(query)
+    return [*found, *(word.text for word in words.said(body[position:]))]
+
+
+def _key(query: str) -> str | None:
+    """The key of what PL/pgSQL has as a query: one statement or an expression."""
+    statements = sqltree.statements(query)
+    node = statements[0] if len(statements) == 1 else None if statements else sqltree.expression(query)
+    return None if node is None else canonical.key_of(node)
 
 
 def _definition(thing: Object) -> str:

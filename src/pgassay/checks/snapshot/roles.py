@@ -35,7 +35,8 @@ _DEFAULTS = {"inherit": "yes"}
 def since(before: Iterable[Script], scripts: Iterable[Script]) -> State:
     """The roles as ``scripts`` leave them, without what the SQL ``before`` them made."""
     first = list(before)
-    return state.since(state.state(_made([*first, *scripts])), state.state(_made(first)))
+    found = state.since(state.state(_made([*first, *scripts])), state.state(_made(first)))
+    return state.state(thing for thing in found.objects.values() if thing.entries or not thing.partial)
 
 
 @dataclass
@@ -172,7 +173,7 @@ def _made(scripts: Iterable[Script]) -> list[Object]:
     return [
         Object("role", name(role), dict(sorted(told.entries.items())), partial=not told.is_made)
         for role, told in roles.found.items()
-        if (told.is_made or told.entries) and not blocks.is_unknown(role)
+        if not blocks.is_unknown(role)
     ]
 
 
