@@ -178,13 +178,9 @@ def _made(scripts: Iterable[Script]) -> list[Object]:
 
 
 def _nodes(statement: Statement) -> Iterator[tuple[str, Any]]:
-    """The statement, or what a DO block executes."""
-    if (
-        "role" not in (text := statement.text.lower())
-        and "grant" not in text
-        and "user" not in text
-        and "revoke" not in text
-    ):
+    """The statement, or what a DO block executes. Most statements have none of the words, and are not parsed."""
+    said = set(statement.text.lower().replace('"', ' "').split())
+    if said.isdisjoint(_WORDS) and (said.isdisjoint(_GRANTS) or "on" in said):
         return
     for part in trees.parsed(statement.text) or ():
         kind = part.WhichOneof("node")
@@ -194,6 +190,10 @@ def _nodes(statement: Statement) -> Iterator[tuple[str, Any]]:
                     yield from _nodes(Statement(inner.text, done.line + inner.line - 1))
         else:
             yield kind, getattr(part, kind)
+
+
+_WORDS = ("do", "role", "user", "group", "owned")
+_GRANTS = ("grant", "revoke")
 
 
 def _spec(part: Any) -> str:
