@@ -20,9 +20,9 @@ create table {name} (
 )
 """
 ROWS = """
-select 1 as id, org, owner, status, n, price, flag, at, path
+select 1 as id, org, nullif((coalesce(n, 0) + length(coalesce(status, ''))) % 3, 0) as owner,
+    status, n, price, flag, at, path
 from unnest(array[null, 1, 2]) as a (org)
-cross join unnest(array[null, 1, 2]) as b (owner)
 cross join unnest(array[null, 'new', 'open', 'done', 'void', 'Open']) as c (status)
 cross join lateral (
     select n, case when n is null then null else n + 0.5 end as price, n % 2 = 0 as flag,

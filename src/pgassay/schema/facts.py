@@ -79,7 +79,7 @@ def value(node: Node) -> Value | None:
         inner = sqltree.unwrapped(inner.arg)
     if (negated := sqltree.negative(inner)) is not None:
         inner, sign = negated, -1
-    constant, key = sqltree.constant(inner), sqltree.ordered(node)
+    constant, key = sqltree.constant(inner), sqltree.deparsed(node)
     if constant is None or isinstance(constant, bool) or key is None:
         return None
     is_text = isinstance(constant, str) and sqltree.is_text(inner)
@@ -138,7 +138,7 @@ def held(literal: Node) -> Held | None:
 
 def _held(term: Node, operator: str, elements: Sequence[Node]) -> Held | None:
     values = [value(element) for element in elements]
-    key = sqltree.ordered(term)
+    key = sqltree.deparsed(term)
     if key is None or value(term) is not None or not values or None in values:
         return None
     return Held(key, operator, tuple(found for found in values if found is not None))

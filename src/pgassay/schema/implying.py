@@ -5,6 +5,8 @@ The answer is True only where it is proved: by what each literal compares, and b
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from pgassay import sqltree
 from pgassay.schema import facts, policies
 from pgassay.sqltree import AND, NOT, OR, Node, canonical, selects
@@ -31,6 +33,31 @@ def shows(narrower: Node, wider: Node, *, nulls_pass: bool = False) -> bool:
     return _Proof(nulls_pass=nulls_pass).shows(narrower, wider)
 
 
+class _Branch:
+    """Literals that hold together, each in its one form, and what is known by them."""
+
+    def __init__(self, literals: list[Node]) -> None:
+        self.literals = literals
+        self.keys = {_key(literal) for literal in literals}
+
+    @cached_property
+    def facts(self) -> dict[str, facts.Facts]:
+        """What they tell of each expression."""
+        return facts.gathered(self.literals)
+
+    @cached_property
+    def is_impossible(self) -> bool:
+        """Whether nothing makes all of them true."""
+        if any(sqltree.constant(literal) is False for literal in self.literals):
+            return True
+        if any(_key(canonical.negated(literal)) in self.keys for literal in self.literals):
+            return True
+        nulls = {_key(test[0]) for literal in self.literals if (test := sqltree.tested_for_null(literal)) and test[1]}
+        if nulls and any(_needs(literal, nulls) for literal in self.literals):
+            return True
+        return any(found.is_impossible for found in self.facts.values())
+
+
 class _Proof:
     """Compares conditions that are in their one form already."""
 
@@ -48,21 +75,22 @@ class _Proof:
 
     def _follows(self, wanted: Node, known: list[Node]) -> bool:
         """Whether a condition holds where all of ``known`` does."""
-        if self._is_shown(wanted, known):
+        if self._is_shown(wanted, _Branch(known)):
             return True
-        for position, literal in enumerate(known):
+        for position, literal in enumerate(known if sqltree.operands(wanted, OR) else ()):
             listed = sqltree.listed(literal)
-            if listed is not None and listed[2] and len(listed[1]) <= _VALUES and sqltree.operands(wanted, OR):
+            if listed is not None and listed[2] and len(listed[1]) <= _VALUES:
                 left, elements, _ = listed
                 rest = [*known[:position], *known[position + 1 :]]
-                return all(self._is_shown(wanted, [*rest, canonical.equal(left, value)]) for value in elements)
+                each = (_Branch([*rest, canonical.equal(left, value)]) for value in elements)
+                return all(self._is_shown(wanted, branch) for branch in each)
         return False
 
-    def _is_shown(self, wanted: Node, known: list[Node]) -> bool:
+    def _is_shown(self, wanted: Node, known: _Branch) -> bool:
         wanted = sqltree.bare(wanted)
-        if sqltree.constant(wanted) is True or _key(wanted) in {_key(literal) for literal in known}:
+        if sqltree.constant(wanted) is True or _key(wanted) in known.keys:
             return True
-        if not self._nulls_pass and _is_impossible(known):
+        if not self._nulls_pass and known.is_impossible:
             return True
         if parts := sqltree.operands(wanted, AND):
             return all(self._is_shown(part, known) for part in parts)
@@ -70,11 +98,11 @@ class _Proof:
             return any(self._is_shown(part, known) for part in parts)
         return self._is_literal_shown(wanted, known)
 
-    def _is_literal_shown(self, wanted: Node, known: list[Node]) -> bool:
+    def _is_literal_shown(self, wanted: Node, known: _Branch) -> bool:
         held = facts.held(wanted)
-        if held is not None and (found := facts.gathered(known).get(held.term)) is not None and found.imply(held):
+        if held is not None and held.term in known.facts and known.facts[held.term].imply(held):
             return True
-        if any(self._is_weaker(wanted, literal) for literal in known):
+        if any(self._is_weaker(wanted, literal) for literal in known.literals):
             return True
         return not self._nulls_pass and self._is_true(wanted, known)
 
@@ -92,11 +120,12 @@ class _Proof:
             return False
         return _Proof(nulls_pass=False).shows(one[1], other[1])
 
-    def _is_true(self, wanted: Node, known: list[Node]) -> bool:
+    def _is_true(self, wanted: Node, known: _Branch) -> bool:
         """What holds where a condition is true, and need not where it is NULL."""
         tested = sqltree.tested_for_null(wanted)
         if tested is not None and not tested[1]:
-            return any(_needs(literal, {_key(tested[0])}) for literal in known)
+            term = {_key(tested[0])}
+            return any(_needs(literal, term) for literal in known.literals)
         if (truth := sqltree.tested(wanted)) is not None:
             return self._is_shown(canonical.in_one_form(_as_tested(*truth)), known)
         if sqltree.alternatives(wanted) or sqltree.cases(wanted) is not None:
@@ -108,24 +137,12 @@ class _Proof:
 
 
 def _key(node: Node) -> str | None:
-    return sqltree.ordered(node)
+    """The text of a part of what is in its one form."""
+    return sqltree.deparsed(node)
 
 
 def _as_tested(node: Node, truth: bool) -> Node:
     return node if truth else sqltree.joined([node], NOT)
-
-
-def _is_impossible(known: list[Node]) -> bool:
-    """Whether nothing makes all of these true."""
-    keys = {_key(literal) for literal in known}
-    if any(sqltree.constant(literal) is False for literal in known):
-        return True
-    if any(_key(canonical.negated(literal)) in keys for literal in known):
-        return True
-    nulls = {_key(tested[0]) for literal in known if (tested := sqltree.tested_for_null(literal)) and tested[1]}
-    if nulls and any(_needs(literal, nulls) for literal in known):
-        return True
-    return any(found.is_impossible for found in facts.gathered(known).values())
 
 
 def _needs(literal: Node, terms: set[str | None]) -> bool:
