@@ -61,10 +61,6 @@ def _setting(change: Change) -> Graded:
     return Grade.CHANGES, what
 
 
-def _new_settings(_settings: Object) -> Graded:
-    return Grade.CHANGES, "settings are new"
-
-
 def _new_bucket(bucket: Object) -> Graded:
     if bucket.entries.get("public") == "yes":
         return Grade.LOOSENS, "bucket is new, and public: who has a file's name reads it"
@@ -125,7 +121,6 @@ KINDS: Mapping[str, Callable[[Change], Graded]] = {
 """By the kind of the object, for those whose entries nobody else judges."""
 NEW: Mapping[str, Callable[[Object], Graded]] = {
     "role": _new_role,
-    "settings": _new_settings,
     "bucket": _new_bucket,
 }
 """New objects that may open something."""

@@ -128,7 +128,6 @@ def _new(new: Object, state: State) -> Difference:
 def _lost(old: Object) -> Difference:
     grade = {
         "event trigger": Grade.LOOSENS,
-        "security label": Grade.LOOSENS,
         "access": Grade.CHANGES,
         "default privileges": Grade.CHANGES,
         "statistics": Grade.CHANGES,

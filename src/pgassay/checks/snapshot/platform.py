@@ -70,7 +70,9 @@ _ROWS = {
     "from {table} as t where t.name is not null",
 }
 _READABLE = """
-select kind, has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable
+select kind,
+    has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+    and not row_security_active(c.oid) as readable  -- else some rows may be hidden
 from (values ('bucket', 'storage', 'buckets'), ('cron job', 'cron', 'job'), ('vault secret', 'vault', 'secrets'))
     as v (kind, schema_name, table_name)
 join pg_namespace as n on n.nspname = v.schema_name
