@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, LiteralString, Self, TypeVar
@@ -53,10 +53,14 @@ _PRIVILEGES: dict[str, LiteralString] = {"CREATE": "create", "CONNECT": "connect
 
 @dataclass(frozen=True)
 class Template:
-    """A finished template. ``applied`` is what went into it; empty where another process of the run built it."""
+    """A finished template, and the ``scripts`` that it was asked for with.
+
+    ``applied`` is what went into it; empty where another process of the run built it.
+    """
 
     name: str
     applied: tuple[Applied, ...] = ()
+    scripts: tuple[Script, ...] = field(default=(), compare=False, repr=False)
 
 
 class Clone(Generic[S]):
@@ -154,13 +158,13 @@ class Databases(Generic[S]):
     ) -> Template:
         name = self._template_name(scripts)
         if self._is_template(name):
-            return Template(name)
+            return Template(name, scripts=scripts)
         # A copy of the environment costs a fraction of making it anew.
         ground = self._found_or_built(()) if scripts else None
         self._maintenance.execute(  # what a worker left that was killed while it built it
             sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
         )
-        return Template(name, self._build(name, ground, scripts, on_progress))
+        return Template(name, self._build(name, ground, scripts, on_progress), scripts)
 
     def clone(self, template: Template, name: str | None = None) -> Clone[S]:
         """A copy of ``template`` that may be written to."""

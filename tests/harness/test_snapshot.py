@@ -15,6 +15,7 @@ import postgast
 import pytest
 
 from pgassay import migrations
+from pgassay.checks import snapshot
 from pgassay.checks.snapshot import grading, reading, state
 from pgassay.checks.snapshot.state import State
 from pgassay.identity import Databases, Session
@@ -24,6 +25,7 @@ from pgassay.templates import Template
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "snapshots"
 REWRITES = tomllib.loads((HERE / "rewrites.toml").read_text(encoding="utf-8"))["rewrite"]
+SPELLINGS = tomllib.loads((HERE / "spellings.toml").read_text(encoding="utf-8"))["spelling"]
 CHANGES = tomllib.loads((HERE / "changes.toml").read_text(encoding="utf-8"))["change"]
 
 
@@ -44,6 +46,8 @@ class Bench:
 
     session: Session
     ground: State
+    before: tuple[Script, ...]
+    there: tuple[Script, ...]
     _found: dict[tuple[Script, ...], State] = field(default_factory=dict)
 
     def after(self, *applied: Script) -> State:
@@ -52,7 +56,8 @@ class Bench:
             with self.session.transaction(force_rollback=True):
                 for script in applied:
                     migrations.apply(self.session, script)
-                self._found[applied] = state.since(reading.read(self.session), self.ground)
+                found = state.since(reading.read(self.session), self.ground)
+            self._found[applied] = snapshot.with_roles(found, self.before, (*self.there, *applied))
         return self._found[applied]
 
 
@@ -68,7 +73,7 @@ def make(pg_databases: Databases) -> Iterator[Callable[..., Bench]]:
     def make(before: tuple[Script, ...], there: tuple[Script, ...] = ()) -> Bench:
         with opened(pg_databases.template(before, ())) as session:
             ground = reading.read(session)
-        return Bench(opened(pg_databases.template(before, there)), ground)
+        return Bench(opened(pg_databases.template(before, there)), ground, before, there)
 
     with opened_ones:
         yield make
@@ -99,6 +104,14 @@ def test_a_rewrite_does_not_show(make: Callable[..., Bench], rewrite: dict[str, 
     assert text + then != PLAIN
     on = make(())
     assert str(on.after(*scripts(text, then))) == str(on.after(*scripts(PLAIN)))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=[spelling["name"] for spelling in SPELLINGS])
+def test_another_spelling_is_no_difference(make: Callable[..., Bench], spelling: dict[str, str]) -> None:
+    on = make((), scripts(PLAIN))
+    one, other = (on.after(*scripts(spelling[side])) for side in ("one", "other"))
+    assert str(one) != str(other) != str(on.after())
+    assert grading.compare(one, other) == grading.compare(other, one) == []
 
 
 def by_statement(text: str) -> list[str]:

@@ -100,18 +100,19 @@ def test_a_helper_that_opens_rows_shows_in_the_access_though_no_policy_changed(p
 
 def test_a_wider_access_is_accepted_only_with_a_reason_which_is_kept(project: Path) -> None:
     before = accepted(project)
-    add(project, "drop policy mine on public.orgs;")
+    add(project, "create policy more on public.orgs for select to authenticated using (id is null);")
     refused = run("snapshot", "--update", "--pg", "embedded", cwd=project)
     assert refused.returncode == 2
     assert "only with a reason" in refused.stderr
     assert accepted(project) == before
-    done = run("snapshot", "--update", "--reason", "nobody reads organisations", "--pg", "embedded", cwd=project)
+    done = run("snapshot", "--update", "--reason", "they are few", "--pg", "embedded", cwd=project)
     assert done.returncode == 0, done.stderr
     history = accepted(project).split("\nhistory\n")[1]
-    line = r"    \d{4}-\d\d-\d\d loosens table public.orgs: policy mine was dropped \(nobody reads organisations\)\n"
+    what = "policy more is new, and allows what was not allowed; nobody was observed to reach more of its rows"
+    line = rf"    \d{{4}}-\d\d-\d\d loosens table public.orgs: {what} \(they are few\)\n"
     assert re.fullmatch(line, history)
     assert run("snapshot", "--check", "--pg", "embedded", cwd=project).returncode == 0
-    add(project, "drop policy mine on public.orgs; comment on table public.orgs is 'Who pays.';")
+    add(project, "comment on table public.orgs is 'Who pays.';")
     assert run("snapshot", "--update", "--pg", "embedded", cwd=project).returncode == 0, "nothing is loosened"
     assert accepted(project).split("\nhistory\n")[1] == history
     assert [path.name for path in project.iterdir() if "snapshot" in path.name] == ["pgassay.snapshot"]
@@ -205,7 +206,7 @@ def test_two_revisions_are_compared_without_touching_the_work_tree(project: Path
     done = run("diff", "main..HEAD", "--pg", "embedded", cwd=project)
     assert done.returncode == 1, done.stderr
     assert "- revision main\n+ revision HEAD\n" in done.stdout
-    assert "loosens  policy mine was dropped" in done.stdout
+    assert "breaks  policy mine was dropped" in done.stdout
     assert "breaks  member of A reaches fewer rows now" in done.stdout
     assert git(project, "status", "--porcelain") == status
     assert run("diff", "HEAD..HEAD", "--pg", "embedded", cwd=project).returncode == 0

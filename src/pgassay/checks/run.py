@@ -190,7 +190,7 @@ def check(
         outcome, intended = _read(session, settings)
         state = None
         if settings.snapshot.exists():  # read while the probes wait for the server
-            state = aside.submit(snapshot.read, databases, clone, migrations.scripts(settings.before))
+            state = aside.submit(snapshot.read, databases, clone, template, migrations.scripts(settings.before))
         outcome.inferred, outcome.unjudged = intended.inferred, dict(intended.unjudged)
         outcome.notes = intended.notes
         outcome.findings += relations.check(settings.relations, outcome.relations)

@@ -100,9 +100,9 @@ def branches(text: str, table: str) -> tuple[Branch, ...]:
     return tuple(known.values())
 
 
-def forms(node: Node) -> list[list[Node]] | None:
-    """The branches of a condition, each as what has to be true together; None where there are more than `MOST`."""
-    return _Form(MOST).of(node)
+def forms(node: Node, most: int = MOST) -> list[list[Node]] | None:
+    """The branches of a condition, each as what has to be true together; None where there are more than ``most``."""
+    return _Form(most).of(node)
 
 
 def whole(text: str, table: str) -> Branch:

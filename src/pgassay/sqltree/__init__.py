@@ -369,6 +369,36 @@ def comparison(node: Node) -> tuple[str, Node, list[Node]] | None:
     return ("= any", left, [right]) if node.kind == _tree.AEXPR_OP_ANY and name == "=" else None
 
 
+def listed(node: Node) -> tuple[Node, list[Node], bool] | None:
+    """What is held to a list, the list, and whether it is to be in it; None for all but ``a in (…)`` and NOT IN."""
+    if kind(node) != "A_Expr" or node.kind != _tree.AEXPR_IN:
+        return None
+    right: Any = unwrapped(node.rexpr)
+    parts = [unwrapped(part) for part in right.items]
+    return unwrapped(node.lexpr), parts, bool(node.name[-1].string.sval == "=")
+
+
+def is_own_operator(node: Node) -> bool:
+    """Whether the operator has a schema before it, as ``operator(app.=)``: it may do anything."""
+    return kind(node) == "A_Expr" and len(node.name) > 1
+
+
+def negative(node: Node) -> Node | None:
+    """What has a minus before it; None where nothing has."""
+    is_signed = kind(node) == "A_Expr" and not node.HasField("lexpr") and node.name[-1].string.sval == "-"
+    return unwrapped(node.rexpr) if is_signed else None
+
+
+def is_text(node: Node) -> bool:
+    """Whether a constant stands in quotes."""
+    return kind(node) == "A_Const" and bool(node.HasField("sval"))
+
+
+def is_like(node: Node) -> bool:
+    """Whether it is LIKE, and neither its negation nor a regular expression."""
+    return kind(node) == "A_Expr" and node.name[-1].string.sval == "~~"
+
+
 def compared(node: Node) -> Iterator[tuple[str, bool | int | str]]:
     """Each column that is compared with a constant at a node or below it: its name, and the constant."""
     for found in walk(node):
@@ -522,7 +552,12 @@ def without_casts(node: Node) -> Node:
 
 def ordered(node: Node) -> str | None:
     """The text of an expression, which is the same however it is put in order, or wrapped into ``(select …)``."""
-    return deparsed(_normal(node, keeps_casts=True))
+    return deparsed(in_order(node))
+
+
+def in_order(node: Node) -> Node:
+    """The same expression in order, with its casts."""
+    return _normal(node, keeps_casts=True)
 
 
 def _normal(node: Node, *, keeps_casts: bool) -> Node:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import postgast
 
+from pgassay import sqltree
 from pgassay.sqltree import Node, kind, path, unwrapped, wrapped
 
 _tree = postgast.pg_query_pb2
@@ -89,3 +91,56 @@ def in_from(select: Node, instead: Node, called: str) -> Node:
     made.alias.CopyFrom(instead.alias)
     made.alias.aliasname = instead.alias.aliasname or called.rpartition(".")[2]
     return made
+
+
+def filtered(node: Node, known: Collection[str] = ()) -> tuple[Node, Node] | None:
+    """EXISTS or IN without the condition of its SELECT, and that; None where more rows may give less."""
+    if kind(node) != "SubLink" or node.sub_link_type not in (_tree.EXISTS_SUBLINK, _tree.ANY_SUBLINK):
+        return None
+    found = without_condition(unwrapped(node.subselect), known)
+    if found is None:
+        return None
+    made = type(node)()
+    made.CopyFrom(node)
+    made.subselect.select_stmt.CopyFrom(found[0])
+    return made, found[1]
+
+
+def without_condition(select: Any, known: Collection[str] = ()) -> tuple[Node, Node] | None:
+    """A SELECT that looks at one row after the other, without its condition, and that; None for all else.
+
+    A function among what is selected may count rows, but for those that are ``known`` by their names.
+    """
+    if kind(select) != "SelectStmt" or {field.name for field, _ in select.ListFields()} - _ROW_BY_ROW:
+        return None
+    parts = (part for target in select.target_list for part in sqltree.walk(unwrapped(target)))
+    if select.op != _tree.SETOP_NONE or any(kind(p) == "FuncCall" and sqltree.called(p) not in known for p in parts):
+        return None
+    made = type(select)()
+    made.CopyFrom(select)
+    made.ClearField("where_clause")
+    return made, unwrapped(select.where_clause) if select.HasField("where_clause") else sqltree.expression("true")
+
+
+def row_by_row(select: Any, known: Collection[str] = ()) -> list[Node] | None:
+    """What a SELECT gives, reads and asks, where more of each of these is more rows; None for all else."""
+    if without_condition(select, known) is None:
+        return None
+    found = [*targets(select)]
+    waiting = [unwrapped(part) for part in select.from_clause]
+    while waiting:
+        source: Any = waiting.pop()
+        if kind(source) == "JoinExpr" and source.jointype == _tree.JOIN_INNER:
+            waiting += [unwrapped(source.larg), unwrapped(source.rarg)]
+            found += [unwrapped(source.quals)] if source.HasField("quals") else []
+        elif kind(source) == "RangeSubselect":
+            found.append(unwrapped(source.subquery))
+        else:
+            found.append(function_in(source) or source)
+    if select.HasField("where_clause"):
+        found.append(unwrapped(select.where_clause))
+    return found
+
+
+_ROW_BY_ROW = {"target_list", "from_clause", "where_clause", "limit_option", "op"}
+"""What a SELECT may have that looks at one row after the other."""

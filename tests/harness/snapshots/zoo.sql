@@ -155,3 +155,34 @@ alter publication supabase_realtime add table app.notes;
 create publication feed for table app.orgs (id, name) with (publish = 'insert, update');
 alter default privileges in schema app grant select on tables to authenticated;
 alter default privileges revoke execute on functions from public;
+
+-- What few projects have.
+create function app.keep() returns trigger language plpgsql set search_path = '' as $$ begin return new; end; $$;
+create trigger events_keep before insert on app.events for each row execute function app.keep();
+create policy anyone_looks on app.events_2025 for select using (what = 'public');
+create table app.events_2026 partition of app.events for values from ('2026-01-01 00:00+00') to ('2027-01-01 00:00+00');
+alter table app.events_2026 enable row level security;
+create policy anyone_looks on app.events_2026 for select using (what = 'public');
+create collation app.spare (provider = libc, locale = 'C');
+create text search dictionary app.plain_words (template = simple, stopwords = english);
+create text search configuration app.words (copy = pg_catalog.english);
+alter text search configuration app.words alter mapping for asciiword with app.plain_words, english_stem;
+create statistics app.notes_together (ndistinct, dependencies) on org_id, author from app.notes;
+create foreign data wrapper far;
+create server far_away foreign data wrapper far options (host 'a.example.org');
+create foreign table app.far_notes (id bigint, title text) server far_away options (name 'notes');
+create user mapping for authenticated server far_away options (user 'reader', password 'x');
+create function app.log_ddl() returns event_trigger language plpgsql as $$ begin null; end; $$;
+create event trigger log_ddl on ddl_command_end when tag in ('CREATE TABLE', 'DROP TABLE') execute function app.log_ddl();
+create rule no_changing_orgs as on update to hidden.cache where new.value is null do instead nothing;
+create publication few for table app.members (org_id, user_id), app.orgs where (seats > 3);
+insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
+('avatars', 'avatars', true, 1000, '{image/png,image/jpeg}'), ('papers', 'papers', false, null, null);
+select cron.schedule('tidy', '0 3 * * *', 'call app.tidy()');
+select vault.create_secret('x', 'mail_key', 'For mail.');
+do $$ begin create role zoo_staff; exception when duplicate_object then null; end $$;
+do $$ begin create role zoo_boss login noinherit; exception when duplicate_object then null; end $$;
+do $$ begin create role zoo_clerk in role zoo_staff; exception when duplicate_object then null; end $$;
+grant zoo_staff to zoo_boss;
+grant select on app.orgs to zoo_staff;
+create policy staff_read on app.orgs for select to zoo_staff using (true);

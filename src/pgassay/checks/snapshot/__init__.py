@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import Matrix
-from pgassay.checks.snapshot import grading, reading, state
+from pgassay.checks.snapshot import grading, reading, roles, state
 from pgassay.checks.snapshot.grading import Difference, Grade
 from pgassay.checks.snapshot.state import Object, State
 from pgassay.errors import PgassayError
@@ -39,20 +40,27 @@ def take(databases: Databases, template: Template, before: tuple[Script, ...], m
     it did not run.
     """
     with databases.copy(template) as clone:
-        return with_access(read(databases, clone, before), matrix)
+        return with_access(read(databases, clone, template, before), matrix)
 
 
-def read(databases: Databases, clone: Clone, before: tuple[Script, ...]) -> State:
-    """The state of ``clone`` without what was observed."""
+def read(databases: Databases, clone: Clone, template: Template, before: tuple[Script, ...]) -> State:
+    """The state of ``clone``, a copy of ``template``, without what was observed."""
     with clone.connect_as_owner() as session:
-        return state.since(reading.read(session), read_template(databases, databases.template(before, ())))
+        found = state.since(reading.read(session), read_template(databases, databases.template(before, ())))
+    return with_roles(found, before, template.scripts[len(before) :])
+
+
+def with_roles(found: State, before: tuple[Script, ...], scripts: tuple[Script, ...]) -> State:
+    """``found`` with what the scripts make of roles, which are no part of a database."""
+    return state.state([*found.objects.values(), *roles.since(before, scripts).objects.values()], untold=found.untold)
 
 
 def with_access(found: State, matrix: Matrix | None) -> State:
     """``found`` with what the isolation check observed."""
     observed = () if matrix is None else reading.access(matrix)
     told = {thing.name for thing in found.objects.values() if thing.kind in ("table", "view", "materialized view")}
-    return state.state([*found.objects.values(), *(thing for thing in observed if thing.name in told)])
+    objects = [*found.objects.values(), *(thing for thing in observed if thing.name in told)]
+    return state.state(objects, untold=found.untold)
 
 
 def accept(accepted: State, found: State, differences: list[Difference], reason: str | None) -> State:
@@ -95,6 +103,12 @@ def _mend(grade: Grade) -> str:
 
 
 def read_template(databases: Databases, template: Template) -> State:
-    """All that ``template`` has but the platform's own."""
-    with databases.copy(template) as clone:
-        return reading.read(clone.connect_as_owner())
+    """All that ``template`` has but the platform's own. It is read once a run, whatever is compared with it."""
+    known = _GROUNDS.setdefault(databases, {})
+    if template.name not in known:
+        with databases.copy(template) as clone:
+            known[template.name] = reading.read(clone.connect_as_owner())
+    return known[template.name]
+
+
+_GROUNDS: WeakKeyDictionary[Databases, dict[str, State]] = WeakKeyDictionary()

@@ -12,7 +12,7 @@ from typing import Any
 
 from pgassay import sqltree
 from pgassay.checks.snapshot import layout
-from pgassay.sqltree import trees, words
+from pgassay.sqltree import canonical, selects, trees, words
 
 _COMMANDS = frozenset(("select", "insert", "update", "delete"))
 TRUE = sqltree.expression("true")
@@ -83,6 +83,16 @@ class Trigger:
         columns = frozenset(trees.names(self.node.columns))
         bits = [1 << place for place in range(self.node.events.bit_length()) if self.node.events >> place & 1]
         return [Event(bit, columns if bit == _UPDATE else frozenset()) for bit in bits]
+
+    @property
+    def does(self) -> str | None:
+        """All but on what it fires and under which condition."""
+        rest = type(self.node)()
+        rest.CopyFrom(self.node)
+        for field in ("columns", "when_clause", "replace"):
+            rest.ClearField(field)
+        rest.events = _UPDATE
+        return trees.written(rest)
 
     @property
     def when(self) -> sqltree.Node | None:
@@ -177,17 +187,26 @@ def column(text: str) -> Column:
     return Column(found[""], "not null" in found, "default" in found, "generated" in found)
 
 
-def source(query: str) -> tuple[str | None, sqltree.Node | None] | None:
-    """What a query selects from, without its columns and its condition, and the condition; None where it is several."""
-    select = trees.only(query, "SelectStmt")
+@dataclass(frozen=True)
+class Query:
+    """A SELECT in its one form: what it reads, each thing that it gives, and its condition."""
+
+    source: str | None
+    targets: frozenset[str | None]
+    condition: sqltree.Node
+
+
+def query(text: str) -> Query | None:
+    """The query of a view; None where it is several."""
+    select = trees.only(text, "SelectStmt")
     if select is None or trees.choice(select, "op") != "SETOP_NONE" or not len(select.from_clause):
         return None
+    select = canonical.canonical(select)
     condition = sqltree.unwrapped(select.where_clause) if select.HasField("where_clause") else TRUE
-    rest = type(select)()
-    rest.CopyFrom(select)
+    given = frozenset(map(sqltree.deparsed, selects.targets(select)))
     for field in ("target_list", "distinct_clause", "where_clause"):
-        rest.ClearField(field)
-    return trees.written(rest), condition
+        select.ClearField(field)
+    return Query(trees.written(select), given, condition)
 
 
 def calls(text: str) -> Iterator[str]:

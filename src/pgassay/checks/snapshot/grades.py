@@ -58,6 +58,9 @@ class Change:
         return self.new.kind
 
 
+UNSHOWN = "could not be shown to be narrower"
+"""Said of what may let through more, because neither is proved."""
+
 Graded = tuple[Grade, str]
 """A grade, and the difference in words."""
 

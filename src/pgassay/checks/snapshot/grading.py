@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pgassay.checks.snapshot import others, rights, tables
+from pgassay.checks.snapshot import added, observed, others, rights, tables
+from pgassay.checks.snapshot.equality import is_same
 from pgassay.checks.snapshot.grades import Change, Difference, Grade, Graded, plain
 from pgassay.checks.snapshot.reach import guards, is_definer, is_invoker, reaching
 from pgassay.checks.snapshot.state import DROPPED, GONE, KINDS, Object, State
@@ -16,7 +17,7 @@ from pgassay.checks.snapshot.state import DROPPED, GONE, KINDS, Object, State
 __all__ = ["Difference", "Grade", "compare"]
 
 _RENAMED = ("constraint", "index", "policy", "trigger")
-_COLLECTIONS = ("default privileges",)
+_COLLECTIONS = ("default privileges", "settings", "security label")
 """Kinds that are no more than their entries: there is no difference between none and an empty one."""
 
 
@@ -24,6 +25,8 @@ def compare(before: State, after: State) -> list[Difference]:
     """The differences in the order of the objects."""
     if not (any(kind == "access" for kind, _ in before.objects) and any(kind == "access" for kind, _ in after.objects)):
         before, after = before.without(["access"]), after.without(["access"])
+    if untold := before.untold | after.untold:
+        before, after = before.without(untold), after.without(untold)
     relied_on = guards(before) | guards(after)
     found: list[Difference] = []
     keys = sorted({**before.objects, **after.objects}, key=lambda key: (KINDS.index(key[0]), key[1]))
@@ -41,7 +44,7 @@ def compare(before: State, after: State) -> list[Difference]:
                 found.append(_lost(old))
         else:
             found += _entries(old, new, relied_on, after)
-    return found
+    return list(observed.told(found, before, after))
 
 
 def _comparable(old: Object, new: Object) -> tuple[Object, Object]:
@@ -65,6 +68,7 @@ def _comparable(old: Object, new: Object) -> tuple[Object, Object]:
 def _entries(old: Object, new: Object, relied_on: frozenset[str], state: State) -> Iterator[Difference]:
     keys = [key for key in {**old.entries, **new.entries} if old.entries.get(key) != new.entries.get(key)]
     keys = [DROPPED] if DROPPED in keys else keys
+    keys = [key for key in keys if key not in old.entries or key not in new.entries or not is_same(old, new, key)]
     renamed = dict(_renames(old, new, keys))
     comments = {f"comment on {key}" for pair in renamed.items() for key in pair}
     for key in keys:
@@ -95,6 +99,8 @@ def _renames(old: Object, new: Object, keys: list[str]) -> Iterator[tuple[str, s
 def _grade(change: Change) -> Graded:
     if change.kind == "access":
         return others.access(change)
+    if change.kind in added.KINDS:
+        return added.KINDS[change.kind](change)
     for beginning, judge in _JUDGES.items():
         if change.key == beginning or change.key.startswith(f"{beginning} "):
             return judge(change)
@@ -103,6 +109,9 @@ def _grade(change: Change) -> Graded:
 
 def _new(new: Object, state: State) -> Difference:
     grade, what = Grade.ADDS, f"{new.kind} is new"
+    if new.kind in added.NEW:
+        grade, what = added.NEW[new.kind](new)
+        return Difference(grade, new, "", what, None, _text(new))
     readers = " and ".join(sorted(reaching(new, state)))
     if readers and new.kind == "view" and not is_invoker(new):
         grade, what = Grade.LOOSENS, f"view is new, reads with its owner's rights, and {readers} may use it"
@@ -117,7 +126,12 @@ def _new(new: Object, state: State) -> Difference:
 
 
 def _lost(old: Object) -> Difference:
-    grade = {"event trigger": Grade.LOOSENS, "access": Grade.CHANGES, "default privileges": Grade.CHANGES}
+    grade = {
+        "event trigger": Grade.LOOSENS,
+        "access": Grade.CHANGES,
+        "default privileges": Grade.CHANGES,
+        "statistics": Grade.CHANGES,
+    }
     return Difference(
         grade.get(old.kind, Grade.BREAKS),
         old,
@@ -138,5 +152,5 @@ def _dropped(change: Change) -> Graded:
     return Grade.BREAKS, f"{change.kind} was dropped"
 
 
-_JUDGES = {DROPPED: _dropped, **others.JUDGES, **tables.JUDGES, **rights.JUDGES}
+_JUDGES = {DROPPED: _dropped, **added.JUDGES, **others.JUDGES, **tables.JUDGES, **rights.JUDGES}
 """By how the key of an entry begins."""

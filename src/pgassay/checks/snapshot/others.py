@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pgassay.checks.snapshot import entries, layout
-from pgassay.checks.snapshot.grades import Change, Grade, Graded
+from pgassay import sqltree
+from pgassay.checks.snapshot import bodies, entries, layout
+from pgassay.checks.snapshot.grades import UNSHOWN, Change, Grade, Graded, plain
 from pgassay.checks.snapshot.reach import is_invoker, is_on, options, reaching
 from pgassay.checks.snapshot.reading import OWNER
-from pgassay.schema.implying import implies
+from pgassay.schema import implying
 
 _REACH = {"none": 0, "own": 1, "some": 2, "all": 3}
 
@@ -30,14 +31,19 @@ def _viewoptions(change: Change) -> Graded:
 
 
 def _definition(change: Change) -> Graded:
-    before, after = (entries.source(text or "") for text in (change.before, change.after))
     readers = " and ".join(sorted(reaching(change.new, change.state)))
     shown = change.kind == "materialized view" or not is_invoker(change.new)
-    if readers and shown:
-        narrower = before is not None and after is not None and before[0] == after[0] and implies(after[1], before[1])
-        if not narrower:
-            return Grade.LOOSENS, f"it may show other rows to {readers}, past row level security"
+    if readers and shown and not _shows_less(change.before or "", change.after or ""):
+        return Grade.LOOSENS, f"it may show other rows to {readers}, past row level security: {UNSHOWN}"
     return Grade.CHANGES, "its query was changed"
+
+
+def _shows_less(before: str, after: str) -> bool:
+    """Whether a query shows no rows but those that it showed, and in the columns that it had the same as before."""
+    old, new = entries.query(before), entries.query(after)
+    if old is None or new is None or old.source != new.source or not old.targets <= new.targets:
+        return False
+    return implying.shows(new.condition, old.condition)
 
 
 def _arguments(change: Change) -> Graded:
@@ -49,6 +55,8 @@ def _arguments(change: Change) -> Graded:
         return Grade.BREAKS, f"its arguments are ({change.after}) now"
     if any(len(one) > len(other) for one, other in zip(before, after, strict=True)):
         return Grade.BREAKS, "an argument lost its default"
+    if change.new.name in change.relied_on:
+        return Grade.LOOSENS, "a default of its arguments was changed, and policies or checks of access rely on it"
     return Grade.CHANGES, "a default of its arguments was changed"
 
 
@@ -82,9 +90,27 @@ def _leakproof(change: Change) -> Graded:
 
 
 def _body(change: Change) -> Graded:
+    why = _trusted(change)
+    if not why:
+        return Grade.CHANGES, f"its {change.key} was changed"
+    if change.key == "body" and bodies.is_narrower(change.old, change.new, change.state):
+        return Grade.CHANGES, f"its {change.key} was changed, and lets through no more than before"
+    return Grade.LOOSENS, f"its {change.key} was changed, and {why}: {UNSHOWN}"
+
+
+def _trusted(change: Change) -> str:
+    """Why access hangs on what a function does; nothing where it does not."""
     if change.new.name in change.relied_on:
-        return Grade.LOOSENS, f"its {change.key} was changed, and policies or checks of access rely on it"
-    return Grade.CHANGES, f"its {change.key} was changed"
+        return "policies or checks of access rely on it"
+    if change.new.entries.get("returns") in ("trigger", "event_trigger"):
+        return "it may be what refuses a row"
+    return "it has its owner's rights" if change.new.entries.get("security") == "definer" else ""
+
+
+def _strict(change: Change) -> Graded:
+    if change.after is None and _trusted(change):
+        return Grade.LOOSENS, f"it answers where an argument is NULL, and {_trusted(change)}"
+    return plain(change)
 
 
 def _values(change: Change) -> Graded:
@@ -128,7 +154,14 @@ def _published(change: Change) -> Graded:
         return Grade.LOOSENS, f"{change.key} is published now"
     if change.after is None:
         return Grade.BREAKS, f"{change.key} is not published any more"
-    return Grade.CHANGES, f"of {change.key} something else is published now"
+    before, after = (layout.clauses(text, ("where",)) for text in (change.before, change.after))
+    columns = [set(layout.parts(part[""].removeprefix("(").removesuffix(")"))) for part in (before, after)]
+    if columns[0] and not (columns[1] and columns[1] <= columns[0]):
+        return Grade.LOOSENS, f"more columns of {change.key} are published now"
+    old, new = (sqltree.expression(part.get("where", "true")) for part in (before, after))
+    if not implying.implies(new, old):
+        return Grade.LOOSENS, f"other rows of {change.key} may be published now: {UNSHOWN}"
+    return Grade.BREAKS, f"less of {change.key} is published now"
 
 
 def _publishes(change: Change) -> Graded:
@@ -173,6 +206,7 @@ JUDGES = {
     "leakproof": _leakproof,
     "body": _body,
     "language": _body,
+    "strict": _strict,
     "values": _values,
     "attributes": _attributes,
     "not null": _not_null,

@@ -78,6 +78,8 @@ select
     end as collation,
     a.attnotnull as not_null, a.attidentity::text as identity, a.attgenerated::text as generated,
     pg_get_expr(d.adbin, d.adrelid, true) as expression, col_description(a.attrelid, a.attnum) as comment,
+    a.attstorage::text as storage, t.typstorage::text as usual_storage, a.attcompression::text as compression,
+    nullif(a.attstattarget, -1) as target, a.attoptions as options,
     (
         select json_agg(json_build_array(
             case when x.grantee <> 0 then pg_get_userbyid(x.grantee) end, x.privilege_type, x.is_grantable
@@ -128,10 +130,14 @@ TRIGGERS = """
 select
     t.tgrelid as relation, t.tgname as name, t.tgenabled::text as enabled, pg_get_triggerdef(t.oid, true) as definition,
     format('%%I', t.tgname) as quoted, obj_description(t.oid, 'pg_trigger') as comment,
-    p.pronamespace = any(%(own)s::oid[]) or p.proowner = %(owner)s as mine
+    p.pronamespace = any(%(own)s::oid[]) or p.proowner = %(owner)s as mine, t.tgparentid <> 0 as cloned
 from pg_trigger as t
 join pg_proc as p on t.tgfoid = p.oid
-where t.tgrelid = any(%(relations)s::oid[]) and not t.tgisinternal and t.tgparentid = 0
+left join pg_trigger as parent on t.tgparentid = parent.oid
+where
+    t.tgrelid = any(%(relations)s::oid[]) and not t.tgisinternal
+    -- what partitions have from their parent is told where it is another one there
+    and (parent.oid is null or parent.tgenabled <> t.tgenabled)
 """
 
 POLICIES = """

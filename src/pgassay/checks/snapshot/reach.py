@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from pgassay.checks.snapshot import entries
 from pgassay.checks.snapshot.reading import ALL
 from pgassay.checks.snapshot.state import Object, State, parts_of
 
 _API = frozenset(("public", "anon", "authenticated"))
 """Who is told apart by what they may: service_role passes row level security anyway."""
+
+
+def bypassing(state: State) -> frozenset[str]:
+    """The roles that no row level security holds: service_role, and those of the project's own that are made so."""
+    own = (
+        thing.name
+        for thing in state.objects.values()
+        if thing.kind == "role" and thing.entries.get("bypassrls") == "yes"
+    )
+    return frozenset(("service_role", *own))
+
+
+def rest(roles: Iterable[str], held: Collection[str], state: State) -> set[str]:
+    """The roles that are none of those ``held``, nor have the rights of one by the project's own memberships."""
+    found = set()
+    for role in roles:
+        waiting, seen = [role], {role}
+        while waiting:
+            told = state.objects.get(("role", waiting.pop()))
+            if told is not None and told.entries.get("inherit") != "no":
+                joined = {key.removeprefix("member of ") for key, text in told.entries.items() if _inherits(key, text)}
+                waiting += joined - seen
+                seen |= joined
+        if seen.isdisjoint(held):
+            found.add(role)
+    return found
+
+
+def _inherits(key: str, text: str) -> bool:
+    return key.startswith("member of ") and text != "no" and "inherit false" not in text
 
 
 def is_invoker(view: Object) -> bool:
@@ -63,6 +95,8 @@ def guards(state: State) -> frozenset[str]:
         for key, text in thing.entries.items():
             if key.startswith(("policy ", "constraint ")) or key == "definition":
                 waiting.append(text)
+            elif key == "function" and thing.kind == "operator":
+                waiting.append(text)  # conditions may be written with it
             elif key == "body" and thing.entries.get("security") == "definer":
                 called = {name for name in entries.calls(text) if name in functions}
                 helpers = [function for name in called for function in functions[name]]

@@ -7,7 +7,7 @@ settings, and what a version has beyond the oldest is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg import sql
 
 from pgassay.catalog import PLATFORM
 from pgassay.checks.isolation import OPERATIONS, Matrix
-from pgassay.checks.snapshot import layout, queries
+from pgassay.checks.snapshot import further, layout, platform, queries
 from pgassay.checks.snapshot.state import Object, State, name, state
 
 Connection = psycopg.Connection[Any]
@@ -29,6 +29,8 @@ _PUBLIC = "public"
 
 _SHARED = ("auth", "realtime", "storage")
 """Schemas of the platform in which projects write policies, triggers and functions."""
+_PLATFORM = tuple(schema for schema in PLATFORM if schema not in ("extensions", "pgassay"))
+"""Schemas of the platform, but for those whose objects are extensions'."""
 _PLATFORM_ROLES = ("supabase_", "pgbouncer", "dashboard_user", "pg_")
 RIGHTS = {
     "table": frozenset(("select", "insert", "update", "delete", "truncate", "references", "trigger")),
@@ -36,6 +38,8 @@ RIGHTS = {
     "function": frozenset(("execute",)),
     "schema": frozenset(("usage", "create")),
     "type": frozenset(("usage",)),
+    "foreign data wrapper": frozenset(("usage",)),
+    "foreign server": frozenset(("usage",)),
 }
 """A full set of rights; MAINTAIN, which came with PostgreSQL 17, is in none."""
 _DEFAULT_KINDS = {"r": "table", "S": "sequence", "f": "function", "T": "type", "n": "schema"}
@@ -49,7 +53,9 @@ def read(connection: Connection) -> State:
     """All objects of the database that are not the platform's, nor an extension's."""
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
         cursor.execute(queries.SETTINGS)
-        return state(_Reader(cursor).objects())
+        reader = _Reader(cursor)
+        rows, untold = platform.contents(reader.ask)
+        return state([*reader.objects(), *rows], untold=untold)
 
 
 def access(matrix: Matrix) -> list[Object]:
@@ -78,6 +84,7 @@ class _Reader:
         schemas = self._ask(queries.NAMESPACES, acl=_acl("n.nspacl", "n", "n.nspowner"))
         self._schemas = [row for row in schemas if row["nspname"] not in PLATFORM]
         self._parameters["own"] = [row["oid"] for row in self._schemas]
+        self._parameters["platform"] = [row["oid"] for row in schemas if row["nspname"] in _PLATFORM]
         self._parameters["shared"] = [row["oid"] for row in schemas if row["nspname"] in _SHARED]
 
     def objects(self) -> list[Object]:
@@ -98,7 +105,13 @@ class _Reader:
             *map(self._publication, self._ask(queries.PUBLICATIONS)),
             *map(self._event_trigger, self._ask(queries.EVENT_TRIGGERS)),
             *self._default_privileges(),
+            *platform.rights(self.ask, self._grants),
+            *further.read(further.Tools(self.ask, self._mine, self._role, self._grants)),
         ]
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        """The rows of a query that names no kind of objects."""
+        return self._ask(query)
 
     # what is written the same way for every kind
 
@@ -170,7 +183,13 @@ class _Reader:
             columns, constraints, indexes, triggers, policies, rules = (
                 below[query].get(row["oid"], []) for query in below
             )
-            guards = _named(policies, self._policy) | _named([t for t in triggers if t["mine"]], _trigger)
+            made = [trigger for trigger in triggers if trigger["mine"] and not trigger["cloned"]]
+            guards = _named(policies, self._policy) | _named(made, _trigger)
+            guards |= {
+                f"cloned trigger {name(trigger['name'])}": _ENABLED[trigger["enabled"]] or "enabled"
+                for trigger in triggers
+                if trigger["mine"] and trigger["cloned"]
+            }
             if row["mine"]:
                 entries = self._relation(row) | self._columns(row, columns)
                 entries |= _named(_renumbered(constraints), _constraint) | _named(_renumbered(indexes), _index)
@@ -212,7 +231,7 @@ class _Reader:
         """In the order of their names, as migrations in another order leave them in another; of a view, in its own."""
         if row["kind"] not in "vm":
             columns = sorted(columns, key=lambda column: str(column["name"]))
-        return _named(columns, _column)
+        return _named(columns, _column) | dict(_kept(columns))
 
     def _policy(self, row: Row) -> tuple[str, str]:
         commands = {"*": "all", "r": "select", "a": "insert", "w": "update", "d": "delete"}
@@ -422,6 +441,24 @@ def _column(row: Row) -> tuple[str, str]:
     elif row["expression"]:
         parts.append(f"default {layout.expression(row['expression'])}")
     return "column", " ".join(parts)
+
+
+def _kept(columns: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """How values of columns are kept and measured, where that is not what their types say.
+
+    PostgreSQL has two options of columns, ``n_distinct`` and the same for children; a server of another maker has more.
+    """
+    for row in columns:
+        said = {
+            "storage": _STORAGE[row["storage"]] if row["storage"] != row["usual_storage"] else "",
+            "compression": {"p": "pglz", "l": "lz4"}.get(row["compression"], ""),
+            "statistics": "" if row["target"] is None else str(row["target"]),
+            "options": ", ".join(sorted(part for part in row["options"] or () if part.startswith("n_distinct"))),
+        }
+        yield from ((f"{key} of {name(row['name'])}", text) for key, text in said.items() if text)
+
+
+_STORAGE = {"p": "plain", "e": "external", "m": "main", "x": "extended"}
 
 
 def _constraint(row: Row) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pgassay.checks.snapshot import layout
 from pgassay.checks.snapshot.grades import Change, Grade, Graded
 from pgassay.checks.snapshot.reading import ALL, OWNER, RIGHTS
+from pgassay.checks.snapshot.state import PLATFORM_RIGHTS
 
 Right = tuple[str, str, bool]
 """A right, the column that it is on or nothing, and whether it may be passed on."""
@@ -12,7 +13,9 @@ Right = tuple[str, str, bool]
 
 def _grant(change: Change) -> Graded:
     role = change.key.rsplit(" to ", 1)[1]
-    kind = change.kind if change.kind in ("schema", "sequence") else "table"
+    kind = change.kind if change.kind in RIGHTS else "table"
+    if change.kind == PLATFORM_RIGHTS:
+        kind = change.new.name.split(" ", 1)[0]
     kind = "function" if change.kind in ("function", "aggregate") else kind
     kind = "type" if change.kind in ("enum", "domain", "composite type", "range type") else kind
     missing = ""

@@ -168,4 +168,5 @@ def _live(url: str, databases: Databases, before: tuple[Script, ...]) -> State:
         connection.rollback()
     platform = snapshot.read_template(databases, databases.template(before, ()))
     objects = state.since(found, platform).objects.values()
-    return state.state(thing for thing in objects if not (thing.kind == "extension" and thing.name in _PREINSTALLED))
+    own = [thing for thing in objects if not (thing.kind == "extension" and thing.name in _PREINSTALLED)]
+    return state.state(own, untold=found.untold | {"role", "settings", state.PLATFORM_RIGHTS})

@@ -13,11 +13,15 @@ from pgassay.errors import PgassayError
 
 FORMAT = 1
 KINDS = (
-    "schema", "extension", "collation", "enum", "domain", "composite type", "range type", "sequence", "table",
-    "foreign table", "view", "materialized view", "function", "aggregate", "operator", "cast", "event trigger",
-    "publication", "default privileges", "access",
+    "role", "settings", "schema", "extension", "collation", "text search dictionary", "text search configuration",
+    "enum", "domain", "composite type", "range type", "foreign data wrapper", "foreign server", "user mapping",
+    "sequence", "table", "foreign table", "view", "materialized view", "statistics", "function", "aggregate",
+    "operator", "cast", "event trigger", "publication", "security label", "rights on", "bucket", "cron job",
+    "vault secret", "default privileges", "access",
 )  # fmt: skip
 """The kinds of objects, in the order in which they stand."""
+PLATFORM_RIGHTS = "rights on"
+"""The kind of what others may do to an object that is the platform's own."""
 GONE = "without "
 """Begins the key of an entry that the migrations took from what was there before them."""
 DROPPED = "dropped"
@@ -65,10 +69,14 @@ class Object:
 
 @dataclass(frozen=True)
 class State:
-    """Objects by kind and name; ``history`` holds a line for every loosening that was accepted."""
+    """Objects by kind and name; ``history`` holds a line for every loosening that was accepted.
+
+    ``untold`` are kinds of which nothing is known there, since they could not be read.
+    """
 
     objects: Mapping[tuple[str, str], Object]
     history: tuple[str, ...] = field(default=(), compare=False)
+    untold: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __str__(self) -> str:
         parts = [[_HEADER, *_EXPLANATION]]
@@ -83,10 +91,10 @@ class State:
         return replace(self, objects={key: thing for key, thing in self.objects.items() if thing.kind not in left})
 
 
-def state(objects: Iterable[Object], history: tuple[str, ...] = ()) -> State:
+def state(objects: Iterable[Object], history: tuple[str, ...] = (), untold: frozenset[str] = frozenset()) -> State:
     """Objects in the order in which they are written, whatever the order they come in."""
     ordered = sorted(objects, key=lambda thing: (KINDS.index(thing.kind), thing.name))
-    return State({thing.key: thing for thing in ordered}, history)
+    return State({thing.key: thing for thing in ordered}, history, untold)
 
 
 def since(found: State, before: State) -> State:
@@ -97,6 +105,8 @@ def since(found: State, before: State) -> State:
     objects = []
     for key in {**found.objects, **before.objects}:
         new, old = found.objects.get(key), before.objects.get(key)
+        if key[0] == PLATFORM_RIGHTS and (old is None or new is None):
+            continue  # what came with an extension, and gives what that says
         if old is None and new is not None:
             objects.append(new)
         elif new is None and old is not None:
@@ -106,7 +116,7 @@ def since(found: State, before: State) -> State:
             gone = {entry: text for entry, text in old.entries.items() if new.entries.get(entry) != text}
             entries |= {f"{GONE}{entry}": text for entry, text in gone.items()}
             objects.append(Object(*key, entries, partial=True))
-    return state(objects, found.history)
+    return state(objects, found.history, found.untold)
 
 
 def name(*parts: str) -> str:
@@ -204,7 +214,7 @@ def _without_end(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def _object(file: Path, title: str, lines: list[tuple[int, str]]) -> Object:
     partial = title.startswith(_PART)
     title = title.removeprefix(_PART)
-    kind = next((kind for kind in KINDS if title.startswith(f"{kind} ")), None)
+    kind = next((kind for kind in sorted(KINDS, key=len, reverse=True) if title.startswith(f"{kind} ")), None)
     if kind is None:
         number = lines[0][0] - 1 if lines else 0
         raise PgassayError(

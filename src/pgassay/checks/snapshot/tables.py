@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pgassay.checks.snapshot import entries, layout
 from pgassay.checks.snapshot.entries import Constraint, Policy
-from pgassay.checks.snapshot.grades import Change, Grade, Graded, plain
+from pgassay.checks.snapshot.grades import UNSHOWN, Change, Grade, Graded, plain
+from pgassay.checks.snapshot.reach import bypassing, rest
+from pgassay.checks.snapshot.state import State
 from pgassay.schema.implying import implies
 
 
@@ -50,11 +52,11 @@ def _constraint(change: Change) -> Graded:
         narrower = judge(before, after) if judge is not None else ""
         if narrower:
             return Grade.CHANGES, f"{change.key} {narrower}"
-    return Grade.LOOSENS, f"{change.key} may let in what it refused"
+    return Grade.LOOSENS, f"{change.key} may let in what it refused: {UNSHOWN}"
 
 
 def _check(before: Constraint, after: Constraint) -> str:
-    return "refuses more rows" if implies(after.condition, before.condition) else ""
+    return "refuses more rows" if implies(after.condition, before.condition, nulls_pass=True) else ""
 
 
 def _foreign_key(before: Constraint, after: Constraint) -> str:
@@ -97,38 +99,47 @@ def _gone_with_column(change: Change) -> Graded | None:
 
 
 def _policy(change: Change) -> Graded:
-    if change.after is None:
-        return Grade.LOOSENS, f"{change.key} was dropped"
-    after = entries.policy(change.after)
-    before = after if change.before is None else entries.policy(change.before)
+    before, after = (entries.policy(text or other or "") for text, other in _both(change))
     if before is None or after is None:
-        return Grade.LOOSENS, f"{change.key} was changed, and cannot be read"
+        return Grade.LOOSENS, f"{change.key} was {'dropped' if change.after is None else 'changed'}, and cannot be read"
+    if change.after is None:
+        if before.restrictive:
+            return Grade.LOOSENS, f"{change.key} was dropped, which narrowed what others allow"
+        return Grade.BREAKS, f"{change.key} was dropped, and lets nobody through any more"
     if change.before is None:
         if after.restrictive:
             return Grade.CHANGES, f"{change.key} is new, and narrows what others allow"
         if change.old.entries.get("row level security", "").startswith("off"):
             return Grade.ADDS, f"{change.key} is new, on a table that was open to all"
         return Grade.LOOSENS, f"{change.key} is new, and allows what was not allowed"
-    wider = _widened(before, after)
+    wider = _widened(before, after, change.state)
     if wider:
         return Grade.LOOSENS, f"{change.key} {wider}"
     return Grade.CHANGES, f"{change.key} is narrower"
 
 
-def _widened(before: Policy, after: Policy) -> str:
+def _both(change: Change) -> tuple[tuple[str | None, str | None], ...]:
+    return (change.before, change.after), (change.after, change.before)
+
+
+def _widened(before: Policy, after: Policy, state: State) -> str:
     """How a policy may let through more than it did; nothing where it cannot."""
     if before.restrictive and not after.restrictive:
         return "is restrictive no more: it adds to what others allow"
     if after.restrictive and not before.restrictive:
         return ""
     small, large = (before, after) if before.restrictive else (after, before)
-    if "public" not in large.roles and not small.roles <= large.roles:
+    if "public" not in large.roles and rest(small.roles - bypassing(state), large.roles, state):
         return "holds for fewer roles" if before.restrictive else f"holds for {', '.join(sorted(after.roles))} now"
     if not small.commands <= large.commands:
         return "holds for fewer commands" if before.restrictive else f"holds for {after.command} now"
-    if not implies(after.using, before.using):
-        return "may let other rows through"
-    return "" if implies(after.check, before.check) else "may let other rows be written"
+    conditions = ((before.using, after.using, "let", "through"), (before.check, after.check, "let", "be written"))
+    for old, new, word, end in conditions:
+        if not implies(new, old):
+            if implies(old, new):
+                return f"{word}s more rows {end}"
+            return f"may {word} other rows {end}: {UNSHOWN}"
+    return ""
 
 
 def _trigger(change: Change) -> Graded:
@@ -145,6 +156,8 @@ def _trigger(change: Change) -> Graded:
         return Grade.LOOSENS, f"{change.key} does not fire on all that it fired on"
     if not implies(before.when, after.when):
         return Grade.LOOSENS, f"{change.key} may not fire when it did"
+    if before.does != after.does:
+        return Grade.LOOSENS, f"{change.key} does something else, or at another time"
     return Grade.CHANGES, f"{change.key} was changed"
 
 
