@@ -13,6 +13,7 @@ from pgassay import config, environment
 from pgassay.checks import run
 from pgassay.checks.isolation import Matrix
 from pgassay.checks.snapshot import grading, sources
+from pgassay.checks.snapshot.remembered import Memory, cache_folder
 from pgassay.cli.ending import errors_as_sentences, exit_code
 from pgassay.cli.options import backend_options
 from pgassay.cli.steps import Steps
@@ -28,7 +29,8 @@ from pgassay.templates import Template
 @click.command(
     epilog="""\b
 Examples:
-  pgassay diff main..HEAD                                what the branch changes
+  pgassay diff main                                      what this branch changes, with what is not committed
+  pgassay diff main..HEAD                                what it changes, as committed
   pgassay diff old/migrations new/migrations
   pgassay diff sql/migrations postgresql://user@host/db  drift of a live database: its catalog alone is read
   pgassay diff before.snapshot pgassay.snapshot
@@ -42,13 +44,13 @@ Exit code: 0 no difference, 1 differences of the grade fail_on or worse, 2 they 
 def diff(sides: tuple[str, ...], **options: Any) -> None:
     """Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.
 
-    A database is read in a transaction that may not write. Of a revision, the folder is the one that the configuration
-    names; the work tree is not touched.
+    One side alone is compared with the migrations as they are now. A database is read in a transaction that may not
+    write. Of a revision, the folder is the one that the configuration names; the work tree is not touched.
     """
     out = terminal.console()
     with errors_as_sentences():
         settings = config.load(None, **options)
-        first, second = sources.sources(sides, settings.root)
+        first, second = sources.sources(sides, settings)
         with contextlib.ExitStack() as stack:
             steps = stack.enter_context(Steps(out))
             databases = None
@@ -61,10 +63,11 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
                 databases = stack.enter_context(Databases(server, Session))
             tried = first.kind != "database" and second.kind != "database"
             observe = partial(_try, settings, steps) if tried else _no_access
+            memory = Memory(settings, tried=tried, folder=cache_folder())
             states = []
             for source in (first, second):
                 steps(f"Reading {source}")
-                states.append(sources.take(source, settings, databases, observe))
+                states.append(sources.take(source, settings, databases, observe, memory))
         differences = grading.compare(*states)
         out.print(schema_report.differences(differences, str(first), str(second)))
     sys.exit(exit_code(differences, settings.fail_on))

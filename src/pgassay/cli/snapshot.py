@@ -69,6 +69,8 @@ def snapshot(directory: str | None, checks: bool, update: bool, reason: str | No
             with interruption.waits():
                 state.write(settings.snapshot, accepted)
             out.print(f"Wrote {settings.snapshot}.", soft_wrap=True)
+            if reason is not None and not loosens:
+                out.print("Nothing loosens, so no reason was needed, and none was written down.")
         elif differences and not checks:
             raise ConfigError(
                 f"{settings.snapshot} holds another state, and is left as it is.",
