@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
-from pgassay import config, environment
+from pgassay import config, environment, migrations
 from pgassay.checks import run
 from pgassay.checks.isolation import Matrix
-from pgassay.checks.snapshot import grading, sources
+from pgassay.checks.run import NOT_JUDGED
+from pgassay.checks.snapshot import grading, live, sources
 from pgassay.checks.snapshot.remembered import Memory, cache_folder
+from pgassay.checks.snapshot.sources import Source
+from pgassay.checks.snapshot.state import State
 from pgassay.cli.ending import errors_as_sentences, exit_code
 from pgassay.cli.options import backend_options
 from pgassay.cli.steps import Steps
@@ -61,16 +64,19 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
                 steps.print()
                 server = environment.prepare(bare, timeout=settings.timeout, settings=settings.api)
                 databases = stack.enter_context(Databases(server, Session))
-            tried = first.kind != "database" and second.kind != "database"
-            observe = partial(_try, settings, steps) if tried else _no_access
-            memory = Memory(settings, tried=tried, folder=cache_folder())
-            states = []
-            for source in (first, second):
-                steps(f"Reading {source}")
-                states.append(sources.take(source, settings, databases, observe, memory))
+            lacking: tuple[str, ...] = ()
+            if databases is not None and "database" in (first.kind, second.kind):
+                states, lacking = _drift(first, second, settings, databases, steps)
+            else:
+                memory = Memory(settings, tried=True, folder=cache_folder())
+                states = []
+                for source in (first, second):
+                    steps(f"Reading {source}")
+                    states.append(sources.take(source, settings, databases, partial(_try, settings, steps), memory))
         differences = grading.compare(*states)
         out.print(schema_report.differences(differences, str(first), str(second)))
-    sys.exit(exit_code(differences, settings.fail_on))
+        out.print(schema_report.lacking(lacking))
+    sys.exit(exit_code(differences, settings.fail_on) or (NOT_JUDGED if lacking else 0))
 
 
 def _try(settings: Config, steps: Steps, databases: Databases, template: Template) -> Matrix | None:
@@ -81,5 +87,16 @@ def _try(settings: Config, steps: Steps, databases: Databases, template: Templat
         return None
 
 
-def _no_access(_databases: Databases, _template: Template) -> None:
-    """A live database is not tried, so neither is what it is compared with."""
+def _drift(
+    first: Source, second: Source, settings: Config, databases: Databases, steps: Steps
+) -> tuple[list[State], tuple[str, ...]]:
+    """The states of two sides of which one at least is a live database, and the rights that reading it lacked.
+
+    A live database is not tried, so neither is what it is compared with.
+    """
+    there, other = (first, second) if first.kind == "database" else (second, first)
+    steps(f"Reading {there}")
+    found = live.read(there.text, databases, migrations.scripts(settings.before))
+    steps(f"Reading {other}")
+    compared, own = sources.beside(other, settings, databases, found)
+    return ([own, compared] if there is first else [compared, own]), found.rights

@@ -44,6 +44,14 @@ def differences(
     )
 
 
+def lacking(rights: Sequence[str]) -> RenderableType:
+    """What a user of a live database may not read, which was left out of the comparison."""
+    if not rights:
+        return Group()
+    lines = [Text("Not compared is what the user of the database may not read. It would have needed:", "yellow")]
+    return Group(*lines, *(Text(visible(f"  {right}"), "yellow") for right in rights))
+
+
 def _counted(number: int, grade: Grade) -> str:
     return f"{number} {_NOUNS[grade]}{'' if number == 1 else 's'}"
 

@@ -9,26 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from pgassay import migrations
 from pgassay.checks import isolation, snapshot
-from pgassay.checks.snapshot import reading, state
+from pgassay.checks.snapshot import live, state
+from pgassay.checks.snapshot.live import Live
 from pgassay.checks.snapshot.remembered import Memory
 from pgassay.checks.snapshot.state import State
 from pgassay.config import Config, migrations_in
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import ConfigError
 from pgassay.identity import Databases
 from pgassay.migrations import Script
-from pgassay.servers.url import parameters
 from pgassay.templates import Template
 
-_URLS = ("postgresql://", "postgres://")
-_PREINSTALLED = frozenset(("pg_graphql", "pg_net", "pg_stat_statements", "pgjwt", "plpgsql", "supabase_vault"))
-"""Extensions that the platform has from the start, and the environment need not have."""
-_CONNECT_TIMEOUT = 10
 _WHERE = 'Name their folder in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".'
 
 Observe = Callable[[Databases, Template], isolation.Matrix | None]
@@ -85,7 +78,7 @@ def _work(settings: Config) -> Source:
 
 
 def _source(text: str, root: Path) -> Source:
-    if text.startswith(_URLS):
+    if text.startswith(live.URLS):
         return Source("database", text)
     if Path(text).is_dir():
         return Source("folder", text)
@@ -117,7 +110,7 @@ def take(
         return state.read(Path(source.text))
     assert databases is not None
     if source.kind == "database":
-        return _live(source.text, databases, migrations.scripts(settings.before))
+        return live.read(source.text, databases, migrations.scripts(settings.before)).state
     memory = memory or Memory(settings, tried=False, folder=None)
     with _scripts(source, settings) as (before, scripts):
         key = memory.key(databases.server, before, scripts)
@@ -128,6 +121,19 @@ def take(
             found = snapshot.take(databases, template, before, matrix)
             memory.keep(key, found, beyond=matrix is not None and not matrix.unjudged)
     return found
+
+
+def beside(source: Source, settings: Config, databases: Databases, there: Live) -> tuple[State, State]:
+    """The state that ``source`` names, and that of the database ``there``, without what only one of them can have."""
+    if source.kind == "database":
+        other = live.read(source.text, databases, migrations.scripts(settings.before)).state
+        return other, there.state
+    if source.kind == "snapshot":
+        other = live.without_the_platforms(state.read(Path(source.text)))
+        return other, live.comparable(there.state, other)
+    with _scripts(source, settings) as (before, scripts):
+        other = live.beside(databases, databases.template(before, scripts), before, there.unread)
+        return other, live.comparable(there.state, other, scripts)
 
 
 @contextmanager
@@ -179,22 +185,3 @@ def _git(root: Path, *arguments: str) -> bytes:
         capture_output=True,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
     ).stdout
-
-
-def _live(url: str, databases: Databases, before: tuple[Script, ...]) -> State:
-    """A database that is there: its catalog alone is read, in a transaction that may not write."""
-    try:
-        wanted: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "pgassay"} | parameters(url)
-        connection: psycopg.Connection[Any] = psycopg.connect(**wanted)
-    except psycopg.OperationalError as error:
-        raise PgassayError(
-            f"The database cannot be reached: {str(error).strip()}",
-            hint="Check the host, the port, the name, the user and the password in the URL.",
-        ) from error
-    with connection:
-        connection.read_only = True
-        found = reading.read(connection)
-        connection.rollback()
-    platform = snapshot.read_template(databases, databases.template(before, ()))
-    objects = state.since(found, platform).objects.values()
-    return state.state(thing for thing in objects if not (thing.kind == "extension" and thing.name in _PREINSTALLED))
