@@ -253,6 +253,8 @@ TABLES = {
     "a date each": "day date primary key, at timestamp unique",
     "two keys": "a integer unique not null, b uuid unique not null, primary key (a, b)",
     "a flag that one has": "id serial primary key, main boolean not null",
+    "a number alone": "id bigint generated always as identity primary key",
+    "a random key alone": "id uuid primary key default gen_random_uuid()",
     "no key": "a text, b integer",
     "a name with percent": '"a %s" text not null unique, "b%" integer',
 }
@@ -269,6 +271,31 @@ def test_rows_are_multiplied_whatever_makes_them_differ(session: Session, what: 
     multiplier = Multiplier(session, {relation.full_name: relation for relation in relations}, {})
     assert multiplier.fill("many.t", 300)
     assert one(session, "select count(*) from many.t") == 300
+
+
+LINKED = """
+create table many.orgs (id serial primary key);
+create table many.settings (org_id integer primary key references many.orgs, theme text);
+create table many.people (id uuid primary key references auth.users, name text);
+create table many.staff (org_id integer references many.orgs, user_id uuid references auth.users,
+    primary key (org_id, user_id));
+create table many.deals (org_id integer references many.orgs, id integer, primary key (org_id, id));
+create table many.tags (org_id integer references many.orgs, id integer, primary key (org_id, id));
+create table many.tagged (org_id integer, deal integer, tag integer, primary key (org_id, deal, tag),
+    foreign key (org_id, deal) references many.deals, foreign key (org_id, tag) references many.tags);
+"""
+
+
+def test_rows_that_differ_by_what_they_refer_to_are_multiplied_in_order(session: Session) -> None:
+    session.execute("drop schema if exists many cascade; create schema many")
+    session.execute(LINKED.encode())
+    relations = {relation.full_name: relation for relation in catalog.read(session) if relation.schema == "many"}
+    rows.Maker(session, tuple(relations.values()), Tenancy(rows.USERS, None, "user_id")).fill(("A", "B"))
+    multiplier = Multiplier(session, relations, {})
+    for name in ("orgs", "settings", "people", "staff", "deals", "tags", "tagged"):
+        assert multiplier.fill(f"many.{name}", 100), name
+        most = int(str(one(session, f"select count(*) from many.{name}")))
+        assert (25 if name == "tagged" else 100) <= most <= 110, name
 
 
 def test_what_takes_no_more_rows_is_left_as_it_is(session: Session) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
 from pgassay.catalog import Column, ForeignKey, Relation
+from pgassay.rows.maker import USERS
 
 _TEMPLATES = 50
 """Of so many rows that are there, copies are made."""
@@ -26,13 +28,26 @@ Values = dict[str, sql.Composable]
 """Columns and what they have, as expressions."""
 
 _INSERT = sql.SQL("""
-insert into {table} ({columns})
+insert into {table} ({columns}) overriding system value
 select {values}
 from (select t.*, pg_catalog.row_number() over (order by t.ctid) as pgassay_place from {table} as t limit {most}) as t
 join pg_catalog.generate_series(1, {count}) as pgassay_copy (i)
     on t.pgassay_place operator(pg_catalog.=) 1 + pgassay_copy.i % {there}
 """)
 _COPY = sql.SQL("pgassay_copy.i")
+_SINGLE = ""
+"""In a plan, no column: copies are made of the first row alone."""
+_USERS = """
+insert into auth.users (
+    instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, raw_app_meta_data, raw_user_meta_data,
+    created_at, updated_at
+)
+select
+    u.instance_id, pg_catalog.gen_random_uuid(), u.aud, u.role, pg_catalog.concat('user', copy.i, '@example.org'),
+    u.encrypted_password, u.email_confirmed_at, u.raw_app_meta_data, u.raw_user_meta_data, u.created_at, u.updated_at
+from (select * from auth.users order by ctid limit 1) as u
+cross join pg_catalog.generate_series(1, %(count)s - (select count(*)::pg_catalog.int4 from auth.users)) as copy (i)
+"""
 _STEPS: dict[str, LiteralString] = {"N": "", "D": " * interval '1 second'"}
 """How far apart numbers and times are, by the category of their types; days are a day."""
 _TEXTS: tuple[LiteralString, ...] = (
@@ -54,10 +69,13 @@ class Multiplier:
         self._connection = connection
         self._relations = relations
         self._listed = listed
+        self._has_signed_up = False
 
     def fill(self, name: str, count: int) -> bool:
-        """Bring a table to ``count`` rows; False where it has none to copy, or takes no copies."""
+        """Bring a table to ``count`` rows, or near it; False where it has none to copy, or takes no copies."""
         relation = self._relations[name]
+        if _is_of_users(relation):
+            self._sign_up(count)
         there = self._count(relation)
         if not there:
             return False
@@ -73,7 +91,18 @@ class Multiplier:
                 varied = {**plan, column.name: value}
                 if self._takes(relation, varied):
                     plan = varied
-        return self._insert(relation, plan, count - there, keep=True)
+        wanted = count - there
+        while wanted and not self._insert(relation, plan, wanted, keep=True):
+            wanted //= 2  # there may be too few rows to refer to, each once
+        return wanted > 0
+
+    def _sign_up(self, count: int) -> None:
+        """Bring the users to that number, once: triggers may make rows for each."""
+        if self._has_signed_up:
+            return
+        self._has_signed_up = True
+        with suppress(psycopg.Error), self._connection.transaction():
+            self._connection.execute(_USERS, {"count": count})
 
     def _count(self, relation: Relation) -> int:
         query = sql.SQL("select count(*) from {}").format(_name(relation))
@@ -86,11 +115,11 @@ class Multiplier:
     def _insert(self, relation: Relation, plan: Values, count: int, *, keep: bool) -> bool:
         query = _INSERT.format(
             table=_name(relation),
-            columns=sql.SQL(", ").join(map(sql.Identifier, plan)),
-            values=sql.SQL(", ").join(plan.values()),
+            columns=sql.SQL(", ").join(sql.Identifier(name) for name in plan if name != _SINGLE),
+            values=sql.SQL(", ").join(value for name, value in plan.items() if name != _SINGLE),
             most=sql.Literal(_TEMPLATES),
             count=sql.Literal(count),
-            there=sql.Literal(min(self._count(relation), _TEMPLATES)),
+            there=sql.Literal(1 if _SINGLE in plan else min(self._count(relation), _TEMPLATES)),
         )
         try:
             with self._connection.transaction(force_rollback=not keep):
@@ -108,6 +137,8 @@ class Multiplier:
             for column in relation.columns
             if not column.generated and column.name not in fresh
         }
+        if not plain and fresh:  # a row needs a column to be copied
+            plain = {name: _next(relation, name) for name in sorted(fresh)[:1]}
         if not plain:
             return
         keys = [list(key.columns) for key in relation.exclusions if fresh.isdisjoint(key.columns)]
@@ -125,18 +156,51 @@ class Multiplier:
                 for value in _new(relation, column):
                     yield {column.name: value}
         for key in relation.foreign_keys:
-            if key.target in self._relations and not {here for here, _ in key.columns}.isdisjoint(columns):
-                yield self._in_turn(key)
+            if not {here for here, _ in key.columns}.isdisjoint(columns):
+                yield self._in_turn(relation, key, (), free=True)
+                yield self._in_turn(relation, key, ())
+                shared = [
+                    pair
+                    for pair in key.columns
+                    if any(other != key and pair[0] in dict(other.columns) for other in relation.foreign_keys)
+                ]
+                if shared and len(shared) < len(key.columns):
+                    yield self._in_turn(relation, key, shared, free=True)
+                    yield self._in_turn(relation, key, shared)
         for column in found:
             if not column.not_null:
                 yield {column.name: sql.SQL("null")}
 
-    def _in_turn(self, key: ForeignKey) -> Values:
-        """The rows that a key may refer to, one after the other."""
-        target = self._relations[key.target]
-        several = sql.SQL("(array(select t.{} from {} as t order by t.ctid))[{}]")
-        place = sql.SQL("1 + ({} - 1) % (select count(*)::pg_catalog.int4 from {})").format(_COPY, _name(target))
-        return {here: several.format(sql.Identifier(there), _name(target), place) for here, there in key.columns}
+    def _in_turn(
+        self, relation: Relation, key: ForeignKey, shared: Sequence[tuple[str, str]], *, free: bool = False
+    ) -> Values:
+        """The rows that a key may refer to, one after the other; with ``free``, those to which no row refers yet.
+
+        With columns that are ``shared`` with other keys, all copies are of the first row, and agree with it in these.
+        """
+        target = sql.Identifier(*key.target.split(".", 1))
+        first = sql.SQL("(select f.{} from {} as f order by f.ctid limit 1)")
+        same = [
+            sql.SQL("t.{} = {}").format(sql.Identifier(there), first.format(sql.Identifier(here), _name(relation)))
+            for here, there in shared
+        ]
+        if free:
+            agree = (
+                sql.SQL("r.{} = t.{}").format(sql.Identifier(here), sql.Identifier(there))
+                for here, there in key.columns
+            )
+            unless = sql.SQL("not exists (select from {} as r where {})")
+            same.append(unless.format(_name(relation), sql.SQL(" and ").join(agree)))
+        rows = sql.SQL("from {} as t where {}").format(target, sql.SQL(" and ").join([sql.SQL("true"), *same]))
+        place = sql.SQL("1 + ({} + {} - 1) % (select nullif(count(*), 0)::pg_catalog.int4 {})").format(
+            sql.Literal(0 if free else self._count(relation)), _COPY, rows
+        )
+        values: Values = {
+            here: sql.SQL("(array(select t.{} {} order by t.ctid))[{}]").format(sql.Identifier(there), rows, place)
+            for here, there in key.columns
+            if (here, there) not in shared
+        }
+        return {**values, _SINGLE: sql.SQL("")} if shared else values
 
     def _variations(self, relation: Relation, column: Column, plan: Values) -> Iterator[sql.Composable]:
         """What a column may have besides in some of the copies."""
@@ -171,10 +235,25 @@ def _column(name: str) -> sql.Composed:
     return sql.SQL("t.{}").format(sql.Identifier(name))
 
 
+def _is_of_users(relation: Relation) -> bool:
+    """Whether its rows differ by their users."""
+    unique = {column for key in relation.exclusions for column in key.columns}
+    return any(key.target == USERS and not unique.isdisjoint(dict(key.columns)) for key in relation.foreign_keys)
+
+
 def _is_fresh(column: Column) -> bool:
     """Whether its default differs from row to row, as that of a key does."""
     default = column.default or ""
     return bool(column.identity) or default.startswith(("nextval(", "gen_random_uuid(", "pg_catalog.gen_random_uuid("))
+
+
+def _next(relation: Relation, name: str) -> sql.Composed:
+    """What the default of a fresh column gives."""
+    column = relation.column(name)
+    if column is not None and column.data_type.base.name == "uuid":
+        return sql.Composed([sql.SQL("pg_catalog.gen_random_uuid()")])
+    sequence = "pg_catalog.nextval(pg_catalog.pg_get_serial_sequence({}, {}))"
+    return sql.SQL(sequence).format(sql.Literal(_name(relation).as_string(None)), sql.Literal(name))
 
 
 def _new(relation: Relation, column: Column) -> Iterator[sql.Composable]:
