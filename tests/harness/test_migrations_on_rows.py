@@ -298,6 +298,35 @@ def test_rows_that_differ_by_what_they_refer_to_are_multiplied_in_order(session:
         assert (25 if name == "tagged" else 100) <= most <= 110, name
 
 
+STATES = """
+create table many.jobs (id bigint generated always as identity primary key, state text not null default 'new');
+insert into many.jobs (state) values ('done'), ('new'), ('done'), ('new');
+create function many.begin_new() returns trigger language plpgsql as $$
+begin if new.state <> 'new' then raise 'a job begins as new'; end if; return new; end $$;
+create trigger begin_new before insert on many.jobs for each row execute function many.begin_new();
+"""
+
+
+def test_rows_of_which_a_trigger_lets_in_no_copies_are_passed_over(session: Session) -> None:
+    session.execute("drop schema if exists many cascade; create schema many")
+    session.execute(STATES.encode())
+    relations = {relation.full_name: relation for relation in catalog.read(session) if relation.schema == "many"}
+    assert Multiplier(session, relations, {}).fill("many.jobs", 100)
+    counts = session.execute("select state, count(*) from many.jobs group by state order by state").fetchall()
+    assert counts == [("done", 2), ("new", 98)]
+
+
+def test_what_is_tried_with_few_rows_alone_is_named(pg_databases: Databases) -> None:
+    before = (
+        "create table public.codes (code boolean primary key check (code)); insert into public.codes values (true);"
+    )
+    text = "alter table public.codes add column name text;"
+    named = "2_b.sql was tried with few rows alone, or none, in public.codes"
+    assert named in tried(pg_databases, text, before=before).notes
+    notes = tried(pg_databases, "alter table public.teams add column more text;").notes
+    assert not [note for note in notes if "few rows alone" in note]
+
+
 def test_what_takes_no_more_rows_is_left_as_it_is(session: Session) -> None:
     session.execute("drop schema if exists many cascade; create schema many")
     session.execute("create table many.t (one boolean primary key check (one))")

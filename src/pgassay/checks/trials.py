@@ -93,39 +93,54 @@ class _Trials:
 
     def into(self, tried: Tried) -> None:
         """Carry them out, and put into ``tried`` what they show."""
-        seen = [self._trial(1)]
-        if seen[0].error is None and seen[0].rows and seen[0].watcher.touched:
-            many = sorted({min(MANY, self._most), self._most})
-            seen += [self._trial(count, seen[0].watcher.touched) for count in many]
+        seen, short = self._with_rows()
         failed = next((one for one in seen if one.error is not None), None)
         if failed is not None:
             if not failed.rows:
                 raise failed.error or AssertionError
             tried.findings.append(locks.failure(self._script, failed.error or MigrationError("")))
-        done = [one for one in seen if one.error is None] or [self._trial(0)]
+        done = [one for one in seen if one.error is None] or [self._trial(self._bare)]
         if done[0].error is not None:
             raise done[0].error
         tried.findings += done[0].watcher.findings(self._script)
         tried.findings += self._of_rows(done[-1])
         tried.notes += self._figures(done)
+        if short:
+            tried.notes.append(f"{self._script.name} was tried with few rows alone, or none, in {', '.join(short)}")
 
-    def _trial(self, count: int, touched: Collection[str] = ()) -> _Observed:
-        """Apply the script to a copy with ``count`` rows in each table that it touches; few in each other one."""
+    def _with_rows(self) -> tuple[list[_Observed], list[str]]:
+        """Trials with few rows and with more, up to one that fails; and the tables in which there are not so many."""
+        with self._databases.copy_of(self._bare) as filled:
+            with self._as_owner(filled) as owner:
+                listed = _fill(owner, self._tenancy)
+            seen, short = [self._trial(filled)], []
+            touched = seen[0].watcher.touched
+            for count in sorted({min(MANY, self._most), self._most}) if touched else ():
+                if seen[-1].error is not None:
+                    break
+                with self._as_owner(filled) as owner:
+                    short = _multiply(owner, listed, touched, count)
+                seen.append(self._trial(filled))
+        return seen, short
+
+    def _as_owner(self, clone: Clone) -> Session:
         server = self._databases.server
+        return server.connect(clone.name, user=server.owner, kind=Session)
+
+    def _trial(self, source: Clone) -> _Observed:
+        """Apply the script to a copy of ``source``."""
         with (
-            self._databases.copy_of(self._bare) as clone,
-            server.connect(clone.name, user=server.owner, kind=Session) as owner,
-            server.connect(clone.name, user=server.owner, kind=Session) as reader,
+            self._databases.copy_of(source) as clone,
+            self._as_owner(clone) as owner,
+            self._as_owner(clone) as reader,
             clone.connect_as_admin() as admin,
         ):
             admin.execute("set search_path = pg_catalog")
             reader.execute("set search_path = pg_catalog")
-            if count:
-                _fill(owner, self._tenancy, touched, count)
             there = kept.read(reader)
+            most = max((table.count for table in there.values()), default=0)
             watcher = locks.Watcher(owner, admin)
             started = time.perf_counter()
-            most = max((table.count for table in there.values()), default=0)
             try:
                 migrations.apply(owner, self._script, watch=watcher)
             except MigrationError as error:
@@ -176,22 +191,27 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _fill(owner: Session, declared: Tenancy | None, touched: Collection[str], count: int) -> None:
-    """Make rows of two tenants in what is there, and more in what is ``touched``; none where none can be made."""
+Listed = dict[str, dict[str, list[str]]]
+"""The values to which CHECK constraints hold columns, by table and column."""
+
+
+def _fill(owner: Session, declared: Tenancy | None) -> Listed:
+    """Make rows of two tenants in what is there; none where none can be made."""
     relations = catalog.read(owner)
     for tenancy in _tenancies(owner, declared, relations):
-        with suppress(psycopg.Error, rows.Unfilled, PgassayError):
-            with owner.transaction():
-                maker = rows.Maker(owner, relations, tenancy)
-                maker.fill(("A", "B"))
-            break
-    else:
-        return
-    tables = {relation.full_name: relation for relation in relations if relation.kind == "table"}
-    multiplier = Multiplier(owner, tables, {name: maker.listed_of(name) for name in tables})
-    if count > 1:
-        for name in _in_order(tables, touched):
-            multiplier.fill(name, count)
+        with suppress(psycopg.Error, rows.Unfilled, PgassayError), owner.transaction():
+            maker = rows.Maker(owner, relations, tenancy)
+            maker.fill(("A", "B"))
+            return {relation.full_name: maker.listed_of(relation.full_name) for relation in relations}
+    return {}
+
+
+def _multiply(owner: Session, listed: Listed, touched: Collection[str], count: int) -> list[str]:
+    """Bring tables that are ``touched`` to ``count`` rows; those in which there are fewer than that."""
+    tables = {relation.full_name: relation for relation in catalog.read(owner) if relation.kind == "table"}
+    multiplier = Multiplier(owner, tables, listed)
+    made = {name: multiplier.fill(name, count) for name in _in_order(tables, touched)}
+    return [name for name in made if name in touched and not made[name]]
 
 
 def _tenancies(owner: Session, declared: Tenancy | None, relations: tuple[Relation, ...]) -> Iterator[Tenancy]:

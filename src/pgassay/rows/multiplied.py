@@ -21,6 +21,8 @@ _TEMPLATES = 50
 """Of so many rows that are there, copies are made."""
 _TRIED = 12
 """So many copies show whether the table takes them; they are undone."""
+_SINGLY = 12
+"""So many rows, and plans, are tried one by one where not all rows can be copied."""
 _PLANS = 40
 _NULL_EACH = 3
 
@@ -30,7 +32,10 @@ Values = dict[str, sql.Composable]
 _INSERT = sql.SQL("""
 insert into {table} ({columns}) overriding system value
 select {values}
-from (select t.*, pg_catalog.row_number() over (order by t.ctid) as pgassay_place from {table} as t limit {most}) as t
+from (
+    select t.*, pg_catalog.row_number() over (order by t.ctid) as pgassay_place
+    from {table} as t where {which} limit {most}
+) as t
 join pg_catalog.generate_series(1, {count}) as pgassay_copy (i)
     on t.pgassay_place operator(pg_catalog.=) 1 + pgassay_copy.i % {there}
 """)
@@ -43,7 +48,8 @@ insert into auth.users (
     created_at, updated_at
 )
 select
-    u.instance_id, pg_catalog.gen_random_uuid(), u.aud, u.role, pg_catalog.concat('user', copy.i, '@example.org'),
+    u.instance_id, pg_catalog.gen_random_uuid(), u.aud, u.role,
+    pg_catalog.concat(pg_catalog.gen_random_uuid(), '@example.org'),
     u.encrypted_password, u.email_confirmed_at, u.raw_app_meta_data, u.raw_user_meta_data, u.created_at, u.updated_at
 from (select * from auth.users order by ctid limit 1) as u
 cross join pg_catalog.generate_series(1, %(count)s - (select count(*)::pg_catalog.int4 from auth.users)) as copy (i)
@@ -70,6 +76,7 @@ class Multiplier:
         self._relations = relations
         self._listed = listed
         self._has_signed_up = False
+        self._copied: dict[str, list[str]] = {}
 
     def fill(self, name: str, count: int) -> bool:
         """Bring a table to ``count`` rows, or near it; False where it has none to copy, or takes no copies."""
@@ -81,9 +88,7 @@ class Multiplier:
             return False
         if there >= count:
             return True
-        plan = next(
-            (plan for plan in itertools.islice(self._plans(relation), _PLANS) if self._takes(relation, plan)), None
-        )
+        plan = self._plan(relation)
         if plan is None:
             return False
         for column in relation.columns:
@@ -95,6 +100,27 @@ class Multiplier:
         while wanted and not self._insert(relation, plan, wanted, keep=True):
             wanted //= 2  # there may be too few rows to refer to, each once
         return wanted > 0
+
+    def _plan(self, relation: Relation) -> Values | None:
+        """What the columns of copies have; None where no row that is there can be copied.
+
+        Triggers may let in no copies of some rows, as of those that have come to another state since.
+        """
+        plans = list(itertools.islice(self._plans(relation), _PLANS))
+        for plan in plans:
+            if self._takes(relation, plan):
+                return plan
+        query = sql.SQL("select t.ctid::pg_catalog.text from {} as t order by t.ctid limit {}")
+        rows = self._connection.execute(query.format(_name(relation), sql.Literal(_SINGLY))).fetchall()
+        for plan in plans[:_SINGLY]:
+            copied = []
+            for (row,) in rows:
+                self._copied[relation.full_name] = [row]
+                copied += [row] if self._takes(relation, plan) else []
+            self._copied[relation.full_name] = copied
+            if copied:
+                return plan
+        return None
 
     def _sign_up(self, count: int) -> None:
         """Bring the users to that number, once: triggers may make rows for each."""
@@ -113,13 +139,17 @@ class Multiplier:
         return self._insert(relation, plan, _TRIED, keep=False)
 
     def _insert(self, relation: Relation, plan: Values, count: int, *, keep: bool) -> bool:
+        chosen = self._copied.get(relation.full_name)
+        which = sql.SQL("t.ctid = any({}::pg_catalog.tid[])").format(sql.Literal(chosen)) if chosen else sql.SQL("true")
+        there = len(chosen) if chosen else min(self._count(relation), _TEMPLATES)
         query = _INSERT.format(
+            which=which,
             table=_name(relation),
             columns=sql.SQL(", ").join(sql.Identifier(name) for name in plan if name != _SINGLE),
             values=sql.SQL(", ").join(value for name, value in plan.items() if name != _SINGLE),
             most=sql.Literal(_TEMPLATES),
             count=sql.Literal(count),
-            there=sql.Literal(1 if _SINGLE in plan else min(self._count(relation), _TEMPLATES)),
+            there=sql.Literal(1 if _SINGLE in plan else there),
         )
         try:
             with self._connection.transaction(force_rollback=not keep):
