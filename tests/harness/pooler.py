@@ -25,7 +25,7 @@ def pooled(clone: Clone, user: str) -> Iterator[tuple[str, list[int]]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_accept, args=[listener, params, sessions], daemon=True).start()
         try:
-            yield f"postgresql://{user}:x@127.0.0.1:{listener.getsockname()[1]}/{clone.name}", sessions
+            yield f"postgresql://{user}@127.0.0.1:{listener.getsockname()[1]}/{clone.name}", sessions
         finally:
             listener.shutdown(socket.SHUT_RDWR)
 

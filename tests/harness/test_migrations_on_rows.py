@@ -17,6 +17,7 @@ from pgassay.errors import MigrationError
 from pgassay.identity import Databases
 from pgassay.migrations import Script
 from pgassay.rows.multiplied import Multiplier
+from tests import sampling
 from tests.harness.test_lint import git, project, run
 from tests.jobs.cast import one
 
@@ -97,7 +98,7 @@ FITTING = {
 }
 
 
-@pytest.mark.parametrize("what", FAILING)
+@pytest.mark.parametrize("what", sampling.some(FAILING, dev=3))
 def test_what_fails_on_rows_that_were_let_in_before_is_found(pg_databases: Databases, what: str) -> None:
     text = "select 1;\n" + FAILING[what]
     (finding,) = found(pg_databases, text, locks.FAILS)
@@ -106,7 +107,7 @@ def test_what_fails_on_rows_that_were_let_in_before_is_found(pg_databases: Datab
     assert found(pg_databases, text, locks.LOCKS), "and what it locks as well"
 
 
-@pytest.mark.parametrize("what", FITTING)
+@pytest.mark.parametrize("what", sampling.some(FITTING, dev=3))
 def test_what_takes_these_rows_is_not(pg_databases: Databases, what: str) -> None:
     assert found(pg_databases, FITTING[what], locks.FAILS) == []
 
@@ -145,7 +146,7 @@ KEEPING = {
 }
 
 
-@pytest.mark.parametrize("what", LOSING)
+@pytest.mark.parametrize("what", sampling.some(LOSING, dev=3))
 def test_rows_and_values_that_are_lost_are_told(pg_databases: Databases, what: str) -> None:
     text, said = LOSING[what]
     (finding,) = found(pg_databases, text, trials.LOSES)
@@ -153,7 +154,7 @@ def test_rows_and_values_that_are_lost_are_told(pg_databases: Databases, what: s
     assert (finding.object, finding.severity) == ("2_b.sql", "warning")
 
 
-@pytest.mark.parametrize("what", KEEPING)
+@pytest.mark.parametrize("what", sampling.some(KEEPING, dev=3))
 def test_what_keeps_them_is_not(pg_databases: Databases, what: str) -> None:
     assert found(pg_databases, KEEPING[what], trials.LOSES) == []
 
@@ -260,7 +261,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("what", TABLES)
+@pytest.mark.parametrize("what", sampling.some(TABLES, dev=2))
 def test_rows_are_multiplied_whatever_makes_them_differ(session: Session, what: str) -> None:
     session.execute("drop schema if exists many cascade; create schema many")
     session.execute(f"create table many.t ({TABLES[what]})".encode())
