@@ -47,6 +47,14 @@ class MigrationError(PgassayError):
     """A migration that PostgreSQL refused, or a folder of migrations that cannot be applied as it is."""
 
 
+class PartlyApplied(MigrationError):
+    """A migration that runs statement by statement and failed; its lines up to ``until`` stay, none where that is 0."""
+
+    def __init__(self, message: str, until: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.until = until
+
+
 class NoTenants(PgassayError):
     """No rows of several tenants could be made, so that nothing can be said of who reaches whose."""
 

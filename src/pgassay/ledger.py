@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from pgassay import migrations
+from pgassay import aftermath, indexes, migrations
 from pgassay.errors import MigrationError, Unavailable
 from pgassay.migrations import Applied, Folder, Script
 from pgassay.servers.url import parameters
@@ -23,7 +24,15 @@ from pgassay.sqltree import words
 
 TABLE = "supabase_migrations.schema_migrations"
 _LOCK = 0x70676173736182
-_DOCUMENTATION = "docs/applying.md, “Troubleshooting”, says what to do."
+
+
+def document() -> Path:
+    """Where it is written how migrations are applied: in the installed package, or in the checkout it is run from."""
+    packaged = Path(__file__).parent / "docs" / "applying.md"
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "docs" / "applying.md"
+
+
+_DOCUMENTATION = f"{document()}, “Troubleshooting”, says what to do."
 
 # As the CLI makes it (seen with its version 3.1.0); older ones had the version alone.
 _MAKE = """
@@ -39,7 +48,6 @@ select m.version, pg_catalog.to_jsonb(m) operator(pg_catalog.->) 'statements'
 from supabase_migrations.schema_migrations as m
 order by m.version collate "C"
 """
-
 Connection = psycopg.Connection[Any]
 
 
@@ -116,6 +124,7 @@ def plan(connection: Connection, folder: Folder, *, include_all: bool = False) -
             f"{', '.join(early)} would come after {last.name}, which the database has had already.",
             hint="If that order does no harm: --include-all. Otherwise give what is pending a later version.",
         )
+    indexes.refuse_passing_over(connection, pending)
     return Plan(pending, applied, tuple(script for script in applied if not ledger[script.version or ""]))
 
 
@@ -125,22 +134,28 @@ def apply(
     *,
     include_all: bool = False,
     on_wait: Callable[[], None] = lambda: None,
+    on_plan: Callable[[Plan], None] = lambda _: None,
     on_applied: Callable[[Applied], None] = lambda _: None,
 ) -> Plan:
     """Apply what `plan` says, each file and its line in the ledger in one transaction; give that plan back.
 
-    One run at a time: ``on_wait`` is called when another one is at work, whose end is waited for. ``on_applied`` is
-    told of every migration that has committed. Raises `MigrationError`; what was applied before stays.
+    One run at a time: ``on_wait`` is called when another one is at work, whose end is waited for. ``on_plan`` is told
+    of the plan before anything is done, ``on_applied`` of every migration that has committed. Raises `MigrationError`,
+    which says what is applied, what is not, and what to do next; what was applied before stays.
     """
     with _one_at_a_time(connection, on_wait):
         todo = plan(connection, folder, include_all=include_all)
+        on_plan(todo)
         if todo.pending:
             _make(connection)
-        for script in todo.pending:
+        for number, script in enumerate(todo.pending):
             try:
                 on_applied(migrations.apply(connection, script, partial(_record, connection, script)))
             except MigrationError as error:
-                raise MigrationError(error.message, hint=error.hint or _hint(error)) from error.__cause__
+                raise MigrationError(
+                    f"{error.message}\n\n{aftermath.told(connection, todo.pending, number, error)}",
+                    hint=error.hint or _hint(error),
+                ) from error.__cause__
     return todo
 
 
@@ -190,7 +205,8 @@ def _make(connection: Connection) -> None:
 
 
 def _record(connection: Connection, script: Script) -> None:
-    connection.execute("reset role")
+    for back in migrations.BACK_TO_ONESELF:
+        connection.execute(back)
     connection.execute(
         "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
         [script.version, script.path.stem.partition("_")[2], migrations.statements(script.sql)],

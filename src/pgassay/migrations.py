@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from pgassay.errors import MigrationError
+from pgassay.errors import MigrationError, PartlyApplied
 from pgassay.patience import Stopped
 from pgassay.sqltree import trees, words
 from pgassay.substitutes import Substitutes
@@ -29,6 +29,16 @@ _WRITES = ("insert", "update", "delete")
 _AT_ONCE = 200
 """So many statements that write rows go in one message: a file may have thousands."""
 _SHOWN_LINES = 12
+_SAID_LINES = 20
+"""Of what PostgreSQL says, as the context of an error."""
+_DEFERRABLE = """
+select distinct n.nspname, k.conname, k.condeferred
+from pg_catalog.pg_constraint as k
+join pg_catalog.pg_namespace as n on k.connamespace operator(pg_catalog.=) n.oid
+where k.condeferrable
+"""
+BACK_TO_ONESELF: tuple[LiteralString, ...] = ("reset session authorization", "reset role")
+"""What makes a session that of whoever logged in, whatever a migration has set."""
 _WORD = re.compile(r"\w*")
 
 Connection = psycopg.Connection[Any]
@@ -87,6 +97,11 @@ class Statement:
     def verb(self) -> str:
         """Its first word, in lower case."""
         return _first_word(self.text).lower()
+
+    @property
+    def ends_transaction(self) -> bool:
+        """Whether it begins or ends a transaction."""
+        return _is_transaction_control(self)
 
     @cached_property
     def words(self) -> list[str]:
@@ -187,14 +202,13 @@ def apply(
         except Stopped as error:
             raise MigrationError(f"{script.path}: at its commit: {error.why}", hint=error.hint) from error
     if autocommit:
+        kept: list[Statement] = []
         try:
-            substitutes = _run(connection, script, statements, watch)
+            substitutes = _run(connection, script, statements, watch, kept)
         except MigrationError as error:
-            raise MigrationError(
-                f"{error.message}\n\n{script.name} cannot run in one transaction: what stands before this statement in "
-                "it has been applied.",
-                hint=error.hint,
-            ) from error.__cause__
+            if not connection.closed:
+                connection.rollback()  # of a transaction that the file has begun itself
+            raise _partly(error, script, statements, kept) from error.__cause__
         if connection.info.transaction_status != TransactionStatus.IDLE:
             connection.rollback()
             raise MigrationError(f"{script.name} begins a transaction and does not end it.")
@@ -210,6 +224,41 @@ def apply(
         tuple(substitutes.without),
         tuple(substitutes.refused),
     )
+
+
+def run_within(connection: Connection, script: Script) -> None:
+    """Run ``script`` in the transaction that ``connection`` is in, up to what is deferred to its commit.
+
+    Who and what the session is afterwards is what it was before. Raises `MigrationError`, and leaves nothing then.
+    """
+    with connection.transaction():
+        _run(connection, script, split(script.sql), None)
+        try:
+            _come_to_the_commit(connection)
+        except psycopg.Error as error:
+            raise MigrationError(f"{script.path}: PostgreSQL would refuse the commit:\n\n" + _said(error)) from error
+        for reset in BACK_TO_ONESELF:
+            connection.execute(reset)
+        connection.execute("reset all")
+
+
+def _come_to_the_commit(connection: Connection) -> None:
+    """Check what is deferred to it, and let it be deferred again.
+
+    Each constraint is named: ALL would hold for those, too, that are made later in the transaction.
+    """
+    found = connection.execute(_DEFERRABLE).fetchall()
+    for mode, names in (
+        ("immediate", [sql.Identifier(*name) for *name, _ in found]),
+        ("deferred", [sql.Identifier(*name) for *name, deferred in found if deferred]),
+    ):
+        if names:
+            connection.execute(sql.SQL("set constraints {} {}").format(sql.SQL(", ").join(names), sql.SQL(mode)))
+
+
+def statements_of(text: str) -> list[Statement] | None:
+    """The statements of ``text``; None where the parser does not know the syntax."""
+    return None if words.split(text) is None else split(text)
 
 
 def statements(text: str) -> list[str]:
@@ -260,7 +309,32 @@ def _split(text: str) -> tuple[Statement, ...]:
     return tuple(statements)
 
 
-def _run(connection: Connection, script: Script, statements: Sequence[Statement], watch: Watch | None) -> Substitutes:
+def _partly(
+    error: MigrationError, script: Script, statements: Sequence[Statement], kept: Sequence[Statement]
+) -> PartlyApplied:
+    """The same error, with what of the file stays: ``kept`` are statements after which no transaction was open."""
+    cannot = f"{script.name} cannot run in one transaction"
+    if not kept:
+        return PartlyApplied(f"{error.message}\n\n{cannot}, but nothing of it has been applied.", 0, hint=error.hint)
+    until = kept[-1].line + kept[-1].text.rstrip().count("\n")
+    following = statements[statements.index(kept[-1]) + 1 :]
+    begun = bool(following) and following[0].ends_transaction
+    stays = (
+        f"what stands in it up to line {until} has been applied, and what it began after that was rolled back."
+        if begun
+        else "what stands before this statement in it has been applied."
+    )
+    return PartlyApplied(f"{error.message}\n\n{cannot}: {stays}", until, hint=error.hint)
+
+
+def _run(
+    connection: Connection,
+    script: Script,
+    statements: Sequence[Statement],
+    watch: Watch | None,
+    kept: list[Statement] | None = None,
+) -> Substitutes:
+    """Run ``statements``; those after which no transaction is open are put into ``kept``: nothing takes them back."""
     substitutes = Substitutes(connection)
     if watch is not None:
         watch.begin()
@@ -274,6 +348,8 @@ def _run(connection: Connection, script: Script, statements: Sequence[Statement]
             raise _stopped(error, script, group[0]) from error
         for statement in group:
             _run_one(connection, script, statement, substitutes, watch)
+            if kept is not None and connection.info.transaction_status == TransactionStatus.IDLE:
+                kept.append(statement)
     return substitutes
 
 
@@ -403,8 +479,15 @@ def _said(error: psycopg.Error) -> str:
         ("CONTEXT", error.diag.context),
     ):
         if told:
-            said.append(f"{label}: {told}")
+            said.append(f"{label}: {_cut(told)}")
     return "\n".join(said)
+
+
+def _cut(text: str) -> str:
+    """Its first lines: a function that calls itself has thousands of lines of context."""
+    lines = text.splitlines()
+    left = len(lines) - _SAID_LINES
+    return text if left <= 0 else "\n".join([*lines[:_SAID_LINES], f"… and {left} more line{'s' * (left > 1)}"])
 
 
 def _stopped(error: Stopped, script: Script, statement: Statement) -> MigrationError:

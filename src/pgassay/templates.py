@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from pgassay.servers.server import DATABASE_PREFIX, UNMOVED, Server
 
 _BUILD_LOCK = 0x70676173736181
 _PLATFORM_NAME = "postgres"
+_ENDING_SECONDS = 5.0
 
 Connection = psycopg.Connection[Any]
 S = TypeVar("S", bound=Connection)
@@ -184,6 +186,25 @@ class Databases(Generic[S]):
         finally:
             clone.close()
             self.drop_later(clone)
+
+    @contextmanager
+    def copy_of(self, clone: Clone[S]) -> Iterator[Clone[S]]:
+        """A copy of ``clone`` as it is now, for a block; its own sessions are closed before."""
+        clone.close()
+        self._properties.pop(clone.name, None)
+        self._wait_until_alone(clone.name)
+        with self.copy(Template(clone.name)) as made:
+            yield made
+
+    def _wait_until_alone(self, name: str) -> None:
+        """Until sessions that were just closed have ended: PostgreSQL itself looks only ten times a second."""
+        query = "select exists (select from pg_catalog.pg_stat_activity where datname = %s)"
+        deadline = time.monotonic() + _ENDING_SECONDS
+        while time.monotonic() < deadline:
+            row = self._maintenance.execute(query, [name]).fetchone()
+            if row is None or not row[0]:
+                return
+            time.sleep(0.002)
 
     def _give_properties(self, name: str, template: Template) -> None:
         if template.name not in self._properties:

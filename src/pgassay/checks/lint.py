@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pgassay.checks import linters, locks, lowering, places, rules, waivers
+from pgassay.checks import linters, locks, lowering, places, rules, trials, waivers
 from pgassay.checks.finding import Finding
 from pgassay.checks.linters import NotInstalled
 from pgassay.config import Config, Waiver
@@ -14,7 +14,7 @@ from pgassay.identity import Databases
 from pgassay.migrations import Folder, Script
 from pgassay.templates import Template
 
-_RULES = (lowering.RULE, locks.LOCKS, locks.FAILS)
+_RULES = (lowering.RULE, locks.LOCKS, locks.FAILS, trials.LOSES, trials.REWRITES)
 _PREFIXES = {linters.SQLFLUFF: "sqlfluff-", linters.SQUAWK: "squawk-", linters.PLPGSQL_CHECK: "plpgsql-check-"}
 
 
@@ -39,11 +39,12 @@ def check(
     folder: Folder,
     *,
     only: Collection[Path] | None = None,
+    most: int = trials.MANY,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Linted:
     """Lint the migrations of ``folder``, and what goes in ``before`` them; of all these files ``only`` those, if given.
 
-    ``progress`` is told in words of each step before it is taken.
+    Migrations are tried with up to ``most`` rows in a table. ``progress`` is told of each step before it is taken.
     """
     scripts = (*before, *folder.migrations)
     linted = Linted()
@@ -65,15 +66,17 @@ def check(
     except NotInstalled as error:
         linted.lacking[linters.PLPGSQL_CHECK] = str(error)
     linted.findings += lowering.check(folder.migrations)
-    progress("Watching which locks the migrations take")
-    linted.findings += locks.check(databases, before, folder.migrations, settings.tenancy)
+    tried = trials.check(
+        databases, before, folder.migrations, settings.tenancy, only=theirs, most=most, progress=progress
+    )
+    linted.findings += tried.findings
     progress("Applying the rules that the catalog tells of")
     linted.findings += _advice(databases, template, scripts)
     if only is not None:
         linted.findings = [f for f in linted.findings if Path(f.location.rpartition(":")[0]).resolve() in only]
     found = sorted(map(_shortened, linted.findings), key=_place)
     linted.findings = [finding for finding in found if finding.rule not in linters.UNREADABLE]
-    linted.notes = tuple(_notes(finding for finding in found if finding.rule in linters.UNREADABLE))
+    linted.notes = (*_notes(finding for finding in found if finding.rule in linters.UNREADABLE), *tried.notes)
     return linted
 
 

@@ -1,4 +1,4 @@
-"""The locks that each migration takes, observed while it is applied to tables with rows.
+"""The locks that a migration takes, observed while it is applied to tables with rows.
 
 ``docs/rules/migration-locks.md`` and ``docs/rules/migration-fails-on-rows.md``.
 """
@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from pgassay import catalog, migrations, rows
 from pgassay.checks.finding import Finding
-from pgassay.config import NO_TABLE, Membership, Tenancy
 from pgassay.errors import MigrationError
-from pgassay.identity import Databases, Session
 from pgassay.migrations import Script, Statement
 from pgassay.sqltree import trees
 
@@ -30,6 +27,9 @@ _BLOCKS = {
     "ShareLock": "writing",
 }
 """What waits, by the table of conflicts: https://www.postgresql.org/docs/current/explicit-locking.html."""
+
+_WRITES = "RowExclusiveLock"
+"""What a statement has that writes rows; nobody who reads or writes waits for it."""
 
 _RELATIONS = """
 select c.oid::bigint, n.nspname || '.' || c.relname
@@ -48,37 +48,7 @@ order by l.relation
 Connection = psycopg.Connection[Any]
 
 
-def check(
-    databases: Databases, before: tuple[Script, ...], scripts: Sequence[Script], tenancy: Tenancy | None
-) -> list[Finding]:
-    """What each of ``scripts`` locks against others, of relations that were there before it.
-
-    Rows are made by ``tenancy``, where there is one. A migration that fails with them is a finding; the locks are
-    then observed without rows.
-    """
-    server = databases.server
-    findings: list[Finding] = []
-    with (
-        databases.copy(databases.template(before, ())) as clone,
-        # Logged in as the owner: nothing in a migration gets back to a superuser.
-        server.connect(clone.name, user=server.owner, kind=Session) as owner,
-        clone.connect_as_admin() as admin,
-    ):
-        admin.execute("set search_path = pg_catalog")
-        for script in scripts:
-            filled = tenancy is not None and _fill(owner, tenancy)
-            watcher = _Watcher(owner, admin)
-            try:
-                migrations.apply(owner, script, watch=watcher)
-            except MigrationError as error:
-                if not filled:
-                    raise
-                return [_failure(script, error), *check(databases, before, scripts, None)]
-            findings += watcher.findings(script)
-    return findings
-
-
-class _Watcher:
+class Watcher:
     """Looks after each statement of a migration at the locks that its transaction holds, from another session."""
 
     def __init__(self, watched: Connection, admin: Connection) -> None:
@@ -91,6 +61,10 @@ class _Watcher:
         """Forget what was seen of an attempt that was rolled back."""
         self._held: dict[tuple[str, Statement | None], dict[str, Statement]] = {}
         self._unseen: list[Statement] = []
+        self._from: dict[str, float] = {}
+        self.touched: set[str] = set()
+        self.seconds: dict[str, float] = {}
+        self._looked = time.perf_counter()
 
     def look(self, statement: Statement, *, alone: bool) -> None:
         """Note the locks that came with ``statement``."""
@@ -98,10 +72,31 @@ class _Watcher:
             if not _blocks_nobody(statement):
                 self._unseen.append(statement)
             return
+        now = time.perf_counter()
         for relation, mode in self._admin.execute(_HELD, [self._watched.info.backend_pid]):
-            if relation in self._there and mode in _BLOCKS:
-                held = self._held.setdefault((self._there[relation], statement if alone else None), {})
+            if relation not in self._there:
+                continue
+            name = self._there[relation]
+            if mode in (*_BLOCKS, _WRITES):
+                self.touched.add(name)
+            if mode in _BLOCKS:
+                held = self._held.setdefault((name, statement if alone else None), {})
                 held.setdefault(mode, statement)
+                if alone:
+                    self.seconds[name] = self.seconds.get(name, 0.0) + now - self._looked
+                else:
+                    self._from.setdefault(name, self._looked)
+        self._looked = time.perf_counter()
+
+    def end(self) -> None:
+        """The script is applied: locks that a transaction held to its end are gone.
+
+        ``seconds`` says of each relation how long it was locked, from the statement that took the lock on, and
+        ``touched`` which relations were locked or written.
+        """
+        now = time.perf_counter()
+        for name, start in self._from.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - start
 
     def findings(self, script: Script) -> list[Finding]:
         """The strongest lock on each relation in each transaction, and the statements whose locks nobody saw."""
@@ -159,9 +154,13 @@ def _blocks_nobody(statement: Statement) -> bool:
     return str(kind) == "discard_stmt"
 
 
-def _failure(script: Script, error: MigrationError) -> Finding:
+def failure(script: Script, error: MigrationError) -> Finding:
+    """A migration that fails on rows."""
     cause = error.__cause__
-    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    said = None
+    if isinstance(cause, psycopg.Error):
+        told = (cause.diag.message_primary, cause.diag.message_detail)
+        said = ": ".join(" ".join(text.split()).rstrip(".") for text in told if text)
     line = re.match(rf"{re.escape(str(script.path))}:(\d+):", error.message)
     return Finding(
         FAILS,
@@ -172,20 +171,3 @@ def _failure(script: Script, error: MigrationError) -> Finding:
         severity="warning",
         location=f"{script.path}:{line[1] if line else 1}",
     )
-
-
-def _fill(owner: Session, tenancy: Tenancy) -> bool:
-    """Make rows of two tenants in what is there; False where there are no tenants yet, or none could be made."""
-    relations = catalog.read(owner)
-    names = {relation.full_name for relation in relations}
-    wanted = {tenancy.tenant} - {rows.USERS, NO_TABLE}
-    if isinstance(tenancy.member, Membership):
-        wanted.add(tenancy.member.table)
-    if not wanted <= names:
-        return False
-    try:
-        with owner.transaction():
-            rows.Maker(owner, relations, tenancy).fill(("A", "B"))
-    except (psycopg.Error, rows.Unfilled):
-        return False
-    return True

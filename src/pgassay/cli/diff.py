@@ -9,10 +9,14 @@ from typing import Any
 
 import click
 
-from pgassay import config, environment
+from pgassay import config, environment, migrations
 from pgassay.checks import run
 from pgassay.checks.isolation import Matrix
-from pgassay.checks.snapshot import grading, sources
+from pgassay.checks.run import NOT_JUDGED
+from pgassay.checks.snapshot import grading, live, sources
+from pgassay.checks.snapshot.remembered import Memory, cache_folder
+from pgassay.checks.snapshot.sources import Source
+from pgassay.checks.snapshot.state import State
 from pgassay.cli.ending import errors_as_sentences, exit_code
 from pgassay.cli.options import backend_options
 from pgassay.cli.steps import Steps
@@ -28,7 +32,8 @@ from pgassay.templates import Template
 @click.command(
     epilog="""\b
 Examples:
-  pgassay diff main..HEAD                                what the branch changes
+  pgassay diff main                                      what this branch changes, with what is not committed
+  pgassay diff main..HEAD                                what it changes, as committed
   pgassay diff old/migrations new/migrations
   pgassay diff sql/migrations postgresql://user@host/db  drift of a live database: its catalog alone is read
   pgassay diff before.snapshot pgassay.snapshot
@@ -42,13 +47,13 @@ Exit code: 0 no difference, 1 differences of the grade fail_on or worse, 2 they 
 def diff(sides: tuple[str, ...], **options: Any) -> None:
     """Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.
 
-    A database is read in a transaction that may not write. Of a revision, the folder is the one that the configuration
-    names; the work tree is not touched.
+    One side alone is compared with the migrations as they are now. A database is read in a transaction that may not
+    write. Of a revision, the folder is the one that the configuration names; the work tree is not touched.
     """
     out = terminal.console()
     with errors_as_sentences():
         settings = config.load(None, **options)
-        first, second = sources.sources(sides, settings.root)
+        first, second = sources.sources(sides, settings)
         with contextlib.ExitStack() as stack:
             steps = stack.enter_context(Steps(out))
             databases = None
@@ -59,15 +64,19 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
                 steps.print()
                 server = environment.prepare(bare, timeout=settings.timeout, settings=settings.api)
                 databases = stack.enter_context(Databases(server, Session))
-            tried = first.kind != "database" and second.kind != "database"
-            observe = partial(_try, settings, steps) if tried else _no_access
-            states = []
-            for source in (first, second):
-                steps(f"Reading {source}")
-                states.append(sources.take(source, settings, databases, observe))
+            lacking: tuple[str, ...] = ()
+            if databases is not None and "database" in (first.kind, second.kind):
+                states, lacking = _drift(first, second, settings, databases, steps)
+            else:
+                memory = Memory(settings, tried=True, folder=cache_folder())
+                states = []
+                for source in (first, second):
+                    steps(f"Reading {source}")
+                    states.append(sources.take(source, settings, databases, partial(_try, settings, steps), memory))
         differences = grading.compare(*states)
         out.print(schema_report.differences(differences, str(first), str(second)))
-    sys.exit(exit_code(differences, settings.fail_on))
+        out.print(schema_report.lacking(lacking))
+    sys.exit(exit_code(differences, settings.fail_on) or (NOT_JUDGED if lacking else 0))
 
 
 def _try(settings: Config, steps: Steps, databases: Databases, template: Template) -> Matrix | None:
@@ -78,5 +87,16 @@ def _try(settings: Config, steps: Steps, databases: Databases, template: Templat
         return None
 
 
-def _no_access(_databases: Databases, _template: Template) -> None:
-    """A live database is not tried, so neither is what it is compared with."""
+def _drift(
+    first: Source, second: Source, settings: Config, databases: Databases, steps: Steps
+) -> tuple[list[State], tuple[str, ...]]:
+    """The states of two sides of which one at least is a live database, and the rights that reading it lacked.
+
+    A live database is not tried, so neither is what it is compared with.
+    """
+    there, other = (first, second) if first.kind == "database" else (second, first)
+    steps(f"Reading {there}")
+    found = live.read(there.text, databases, migrations.scripts(settings.before))
+    steps(f"Reading {other}")
+    compared, own = sources.beside(other, settings, databases, found)
+    return ([own, compared] if there is first else [compared, own]), found.rights

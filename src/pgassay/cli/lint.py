@@ -10,7 +10,7 @@ import click
 import psycopg
 
 from pgassay import config
-from pgassay.checks import changed
+from pgassay.checks import changed, trials
 from pgassay.checks import lint as linting
 from pgassay.checks.run import FOUND, Outcome, Record
 from pgassay.cli import interruption
@@ -28,6 +28,7 @@ from pgassay.report import linting as lint_report
 Examples:
   pgassay lint
   pgassay lint --since main                  what this branch adds or changes
+  pgassay lint --since main --rows 100000    tried on so many rows, too
   pgassay lint supabase/migrations --fail-on warning --report github
 
 \b
@@ -45,13 +46,27 @@ Exit code: 0 nothing found, 1 findings of the severity of --fail-on, 2 something
     metavar="REVISION",
     help="Only files that were changed since a revision of git, as main, or between two, as main..HEAD.",
 )
+@click.option(
+    "--rows",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=trials.MANY,
+    help=f"Try migrations on so many rows in each table that they lock or write, too. {trials.MANY:,} by default.",
+)
 @click.option("--verbose", is_flag=True, help="Tell each warning, with its line and its mend.")
 @report_option
 @server_options
 def lint(
-    directory: str | None, wanted: tuple[str, ...], fail_on: str, since: str | None, *, verbose: bool, **options: Any
+    directory: str | None,
+    wanted: tuple[str, ...],
+    fail_on: str,
+    since: str | None,
+    *,
+    rows: int,
+    verbose: bool,
+    **options: Any,
 ) -> None:
-    """Look at the migrations in DIR: style, safety, what lowers security, and which locks they take.
+    """Look at the migrations in DIR: style, safety, what lowers security, and what they do on tables with rows.
 
     sqlfluff and squawk say what they find (pip install 'pgassay[lint]'), plpgsql_check where the server has it.
     """
@@ -68,7 +83,7 @@ def lint(
             ):
                 assert record.folder is not None
                 found = linting.check(
-                    databases, template, settings, record.before, record.folder, only=only, progress=steps
+                    databases, template, settings, record.before, record.folder, only=only, most=rows, progress=steps
                 )
                 waivers = linting.waivers_of_lint(settings.waivers, found, partial=only is not None)
                 record.settings = replace(settings, relations=(), waivers=waivers)

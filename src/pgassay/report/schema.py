@@ -14,6 +14,7 @@ from pgassay.checks.snapshot.state import entry_lines
 from pgassay.report.visible import visible
 
 _STYLES = {Grade.LOOSENS: "bold red", Grade.BREAKS: "bold magenta", Grade.CHANGES: "bold yellow", Grade.ADDS: "green"}
+_NOUNS = {Grade.LOOSENS: "loosening", Grade.BREAKS: "break", Grade.CHANGES: "change", Grade.ADDS: "addition"}
 _CONTEXT = 2
 """Lines around a change, of an entry that has many."""
 _WHOLE = 40
@@ -37,10 +38,22 @@ def differences(
         )
         lines += [Text(visible(f"    {line}"), _colour(line)) for line in _changed(difference)]
     counted = Counter(difference.grade for difference in found)
-    words = ", ".join(f"{counted[grade]} {grade.word}" for grade in sorted(counted, reverse=True))
+    words = ", ".join(_counted(counted[grade], grade) for grade in sorted(counted, reverse=True))
     return Group(
         *lines, Text(), Text(f"{len(found)} difference{'s' * (len(found) > 1)}: {words}", _STYLES[max(counted)])
     )
+
+
+def lacking(rights: Sequence[str]) -> RenderableType:
+    """What a user of a live database may not read, which was left out of the comparison."""
+    if not rights:
+        return Group()
+    lines = [Text("Not compared is what the user of the database may not read. It would have needed:", "yellow")]
+    return Group(*lines, *(Text(visible(f"  {right}"), "yellow") for right in rights))
+
+
+def _counted(number: int, grade: Grade) -> str:
+    return f"{number} {_NOUNS[grade]}{'' if number == 1 else 's'}"
 
 
 def _changed(difference: Difference) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pgassay.checks.run import Run
 from pgassay.errors import MigrationError
 from pgassay.ledger import Plan
 from pgassay.migrations import Applied, Folder
+from pgassay.rehearsal import Rehearsed
 from pgassay.report import access, tenancy
 from pgassay.report.causes import named
 from pgassay.report.groups import Group as Found
@@ -84,8 +85,8 @@ def migration(script: Applied) -> Text:
     return Text(f"  {in_a_line(script.script.name)}{mode}")
 
 
-def plan(plan: Plan, folder: Folder, *, dry_run: bool) -> RenderableType:
-    """What was applied to a database, or would be."""
+def plan(plan: Plan, folder: Folder, rehearsed: Rehearsed | None) -> RenderableType:
+    """What was applied to a database, or would be, where it was ``rehearsed``."""
     pending = _count(len(plan.pending), "migration")
     lines = [
         Text(
@@ -95,9 +96,16 @@ def plan(plan: Plan, folder: Folder, *, dry_run: bool) -> RenderableType:
         for script in plan.unchecked
     ]
     lines += _skipped(folder, len(folder.skipped))
-    if dry_run and plan.pending:
+    if rehearsed is not None and plan.pending:
         lines.append(Text(f"Would apply {pending}, and has changed nothing:"))
         lines += [Text(f"  {in_a_line(script.name)}") for script in plan.pending]
+        tried = _count(len(rehearsed.tried), "migration")
+        if rehearsed.tried:
+            lines.append(Text(f"Tried {tried} in a transaction that was rolled back: nothing was refused.", "green"))
+        if rehearsed.untried:
+            first, *rest = (in_a_line(script.name) for script in rehearsed.untried)
+            after = f", nor what comes after it: {', '.join(rest)}" if rest else ""
+            lines.append(Text(f"Not tried: {first}, since {rehearsed.why}{after}.", "yellow"))
     elif plan.pending:
         lines.append(Text(f"Applied {pending}.", "bold green"))
     else:

@@ -9,25 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from pgassay import migrations
 from pgassay.checks import isolation, snapshot
-from pgassay.checks.snapshot import reading, state
+from pgassay.checks.snapshot import live, state
+from pgassay.checks.snapshot.live import Live
+from pgassay.checks.snapshot.remembered import Memory
 from pgassay.checks.snapshot.state import State
 from pgassay.config import Config, migrations_in
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import ConfigError
 from pgassay.identity import Databases
 from pgassay.migrations import Script
-from pgassay.servers.url import parameters
 from pgassay.templates import Template
 
-_URLS = ("postgresql://", "postgres://")
-_PREINSTALLED = frozenset(("pg_graphql", "pg_net", "pg_stat_statements", "pgjwt", "plpgsql", "supabase_vault"))
-"""Extensions that the platform has from the start, and the environment need not have."""
-_CONNECT_TIMEOUT = 10
+_WHERE = 'Name their folder in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".'
 
 Observe = Callable[[Databases, Template], isolation.Matrix | None]
 """Tries who reaches whose rows in a template; None where no tenancy is declared, or it cannot be tried there."""
@@ -49,26 +44,41 @@ class Source:
         return self.kind in ("folder", "revision")
 
 
-def sources(arguments: tuple[str, ...], root: Path) -> tuple[Source, Source]:
-    """The two sides that ``arguments`` name, ``main..HEAD`` being two revisions. Raises `ConfigError`."""
+def sources(arguments: tuple[str, ...], settings: Config) -> tuple[Source, Source]:
+    """The two sides that ``arguments`` name. Raises `ConfigError`.
+
+    ``main..HEAD`` is two revisions. One side alone, or a range without an end, as ``main..``, is compared with the
+    migrations as they are now, whether they are committed or not.
+    """
+    root = settings.root
     if len(arguments) == 1 and ".." in arguments[0] and not Path(arguments[0]).exists():
         first, second = arguments[0].split("..", 1)
         if second.startswith("."):
             raise ConfigError(
                 f"{arguments[0]} names two revisions with three dots.", hint="Write two: pgassay diff main..HEAD"
             )
-        return _revision(first or "HEAD", root), _revision(second or "HEAD", root)
+        return _revision(first or "HEAD", root), _revision(second, root) if second else _work(settings)
+    if len(arguments) == 1:
+        return _source(arguments[0], root), _work(settings)
     if len(arguments) != 2:
         raise ConfigError(
-            f"Two things are compared, and {len(arguments) or 'none'} {'are' if len(arguments) > 1 else 'is'} named.",
-            hint="Name two folders, revisions, snapshots or URLs of databases, or two revisions as main..HEAD.",
+            f"Two things are compared, and {len(arguments) or 'none'} {'are' if arguments else 'is'} named.",
+            hint="Name two folders, revisions, snapshots or URLs of databases, or two revisions as main..HEAD. One "
+            "alone, as main, is compared with the migrations as they are now.",
         )
     first_source, second_source = (_source(argument, root) for argument in arguments)
     return first_source, second_source
 
 
+def _work(settings: Config) -> Source:
+    """The migrations of the project as they are now."""
+    if settings.migrations is None:
+        raise ConfigError("Where the migrations of this project lie is not known.", hint=_WHERE)
+    return Source("folder", os.path.relpath(settings.migrations))
+
+
 def _source(text: str, root: Path) -> Source:
-    if text.startswith(_URLS):
+    if text.startswith(live.URLS):
         return Source("database", text)
     if Path(text).is_dir():
         return Source("folder", text)
@@ -89,16 +99,41 @@ def _revision(text: str, root: Path) -> Source:
     return Source("revision", text)
 
 
-def take(source: Source, settings: Config, databases: Databases | None, observe: Observe) -> State:
-    """The state of the schema that ``source`` names. ``databases`` is needed for all but snapshots."""
+def take(
+    source: Source, settings: Config, databases: Databases | None, observe: Observe, memory: Memory | None = None
+) -> State:
+    """The state of the schema that ``source`` names. ``databases`` is needed for all but snapshots.
+
+    Migrations that ``memory`` has are not applied again.
+    """
     if source.kind == "snapshot":
         return state.read(Path(source.text))
     assert databases is not None
     if source.kind == "database":
-        return _live(source.text, databases, migrations.scripts(settings.before))
+        return live.read(source.text, databases, migrations.scripts(settings.before)).state
+    memory = memory or Memory(settings, tried=False, folder=None)
     with _scripts(source, settings) as (before, scripts):
-        template = databases.template(before, scripts)
-    return snapshot.take(databases, template, before, observe(databases, template))
+        key = memory.key(databases.server, before, scripts)
+        found = memory.get(key)
+        if found is None:
+            template = databases.template(before, scripts)
+            matrix = observe(databases, template)
+            found = snapshot.take(databases, template, before, matrix)
+            memory.keep(key, found, beyond=matrix is not None and not matrix.unjudged)
+    return found
+
+
+def beside(source: Source, settings: Config, databases: Databases, there: Live) -> tuple[State, State]:
+    """The state that ``source`` names, and that of the database ``there``, without what only one of them can have."""
+    if source.kind == "database":
+        other = live.read(source.text, databases, migrations.scripts(settings.before)).state
+        return other, there.state
+    if source.kind == "snapshot":
+        other = live.without_the_platforms(state.read(Path(source.text)))
+        return other, live.comparable(there.state, other)
+    with _scripts(source, settings) as (before, scripts):
+        other = live.beside(databases, databases.template(before, scripts), before, there.unread)
+        return other, live.comparable(there.state, other, scripts)
 
 
 @contextmanager
@@ -111,7 +146,7 @@ def _scripts(source: Source, settings: Config) -> Iterator[tuple[tuple[Script, .
     if settings.migrations is None:
         raise ConfigError(
             "Where the migrations of a revision lie is not known.",
-            hint='Name their folder in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".',
+            hint=_WHERE,
         )
     with tempfile.TemporaryDirectory(prefix="pgassay-") as directory:
         taken = [
@@ -150,23 +185,3 @@ def _git(root: Path, *arguments: str) -> bytes:
         capture_output=True,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
     ).stdout
-
-
-def _live(url: str, databases: Databases, before: tuple[Script, ...]) -> State:
-    """A database that is there: its catalog alone is read, in a transaction that may not write."""
-    try:
-        wanted: dict[str, Any] = {"connect_timeout": _CONNECT_TIMEOUT, "application_name": "pgassay"} | parameters(url)
-        connection: psycopg.Connection[Any] = psycopg.connect(**wanted)
-    except psycopg.OperationalError as error:
-        raise PgassayError(
-            f"The database cannot be reached: {str(error).strip()}",
-            hint="Check the host, the port, the name, the user and the password in the URL.",
-        ) from error
-    with connection:
-        connection.read_only = True
-        found = reading.read(connection)
-        connection.rollback()
-    platform = snapshot.read_template(databases, databases.template(before, ()))
-    objects = state.since(found, platform).objects.values()
-    own = [thing for thing in objects if not (thing.kind == "extension" and thing.name in _PREINSTALLED)]
-    return state.state(own, untold=found.untold | {"role", "settings", state.PLATFORM_RIGHTS})

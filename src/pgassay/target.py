@@ -1,0 +1,47 @@
+"""The database that migrations are applied to: whether it is one of Supabase, and who is connected there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from pgassay import environment
+
+_PLATFORM = """
+select
+    not exists (
+        select from pg_catalog.pg_proc as p
+        join pg_catalog.pg_namespace as n on p.pronamespace operator(pg_catalog.=) n.oid
+        where n.nspname operator(pg_catalog.=) 'auth' and p.proname operator(pg_catalog.=) 'uid'
+    ),
+    array(
+        select w.name from pg_catalog.unnest(%s::pg_catalog.text[]) with ordinality as w (name, place)
+        where not exists (
+            select from pg_catalog.pg_roles as r
+            where r.rolname::pg_catalog.text operator(pg_catalog.=) w.name
+        )
+        order by w.place
+    )
+"""
+
+Connection = psycopg.Connection[Any]
+
+
+def platform(connection: Connection) -> str:
+    """A sentence where this is no database of Supabase; nothing where it is one."""
+    row = connection.execute(_PLATFORM, [[*environment.API_ROLES, environment.AUTHENTICATOR]]).fetchone()
+    assert row is not None
+    missing = [*(["the function auth.uid()"] if row[0] else []), *(f"the role {role}" for role in row[1])]
+    if not missing:
+        return ""
+    return (
+        f"This is no database of Supabase: it lacks {', '.join(missing)}. Migrations that need them fail here, and "
+        "nothing keeps API users apart."
+    )
+
+
+def is_superuser(connection: Connection) -> bool:
+    """Whether whoever is connected is one."""
+    row = connection.execute("select rolsuper from pg_catalog.pg_roles where rolname = session_user").fetchone()
+    return row is not None and bool(row[0])
