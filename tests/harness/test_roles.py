@@ -226,6 +226,21 @@ def test_a_role_that_reads_rows_of_colleagues_now_loosens(before: Reach, after: 
     assert "member of A, role viewer, within A" in difference.what
 
 
+def test_what_members_by_undeclared_roles_reach_is_in_the_snapshot(pg_databases: Databases) -> None:
+    """``more`` is a policy for editors alone: nobody else's line has changed."""
+    more = "create policy more on public.notes for select to authenticated using ({});"
+    condition = "exists (select from public.members as m where m.user_id = (select auth.uid()) and m.role = 'editor')"
+    before, after = (
+        with_access(
+            State({("table", "public.notes"): Object("table", "public.notes", {})}),
+            schemas.observe(pg_databases, SCHEMA, *texts, tenancy=schemas.TENANCY),
+        )
+        for texts in ((), (more.format(condition),))
+    )
+    told = [(one.grade, one.what) for one in grading.compare(before, after)]
+    assert told == [(Grade.LOOSENS, "member of A, role editor reaches more rows now with select")]
+
+
 def test_reports_have_the_rights_of_each_role() -> None:
     told = json_report.as_dict(runs.full())["rights"]
     assert [(each["identity"], each["reach"]["select"]) for each in told] == [("viewer", "own"), ("owner", "all")]

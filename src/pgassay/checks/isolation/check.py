@@ -500,6 +500,7 @@ class _Check:
         self._targets: dict[str, Target] = {}
         self._reached: dict[tuple[str, str], Mapping[str, set[str]]] = {}
         self._lines: list[Access] = []
+        self._of_roles: list[Access] = []
         self._findings: dict[Finding, Probe] = {}
         self._warnings: list[Finding] = []
         """What was found and is not shown by a probe: something that somebody cannot do."""
@@ -535,6 +536,7 @@ class _Check:
         found = self._ways.found(functions, unjudged.keys() | failed, seen_open)
         return Matrix(  # an error keeps nobody out, so that there is nothing to be said of whom it hits
             lines=tuple(line for line in self._lines if line.relation not in unjudged.keys() | failed),
+            of_roles=tuple(line for line in self._of_roles if line.relation not in unjudged.keys() | failed),
             findings=(*self._findings, *self._warnings),
             rights=tuple(self._rights),
             unjudged=unjudged | untaken(found),
@@ -602,9 +604,9 @@ class _Check:
                 self._controls.reached(target, actor, reached, public=name in self._world.tenancy.public)
                 self._ways.saw(name, actor, reached)
                 self._reached[name, actor.name] = reached
-                if actor.shown:
+                if actor.shown or actor.name in self._world.of_roles:
                     how_far = {operation: reach(labels, actor) for operation, labels in reached.items()}
-                    self._lines.append(Access(name, actor.name, how_far))
+                    (self._lines if actor.shown else self._of_roles).append(Access(name, actor.name, how_far))
                 self.add(target.judge(self._api, actor, reached))
                 if len(actor.own) == 1:
                     self.add(target.try_crossing(self._api, actor))

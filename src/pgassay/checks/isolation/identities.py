@@ -42,6 +42,8 @@ class Identities:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.of_roles: frozenset[str] = frozenset()
+        """The names of members of A by each role and flag that a membership can have."""
 
     def actors(self) -> list[Actor]:
         """Everybody who tries, and last those who are entitled."""
@@ -75,7 +77,9 @@ class Identities:
         ]
         if self._world.both != self._world.nobody:
             found.append(Actor(BOTH, frozenset("AB"), self._signed_in(self._world.both), self._world.both))
-        found += self._by_role("A")
+        of_roles = self._by_role("A")
+        self.of_roles = frozenset(actor.name for actor in of_roles)
+        found += of_roles
         found += self._of_own_roles()
         self._world.entitled = [
             *self._by_role("B"),

@@ -140,7 +140,8 @@ class Matrix:
     ``demonstrations`` are for findings; ``notes`` are facts that nobody must act on. ``ways`` are those that the schema
     leaves open, with who took each; ``unjudged`` has those that nobody took. ``kept`` is the database in which the rows
     are, if it was to be kept. ``rights`` say of each role in each declared table what it reaches of its own tenant: all
-    rows, those in its own name, or none. ``settings`` are those of a request that the schema reads, besides the claims.
+    rows, those in its own name, or none. ``of_roles`` are lines of members by each role and flag that a membership can
+    have, declared or not. ``settings`` are those of a request that the schema reads, besides the claims.
     """
 
     lines: tuple[Access, ...]
@@ -155,6 +156,7 @@ class Matrix:
     kept: str = ""
     rights: tuple[Access, ...] = ()
     settings: tuple[str, ...] = ()
+    of_roles: tuple[Access, ...] = ()
 
     @property
     def identities(self) -> list[str]:

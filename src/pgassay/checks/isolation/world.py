@@ -311,6 +311,11 @@ class World:
         return self._identities.actors()
 
     @property
+    def of_roles(self) -> frozenset[str]:
+        """The names of members of A by each role and flag that a membership can have."""
+        return self._identities.of_roles
+
+    @property
     def stranger(self) -> Actor:
         """Somebody who has signed in, and is no member of any tenant."""
         return self._identities.stranger

@@ -61,7 +61,7 @@ def read(connection: Connection) -> State:
 def access(matrix: Matrix) -> list[Object]:
     """What was observed of who reaches whose rows, an object a relation; of roles, also which of their own tenant's."""
     found: dict[str, dict[str, str]] = {}
-    told = [(line, line.identity) for line in matrix.lines]
+    told = [(line, line.identity) for line in (*matrix.lines, *matrix.of_roles)]
     told += [(line, f"{line.identity}, within A") for line in matrix.rights]
     for line, who in told:
         reached = ", ".join(f"{operation} {line.reach[operation].value}" for operation in OPERATIONS)
