@@ -80,6 +80,7 @@ def written_by(command: list[str]) -> set[str]:
                 "fail_on",
                 "keep",
                 "matrix",
+                "rows",
                 "since",
                 "verbose",
             ):  # of a command alone, and no setting

@@ -319,6 +319,7 @@ class Maker:
         # what else a membership refers to, as a role, is what other members' refer to, those of the tenant first
         others = [sent for (name, _), sent in self._sent.items() if name == relation.full_name]
         there: Row = next((sent for sent in others if sent.get(member.tenant) == tenant_id), next(iter(others), {}))
+        there = there or self._existing(relation, {member.tenant: tenant_id}) or {}
         referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
         known = {**referred, **self.members_have, member.tenant: tenant_id, member.user: user_id, **more}
         if relation.primary_key == (member.user,):

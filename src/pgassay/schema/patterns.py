@@ -98,10 +98,11 @@ def _of_the_caller(node: Node) -> Term | None:
 
 
 def _is_equality(operator: str, left: Node, right: list[Node]) -> bool:
-    """Whether both sides may be the same: ``<=`` too, of what a subquery gives."""
-    sides = [left, *right]
+    """Whether both sides may be the same: ``<=`` too, of two columns, or of what a subquery gives."""
+    sides = [sqltree.uncast(side) for side in (left, *right)]
     return operator in ("=", "in", "= any") or (
-        operator in ("<=", ">=") and any(selects.subquery(sqltree.uncast(side)) is not None for side in sides)
+        operator in ("<=", ">=")
+        and (any(selects.subquery(side) is not None for side in sides) or all(map(sqltree.names, sides)))
     )
 
 

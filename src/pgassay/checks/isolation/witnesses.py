@@ -126,7 +126,7 @@ class Witnesses:
         """Find the row, or make it; its values are known from then on."""
         world = self.ways.world
         relation = world.relations[needed.relation]
-        values = self._known(needed, user, bound)
+        values = self._known(needed, label, user, bound)
         if needed.relation == world.tenancy.tenant:
             row: Row | None = self._found(relation, values) or self._tenant(relation, label, values)
         elif self._is_there(needed, label, values):
@@ -199,14 +199,15 @@ class Witnesses:
         is_the_tenants = values == {world.tenancy.column: world.tenants.ids[label]}
         return is_the_tenants and len(needed.values) == 1 and label in world.tenants.rows.get(needed.relation, {})
 
-    def _known(self, needed: Needed, user: UUID | None, bound: Bound) -> Row:
+    def _known(self, needed: Needed, label: str, user: UUID | None, bound: Bound) -> Row:
         found: Row = {}
         relation = self.ways.world.relations[needed.relation]
         for name, value in needed.values:
             if value is Special.CALLER:
                 found[name] = user
             elif isinstance(value, AsCaller):
-                found[name] = self._as_caller(value, user)
+                if (given := self._as_caller(value, label, user)) is not None:
+                    found[name] = given
             elif isinstance(value, Other):
                 found[name] = self.ways.world.maker.beside(relation, name, value.value)
             elif value in _TIMES:
@@ -219,13 +220,21 @@ class Witnesses:
                 found[name] = [self._own(part, user) for part in value] if isinstance(value, tuple) else value
         return found
 
-    def _as_caller(self, value: AsCaller, user: UUID | None) -> Any:
-        """What an expression gives to a user who is signed in. Raises `Unfilled` where nobody is."""
+    def _as_caller(self, value: AsCaller, label: str, user: UUID | None) -> Any:
+        """What an expression gives to a member who is signed in; None where it gives nothing, as without its casts.
+
+        Raises `Unfilled` where nobody is signed in.
+        """
         world = self.ways.world
         if user is None:
             raise Unfilled("who is signed in is not known as yet")
-        with world.outsider("somebody", user).enter(world.connection) as session:
-            row = session.execute(f"select {value.text}".encode()).fetchone()
+        try:
+            with world.member(label, user=user).enter(world.connection) as session:
+                row = session.execute(f"select {value.text}".encode()).fetchone()
+        except psycopg.Error:
+            if world.connection.closed:
+                raise
+            return None
         return None if row is None else row[0]
 
     def _own(self, value: Any, user: UUID | None) -> Any:
@@ -257,7 +266,7 @@ class Witnesses:
             return world.tenants.users[label], None
         wanted: Row = {}
         for needed in memberships:
-            wanted |= self._known(needed, None, bound)
+            wanted |= self._known(needed, label, None, bound)
         wanted = {name: value for name, value in wanted.items() if name not in (member.tenant, member.user)}
         relation = world.relations[member.table]
         known = dict.fromkeys(
