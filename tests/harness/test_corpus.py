@@ -53,7 +53,7 @@ class Case:
         return f"{self.name}: {self.extra['name']}" if self.extra else self.name
 
 
-def cases(kind: str | None, *, dev: int = 14, ci: int = 10) -> list[Any]:
+def cases(kind: str | None, *, dev: int = 14, ci: int = 14) -> list[Any]:
     """The cases of that kind, ``hole`` or ``bait``, or the clean schemas, as parameters of a test; see `some`."""
     found: list[Case] = []
     for file in sorted(CORPUS.glob("*.toml")):
@@ -68,7 +68,7 @@ def cases(kind: str | None, *, dev: int = 14, ci: int = 10) -> list[Any]:
         )
         for case in found
     ]
-    return some(marked, dev=dev, ci=ci)  # of more than eight hundred
+    return some(marked, dev=dev, ci=ci)  # of more than twelve hundred
 
 
 EVERYTHING = [parameter.values[0] for kind in (None, "hole", "bait") for parameter in cases(kind, dev=1, ci=1)]
@@ -152,7 +152,7 @@ def test_a_bait_is_not_taken(pg_databases: Databases, tmp_path: Path, case: Case
     assert errors(found) == []
 
 
-@pytest.mark.parametrize("case", some(EVERYTHING, dev=140, ci=100), ids=str)
+@pytest.mark.parametrize("case", some(EVERYTHING, dev=140, ci=140), ids=str)
 def test_a_verdict_does_not_hang_on_the_rows_that_are_made(pg_databases: Databases, tmp_path: Path, case: Case) -> None:
     seeds = [0, *(random.Random(str(case)).randrange(1, 1000) for _ in range(SEEDS - 1))]
     first, *others = [verdicts(found) for found in check(pg_databases, tmp_path, case, seeds)]
