@@ -755,7 +755,7 @@ class _Check:
         """Bring rows into the declared states, and see what they open, and who reaches them."""
         for state in states.of_rows(self._world):
             with costs.only(f"state {state.kind} of {state.table}", self._unjudged, self._again):
-                tried = States(self._world, self._targets)
+                tried = States(self._world, self._targets, self._controls)
                 if state.kind == "open":
                     self.add(tried.try_open(state, [guest for guest in guests if guest.state == state]))
                 else:

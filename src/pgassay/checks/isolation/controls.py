@@ -54,6 +54,11 @@ class Controls:
                 control = _Control(target, actor, operation, right)
                 self._of.setdefault(target.relation.full_name, []).append(control)
 
+    def opened(self, target: Target, actor: Actor, operation: str) -> None:
+        """Keep what a row opens to whom it names: rows of A."""
+        control = _Control(target, actor, operation, frozenset("A"))
+        self._of.setdefault(target.relation.full_name, []).append(control)
+
     def answered(
         self, signature: str, actor: Actor, call: Call, causes: Callable[[Session], bool] | None = None
     ) -> None:

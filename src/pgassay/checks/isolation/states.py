@@ -14,6 +14,7 @@ from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.finding import Finding
 from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.changes import Change
+from pgassay.checks.isolation.controls import Controls
 from pgassay.checks.isolation.matrix import Actor, Probe
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
@@ -218,10 +219,11 @@ def hidden(world: World, state: State) -> list[tuple[Row, Change]]:
 class States:
     """Brings rows into states through the session of their owner, where all of it is undone."""
 
-    def __init__(self, world: World, targets: Mapping[str, Target]) -> None:
+    def __init__(self, world: World, targets: Mapping[str, Target], controls: Controls) -> None:
         self._world = world
         self._session = world.connection
         self._targets = targets
+        self._controls = controls
         self.probes = 0
 
     # open
@@ -229,21 +231,24 @@ class States:
     def try_open(self, state: State, named: Iterable[Guest]) -> Iterator[Found]:
         """What a row opens that is not open any more. Raises `Unfilled` where no row was seen to open anything."""
         is_seen = False
-        told: set[tuple[str, str]] = set()
+        told: set[tuple[str, tuple[str, str]]] = set()
         for guest in named:
             relation = self._world.relations[state.table]
             opened = self._after(guest, None)
             without = self._after(guest, changes.removal(self._world, relation, guest.row))
             gained = {door for door, rows in opened.items() if rows - without.get(door, frozenset())}
             is_seen |= bool(gained)
+            for name, operation in gained:  # no mend is to take that away
+                self._controls.opened(self._targets[name], guest.actor, operation)
             closing = changes.into(self._world, relation, guest.row, state.expression, False) if gained else []
             if gained and not closing:
                 raise Unfilled("no row could be brought out of that state")
             for change in closing:
                 closed = self._after(guest, change, gained)
-                for door in sorted(gained - told):
-                    if (closed[door] & opened[door]) - without[door]:
-                        told.add(door)
+                for door in sorted(gained):
+                    still = (closed[door] & opened[door]) - without[door]
+                    if still and (guest.actor.name, door) not in told:  # of each, as one mend may not do for all
+                        told.add((guest.actor.name, door))
                         yield self._still_open(guest, door, change, without[door])
         if not is_seen:
             raise Unfilled(f"no row of {state.table} was seen to open anything to somebody")
