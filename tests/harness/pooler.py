@@ -44,17 +44,14 @@ def _serve(client: socket.socket, params: dict[str, str], sessions: list[int]) -
             said = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0"
             client.sendall(b"E" + struct.pack("!I", len(said) + 4) + said)
             return
-        server = _connect(params, sessions)
-        server.sendall(startup)
-        _relay_until_ready(server, client)
-        while True:
-            if not _talk(client, server):
-                server.close()
-                return
-            server.close()
-            server = _connect(params, sessions)
-            server.sendall(startup)
-            _relay_until_ready(server, None)
+        is_told: socket.socket | None = client
+        goes_on = True
+        while goes_on:
+            with _connect(params, sessions) as server:
+                server.sendall(startup)
+                _relay_until_ready(server, is_told)
+                goes_on = _talk(client, server)
+            is_told = None
 
 
 def _talk(client: socket.socket, server: socket.socket) -> bool:
@@ -95,7 +92,11 @@ def _connect(params: dict[str, str], sessions: list[int]) -> socket.socket:
     if not params["host"].startswith("/"):
         return socket.create_connection((params["host"], int(params["port"])))
     server = socket.socket(socket.AF_UNIX)
-    server.connect(f"{params['host']}/.s.PGSQL.{params['port']}")
+    try:
+        server.connect(f"{params['host']}/.s.PGSQL.{params['port']}")
+    except OSError:
+        server.close()
+        raise
     return server
 
 

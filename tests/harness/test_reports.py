@@ -406,8 +406,9 @@ class Elements(HTMLParser):
         self.text += data
 
 
-@given(text=TEXTS)
+@given(text=TEXTS.filter(lambda text: not text.endswith(";")))
 def test_no_text_of_a_schema_becomes_markup(text: str) -> None:
+    """A mend that ends with a semicolon is SQL, and stands in an element of its own: here all stay what they are."""
     plain = Elements(html.render(runs.full()))
     hostile = Elements(html.render(runs.full(lambda word: word + text)))
     assert hostile.found == plain.found
