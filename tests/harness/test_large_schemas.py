@@ -19,8 +19,8 @@ MOST_UNTAKEN = 0.02
 """Of all ways, so many may be left, each with a reason in the file."""
 
 NOT_YET = {
-    "chat": "no workspace is archived, no vote is among few options, and mark_read takes ids as keys of JSON",
-    "erp": "the caps on roles of one's own, and RPCs that move stock and count numbers, are not called by who may",
+    "chat": "no workspace is archived, and no vote is among few options",
+    "erp": "no suspended member is made, since roles are the companies' own",
     "marketplace": "no variant has as much in stock as is in a cart, and a materialized view of reviews stays empty",
 }
 """What is missed, and why. Each must fail: who mends one takes it out."""

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-import psycopg
-from psycopg import sql
 
 from pgassay.catalog import ForeignKey, Relation
 from pgassay.checks.finding import ERROR, QUESTION, Finding
@@ -14,6 +10,7 @@ from pgassay.checks.isolation import changes, states
 from pgassay.checks.isolation.changes import Change
 from pgassay.checks.isolation.matrix import Actor, Probe
 from pgassay.checks.isolation.nesting import leaves
+from pgassay.checks.isolation.one_row import OneRow
 from pgassay.checks.isolation.relations import Found
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
@@ -55,8 +52,9 @@ class BelowHidden:
         for hidden, hiding in states.hidden(self._world, state):
             for row in self._rows(relation):
                 several = [*self._pointing(relation, key, row, hidden), hiding]
-                with self._changed(several) as is_changed:
-                    reader = self._reader(relation, row, actors) if is_changed else None
+                with self._session.transaction(force_rollback=True):
+                    is_changed = changes.are_made(self._session, several)
+                    reader = self._reader(OneRow(self._world, relation, row), actors) if is_changed else None
                 is_tried |= is_changed
                 if reader is not None:
                     yield self._finding(state, relation, key, row, reader, several, is_said=is_said)
@@ -74,49 +72,15 @@ class BelowHidden:
         differ = {name: value for name, value in values.items() if str(row[name]) != str(value)}
         return [changes.update(self._world, relation, row, differ)] if differ else []
 
-    @contextmanager
-    def _changed(self, several: Sequence[Change]) -> Iterator[bool]:
-        """A block after some changes, if they can be made. All of it is undone."""
-        with self._session.transaction(force_rollback=True):
-            try:
-                with self._session.transaction():
-                    for change in several:
-                        self._session.execute(change.statement, change.values)
-            except psycopg.Error:
-                if self._session.closed:
-                    raise
-                yield False
-                return
-            yield True
-
-    def _reader(self, relation: Relation, row: Row, actors: Sequence[Actor]) -> Actor | None:
-        named = set(leaves(row))
+    def _reader(self, one: OneRow, actors: Sequence[Actor]) -> Actor | None:
+        named = set(leaves(one.row))
         for actor in actors:
             if not actor.may_all and not actor.forged and str(actor.user) not in named and "A" in actor.own:
+                self.probes += 1
                 with actor.enter(self._session):
-                    if self._reads(self._session, relation, row, actor):
+                    if one.is_read(self._session, actor):
                         return actor
         return None
-
-    def _reads(self, session: Session, relation: Relation, row: Row, actor: Actor) -> bool:
-        granted = self._world.granted(relation, actor.identity.role, "select")
-        if not {*relation.primary_key} <= {*granted}:
-            return False
-        self.probes += 1
-        try:
-            return session.attempt(self._select(relation), self._key(relation, row), reading=True)[0].count > 0
-        except psycopg.Error:
-            if session.closed:
-                raise
-            return False
-
-    def _select(self, relation: Relation) -> sql.Composed:
-        columns = sql.SQL(", ").join(map(sql.Identifier, relation.primary_key))
-        table = sql.Identifier(relation.schema, relation.name)
-        return sql.SQL("select {} from {} where {}").format(columns, table, self._world.where(relation.primary_key))
-
-    def _key(self, relation: Relation, row: Row) -> list[object]:
-        return [row[name] for name in relation.primary_key]
 
     def _finding(
         self,
@@ -132,9 +96,10 @@ class BelowHidden:
         name, column = relation.full_name, key.columns[-1][0]
         done = ";\n".join(change.text(self._session) for change in several)
         line = f'"{name}" = {{ hidden = "{column}" }}'
+        one = OneRow(self._world, relation, row)
 
         def holds(session: Session) -> bool:
-            return self._reads(session, relation, row, actor)
+            return one.is_read(session, actor)
 
         finding = Finding(
             states.RULE,
@@ -146,7 +111,7 @@ class BelowHidden:
             f'If they are not, write stays = ["{name}"] beside the hidden of {state.table}.',
             ERROR if is_said else QUESTION,
             actor.name,
-            self._session.bound(self._select(relation), self._key(relation, row)),
+            one.shown,
             door="select",
             expected=f"no row that refers to one of {state.table} where {state.expression}",
         )

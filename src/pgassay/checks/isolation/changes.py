@@ -110,6 +110,17 @@ def made(world: World, session: Session, several: Iterable[Change]) -> Iterator[
     world.forget_base(session)
 
 
+def are_made(session: Session, several: Iterable[Change]) -> bool:
+    """Whether ``session``, the rows' owner, could make all of these, each of one row."""
+    try:
+        with session.transaction():
+            return all(session.execute(change.statement, change.values).rowcount == 1 for change in several)
+    except psycopg.Error:
+        if session.closed:
+            raise
+        return False
+
+
 def holds(world: World, relation: Relation, row: Row, expression: str) -> bool | None:
     """Whether an expression is true for a row, as its owner sees it; None where the row is gone."""
     key = relation.primary_key or tuple(row)

@@ -97,8 +97,7 @@ def read(url: str, databases: Databases, before: tuple[Script, ...]) -> Live:
         connection.rollback()
     unread = frozenset(lacking.queries)
     platform = _template(databases, databases.template(before, ()), unread)
-    told = state.since(found, platform)
-    told = state.state(told.objects.values(), untold=found.untold | _UNTOLD)
+    told = replace(state.since(found, platform), untold=found.untold | _UNTOLD)
     return Live(without_the_platforms(told), unread, tuple(dict.fromkeys(lacking.rights)))
 
 
