@@ -35,7 +35,11 @@ order by n.nspname collate "C", p.proname collate "C", p.proargtypes::pg_catalog
 """
 _VIEWS: LiteralString = """
 select pg_catalog.concat(v.schemaname, '.', v.viewname), v.definition
-from pg_catalog.pg_views as v
+from (
+    select v.schemaname, v.viewname, v.definition from pg_catalog.pg_views as v
+    union all
+    select m.schemaname, m.matviewname, m.definition from pg_catalog.pg_matviews as m
+) as v
 where
     v.schemaname <> all(%(platform)s) and v.schemaname <> 'information_schema'
     and not pg_catalog.starts_with(v.schemaname, 'pg_')

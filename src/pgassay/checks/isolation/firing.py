@@ -132,13 +132,19 @@ class Firing:
                 yield {**row, **dict.fromkeys(users, actor.user), name: other}
 
     def _updates(self, target: Target, actor: Actor, triggers: Sequence[Trigger]) -> Iterator[Change]:
-        """Changes of a row of one's own, to each value that one of the triggers asks for."""
+        """Changes of each row of one's own, to each value that one of the triggers asks for: one of each in turn."""
         relation = target.relation
-        own = self._world.tenants.rows.get(relation.full_name, {}).get("A")
-        if own is not None and relation.primary_key:
+        owns = [row for name, label, row in self._world.made() if (name, label) == (relation.full_name, "A")]
+        if relation.primary_key:
             granted = self._world.granted(relation, actor.identity.role, "update")
-            for changed in self._changes(target, granted, triggers, own):
-                yield changes.update(self._world, relation, own, changed)
+            several = (
+                [
+                    changes.update(self._world, relation, own, one)
+                    for one in self._changes(target, granted, triggers, own)
+                ]
+                for own in owns
+            )
+            yield from filter(None, itertools.chain.from_iterable(itertools.zip_longest(*several)))
 
     def _changes(
         self, target: Target, granted: Collection[str], triggers: Iterable[Trigger], row: Row

@@ -183,14 +183,7 @@ class Making:
 
     @cached_property
     def _users(self) -> dict[str, list[UUID]]:
-        """Users of each tenant: its member, then those who have other roles."""
-        tenants = self._world.tenants
-        found = {label: [tenants.users[label]] for label in LABELS}
-        for actor in self._ways.actors:
-            for label in LABELS:
-                if actor.own == {label} and actor.user is not None and actor.user not in found[label]:
-                    found[label].append(actor.user)
-        return found
+        return self._ways.users()
 
     def _row(self, relation: Relation, label: str, wishes: Iterable[Wish], user: UUID, references: Row) -> Row:
         plain: Row = {**references}

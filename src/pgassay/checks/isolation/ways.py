@@ -6,9 +6,11 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 from pgassay.catalog import Function
 from pgassay.checks import ways
+from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import OPERATIONS, Actor
 from pgassay.checks.isolation.truth import Line, Truth
 from pgassay.checks.isolation.world import World
@@ -72,6 +74,16 @@ class Ways:
         self._rights = [Right(*row) for row in self.world.ask(_RIGHTS)]
         self._helpers = helpers.read(self.world.sources)
         self._forms: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def users(self, further: Iterable[Actor] = ()) -> dict[str, list[UUID]]:
+        """Users of each tenant: its member, then those who have other roles, the ``further`` ones last."""
+        users = self.world.tenants.users
+        found = {label: [users[label]] for label in LABELS}
+        for actor in (*self.actors, *further):
+            for label in LABELS:
+                if actor.own == {label} and actor.user is not None and actor.user not in found[label]:
+                    found[label].append(actor.user)
+        return found
 
     def saw(self, relation: str, actor: Actor, reached: Mapping[str, Collection[str]]) -> None:
         """Note what somebody reached at a door."""

@@ -30,6 +30,8 @@ from pgassay.schema.patterns import AsCaller, Needed, Other, Same
 
 _MOST = 100
 """For so many patterns rows are made."""
+_USERS = 8
+"""In the names of so many users of a tenant rows are made that are to be the caller's."""
 _TIMES = (Special.BEFORE, Special.NOW, Special.AFTER)
 
 Made = list[tuple[Relation, Row]]
@@ -44,7 +46,7 @@ class Witnesses:
     actors: list[Actor] = field(default_factory=list)
     rows: list[tuple[Relation, str, Row]] = field(default_factory=list)
     _member: Membership | None = None
-    _done: dict[tuple[str, tuple[Needed, ...]], tuple[UUID, Bound]] = field(default_factory=dict)
+    _done: dict[tuple[str, UUID, tuple[Needed, ...]], tuple[UUID, Bound]] = field(default_factory=dict)
 
     def make(self) -> None:
         """Make them for each way that nobody took."""
@@ -57,29 +59,61 @@ class Witnesses:
         for pattern in of_views:
             for label in LABELS:  # of each there has to be a row, so that it is seen who sees which
                 self._try(pattern, label)
-        for pattern in [pattern for pattern in wanted.of_policies() if pattern not in of_views][:_MOST]:
+        of_policies = [pattern for pattern in wanted.of_policies() if pattern not in of_views][:_MOST]
+        for pattern in sorted(of_policies, key=self._is_anybodys):  # once all are there who are as others ask
             for label in LABELS[:2]:
                 self._try(pattern, label)
 
     # one pattern for one tenant
 
     def _try(self, pattern: tuple[Needed, ...], label: str) -> None:
+        """Make the rows; where they are the caller's, and no membership says whose, once for each of several users."""
+        numbers = self._numbers(pattern)
+        users = self.ways.users(self.actors)[label]
+        for user in users[:_USERS] if self._is_anybodys(pattern) else users[:1]:
+            for known in ({}, numbers) if numbers else ({},):
+                if self._is_made(pattern, label, user, known):
+                    break
+
+    def _is_anybodys(self, pattern: Iterable[Needed]) -> bool:
+        """Whether rows are the caller's, of whom no membership is asked."""
+        return any(Special.CALLER in dict(needed.values).values() for needed in pattern) and not any(
+            map(self._is_the_callers, pattern)
+        )
+
+    def _is_made(self, pattern: tuple[Needed, ...], label: str, user: UUID, known: Bound) -> bool:
         world, before = self.ways.world, len(self.rows)
         try:
             with world.connection.transaction():
-                self._make(pattern, label)
+                self._make(pattern, label, user, known)
         except (psycopg.Error, Unfilled):
             if world.connection.closed:
                 raise
             del self.rows[before:]
+            return False
+        return True
 
-    def _make(self, pattern: tuple[Needed, ...], label: str) -> None:
+    def _numbers(self, pattern: Iterable[Needed]) -> Bound:
+        """One, for each number that several rows are to have in common, and by which no row is known."""
+        places: dict[Same, list[bool]] = {}
+        for needed in pattern:
+            relation = self.ways.world.relations[needed.relation]
+            keys = {*relation.primary_key, *(here for key in relation.foreign_keys for here, _ in key.columns)}
+            for name, value in needed.values:
+                if isinstance(value, Same):
+                    column = relation.column(name)
+                    places.setdefault(value, []).append(
+                        name not in keys and column is not None and column.category == "N"
+                    )
+        return {value: 1 for value, found in places.items() if all(found)}
+
+    def _make(self, pattern: tuple[Needed, ...], label: str, anybody: UUID, known: Bound) -> None:
         first, others = pattern[0], pattern[1:]
-        if (label, others) in self._done:
-            user, bound = self._done[label, others]
+        if (label, anybody, others) in self._done:
+            user, bound = self._done[label, anybody, others]
             self._row(first, label, user, dict(bound))
             return
-        bound = {}
+        bound = {**known}
         memberships = [needed for needed in pattern if self._is_the_callers(needed)]
         rest = in_order(self.ways.world.relations, (needed for needed in others if needed not in memberships))
         self._bind_tenant(pattern, label, bound)
@@ -89,13 +123,13 @@ class Witnesses:
         early = [needed for needed in rest if needed.relation in targets and not _asks_the_caller(needed)]
         for needed in early:
             self._row(needed, label, None, bound)
-        user, actor = self._somebody(memberships, others, label, bound)
+        user, actor = self._somebody(memberships, others, label, bound) if memberships else (anybody, None)
         for needed in rest:
             if needed not in early:
                 self._row(needed, label, user, bound)
         if first not in memberships:
             self._row(first, label, user, bound)
-            self._done[label, others] = user, bound
+            self._done[label, anybody, others] = user, bound
         if actor is not None:
             self.actors.append(actor)
 
@@ -144,7 +178,10 @@ class Witnesses:
         """The tenant's own row, once it has these values; None where its key would be another one."""
         world = self.ways.world
         row = world.tenants.rows.get(relation.full_name, {}).get(label)
-        if row is None or not values or not values.keys().isdisjoint(relation.primary_key):
+        if row is None or any(str(row[name]) != str(values[name]) for name in relation.primary_key if name in values):
+            return None
+        values = {name: value for name, value in values.items() if name not in relation.primary_key}
+        if not values:
             return None
         change = changes.update(world, relation, row, values)
         world.connection.execute(change.statement, change.values)
@@ -160,6 +197,8 @@ class Witnesses:
                 return found
             if (other := self._of_another(relation, label, values)) is not None:
                 return self._further(relation, label, {**other, **values})
+            if self._referred(relation, label, values):
+                return self._further(relation, label, values)
             world = self.ways.world
             references, made = world.maker.anew(relation, world.tenants, label, refused, values)
             self.rows += [(target, label, row) for target, row in made]
@@ -186,6 +225,16 @@ class Witnesses:
                 row = world.maker.further(target, world.tenants, label, {there: found[column]})
                 found |= {here: row[other] for here, other in key.columns}
         return found
+
+    def _referred(self, relation: Relation, label: str, values: Row) -> bool:
+        """Make the rows to which these values refer, as a cart of the user's; whether any was lacking."""
+        before, world = len(self.rows), self.ways.world
+        for key in relation.foreign_keys:
+            target = world.relations.get(key.target)
+            there = {other: values[here] for here, other in key.columns if values.get(here) is not None}
+            if target is not None and len(there) == len(key.columns) and self._found(target, there) is None:
+                self._further(target, label, there)
+        return len(self.rows) > before
 
     def _further(self, relation: Relation, label: str, values: Row) -> Row:
         world = self.ways.world
@@ -262,8 +311,8 @@ class Witnesses:
     ) -> tuple[UUID, Actor | None]:
         """A member as the condition asks for: one whom there is, or a new one."""
         world, member = self.ways.world, self._member
-        if member is None or not memberships:
-            return world.tenants.users[label], None
+        if member is None:
+            raise Unfilled("nobody is a member")
         wanted: Row = {}
         for needed in memberships:
             wanted |= self._known(needed, label, None, bound)
