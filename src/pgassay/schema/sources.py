@@ -94,7 +94,7 @@ class Function:
 
 @dataclass(frozen=True)
 class View:
-    """A view, which is no materialized one."""
+    """A view, or a materialized one."""
 
     full_name: str
     definition: str
@@ -127,6 +127,18 @@ class Sources:
     functions: tuple[Function, ...] = ()
     views: tuple[View, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+    @cached_property
+    def handed(self) -> dict[str, dict[str, None]]:
+        """The texts that functions are called with, by the names of the functions without their schemas."""
+        found: dict[str, dict[str, None]] = {}
+        of_trees: Iterable[Condition | View | Function] = (*self.conditions, *self.views, *self.functions)
+        for node in (node for source in of_trees for tree in source.trees for node in sqltree.walk(tree)):
+            name = sqltree.called(node).rpartition(".")[2]
+            for argument in sqltree.arguments(node) if name else ():
+                if isinstance(text := sqltree.constant(sqltree.uncast(argument)), str):
+                    found.setdefault(name, {})[text] = None
+        return found
 
     def followed(self) -> dict[str, list[Function]]:
         """The functions that expressions call and that can be read, by ``schema.name``."""

@@ -239,7 +239,10 @@ def mixed(function: Function, world: World) -> Iterator[Call]:
 
 
 def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
-    """Calls with values of one tenant, in which each argument in turn is one of the texts that stand in rows of B."""
+    """Calls with values of one tenant, in which each argument in turn is one of the texts that stand in rows of B.
+
+    Texts with which the schema itself calls the function come first, as the right that a policy asks for.
+    """
     wanted = _wanted(function)
     likeliest = [candidates(argument, world, label)[0] for argument in wanted]
     texts: dict[tuple[str, str], list[str]] = {}
@@ -248,7 +251,8 @@ def with_texts(function: Function, world: World, label: str) -> Iterator[Call]:
             if isinstance(value, str):
                 texts.setdefault((name, column), []).append(value)
     of_each = itertools.chain.from_iterable(values[:_STATES] for values in texts.values())
-    tried = dict.fromkeys(["", "%", *of_each, world.emails.get(world.tenants.users["B"], "")])
+    handed = world.sources.handed.get(function.name, {})
+    tried = dict.fromkeys([*handed, "", "%", *of_each, world.emails.get(world.tenants.users["B"], "")])
     for number, argument in enumerate(wanted):
         if typed.is_text(argument) and not _listed(argument, world):
             for value in tried:

@@ -29,7 +29,9 @@ from pgassay.rows import USERS, Row, Unfilled, insert_statement
 from pgassay.schema.triggers import Trigger
 
 _STATEMENTS = 24
-"""So many statements of one operation are tried in a table, by one actor."""
+"""So many statements of one operation are tried in a table, or on a row of it, by one actor."""
+_ROWS = 6
+"""So many rows of a table are changed."""
 _OPERATIONS = ("insert", "update", "delete")
 _EXPLAIN = sql.SQL(
     "set constraints all immediate; explain (analyze, costs off, timing off, summary off, format json) {}"
@@ -89,7 +91,7 @@ class Firing:
             if self._fires(Attempt(target, actor, operation, statement, values)):
                 break
         if operation == "update":
-            for change in itertools.islice(self._updates(target, actor, triggers), _STATEMENTS):
+            for change in self._updates(target, actor, triggers):
                 attempt = Attempt(target, actor, operation, change.statement, change.values)
                 if self._fires(attempt):
                     yield attempt
@@ -132,19 +134,15 @@ class Firing:
                 yield {**row, **dict.fromkeys(users, actor.user), name: other}
 
     def _updates(self, target: Target, actor: Actor, triggers: Sequence[Trigger]) -> Iterator[Change]:
-        """Changes of each row of one's own, to each value that one of the triggers asks for: one of each in turn."""
+        """Changes of a row of one's own, to each value that a trigger asks for; of more rows until all fired."""
         relation = target.relation
         owns = [row for name, label, row in self._world.made() if (name, label) == (relation.full_name, "A")]
-        if relation.primary_key:
-            granted = self._world.granted(relation, actor.identity.role, "update")
-            several = (
-                [
-                    changes.update(self._world, relation, own, one)
-                    for one in self._changes(target, granted, triggers, own)
-                ]
-                for own in owns
-            )
-            yield from filter(None, itertools.chain.from_iterable(itertools.zip_longest(*several)))
+        granted = self._world.granted(relation, actor.identity.role, "update")
+        for number, own in enumerate(owns[:_ROWS] if relation.primary_key else ()):
+            if number and self._have_fired(triggers):
+                return
+            for changed in itertools.islice(self._changes(target, granted, triggers, own), _STATEMENTS):
+                yield changes.update(self._world, relation, own, changed)
 
     def _changes(
         self, target: Target, granted: Collection[str], triggers: Iterable[Trigger], row: Row

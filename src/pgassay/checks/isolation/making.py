@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
-from pgassay.checks.isolation import openings
+from pgassay.checks.isolation import changes, openings
 from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.truth import Tables, Truth
@@ -95,13 +95,19 @@ class Making:
         self._ways.truth = self._tables.fill(self._ways.actors)
         shown = self._shown(self._ways.truth) - before
         apart = [group for group in groups if group.is_flagged and any(key in group.keys for *_, key in shown)]
-        mine = {key for group in groups for key in group.keys}
+        changed = [
+            (relation, row, values, _key(relation.full_name, relation.primary_key, row))
+            for relation, row, values in self._witnesses.changed
+        ]
+        mine = {key for group in groups for key in group.keys} | {key for *_, key in changed}
+        shown_keys = {key for *_, key in shown}
+        put_back = [(relation, row, values) for relation, row, values, key in changed if key in shown_keys]
         # a row that names a user may have given them rights that nobody is to have here
         grants = any(True for group in groups for _ in self._world.maker.users_in(group.relation))
-        is_sound = (not grants or all(key in mine for *_, key in shown)) and self._taken_out(apart)
+        is_sound = (not grants or all(key in mine for *_, key in shown)) and self._taken_out(apart, put_back)
         gone = apart if is_sound else groups
         self._forget(gone)
-        keys = {key for group in gone for key in group.keys}
+        keys = {key for group in gone for key in group.keys} | {key for *_, key in changed}
         self._ways.apart = {(group.relation.full_name, group.text) for group in gone}
         self._ways.apart |= {(table, text) for table, text, _, key in shown if key in keys}  # what no door will show
         self._tables.remove()
@@ -226,10 +232,13 @@ class Making:
                 return _GREATEST[category]
         return wish.value
 
-    def _taken_out(self, groups: Iterable[_Made]) -> bool:
-        """Whether all of these rows could be taken out again."""
+    def _taken_out(self, groups: Iterable[_Made], changed: Iterable[tuple[Relation, Row, Row]]) -> bool:
+        """Whether all of these rows could be taken out again, and those that were ``changed`` be as they were."""
         try:
             with self._world.connection.transaction():
+                for relation, row, values in changed:
+                    change = changes.update(self._world, relation, row, {name: row[name] for name in values})
+                    self._world.connection.execute(change.statement, change.values)
                 for group in groups:
                     relation = group.relation
                     table = sql.Identifier(relation.schema, relation.name)

@@ -45,6 +45,8 @@ class Witnesses:
     ways: Ways
     actors: list[Actor] = field(default_factory=list)
     rows: list[tuple[Relation, str, Row]] = field(default_factory=list)
+    changed: list[tuple[Relation, Row, Row]] = field(default_factory=list)
+    """Tenants' own rows as they were, and the values that these were given."""
     _member: Membership | None = None
     _done: dict[tuple[str, UUID, tuple[Needed, ...]], tuple[UUID, Bound]] = field(default_factory=dict)
 
@@ -82,14 +84,14 @@ class Witnesses:
         )
 
     def _is_made(self, pattern: tuple[Needed, ...], label: str, user: UUID, known: Bound) -> bool:
-        world, before = self.ways.world, len(self.rows)
+        world, before = self.ways.world, (len(self.rows), len(self.changed))
         try:
             with world.connection.transaction():
                 self._make(pattern, label, user, known)
         except (psycopg.Error, Unfilled):
             if world.connection.closed:
                 raise
-            del self.rows[before:]
+            del self.rows[before[0] :], self.changed[before[1] :]
             return False
         return True
 
@@ -185,6 +187,7 @@ class Witnesses:
             return None
         change = changes.update(world, relation, row, values)
         world.connection.execute(change.statement, change.values)
+        self.changed.append((relation, row, values))
         return self._found(relation, {name: row[name] for name in relation.primary_key})
 
     def _new(self, relation: Relation, label: str, values: Row) -> Row:
