@@ -627,7 +627,7 @@ class _Check:
         if any(finding.door == "select" for finding, _ in failed):
             return
         if name not in _KINDS and name not in self._world.tenancy.public:
-            self.add(self._flags.try_all(target, self._actors))
+            self.add(self._flags.try_all(target, self._actors, self._ways.shown_to.get(name, ())))
             self.add(self._named_in.try_all(target))
             if not any(finding.object == name and finding.door == "select" for finding in self._findings):
                 self._whole.append(target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,12 +33,16 @@ class Flags:
         self._openings = Openings(world)
         self.probes = 0
 
-    def try_all(self, target: Target, actors: Iterable[Actor]) -> Iterator[Found]:
-        """Give the rows of B each value of such a column, as their owner, and see what somebody else does with them."""
+    def try_all(self, target: Target, actors: Iterable[Actor], shown_to: Collection[str]) -> Iterator[Found]:
+        """Give the rows of B each value of such a column, as their owner, and see what somebody else does with them.
+
+        Of those who were made for a way, those in ``shown_to`` alone are tried: they saw rows that are gone now.
+        """
         relation = target.relation
         if relation.full_name in self._world.tenancy.public:
             return
-        others = [actor for actor in actors if actor.shown and not actor.may_all and "B" not in actor.own]
+        asked = (actor for actor in actors if actor.shown or actor.name in shown_to)
+        others = [actor for actor in asked if not actor.may_all and "B" not in actor.own]
         found: set[tuple[str, str, str]] = set()
         for opening in itertools.chain(self._openings.of(relation.full_name), self._of_others(target)):
             for door in ("select", *_WRITES):

@@ -110,6 +110,9 @@ class Making:
         keys = {key for group in gone for key in group.keys} | {key for *_, key in changed}
         self._ways.apart = {(group.relation.full_name, group.text) for group in gone}
         self._ways.apart |= {(table, text) for table, text, _, key in shown if key in keys}  # what no door will show
+        for table, _, name, key in shown:
+            if key in keys:
+                self._ways.shown_to.setdefault(table, set()).add(name)
         self._tables.remove()
         return is_sound
 

@@ -65,6 +65,8 @@ class Ways:
     truth: Truth = field(default_factory=Truth)
     apart: set[tuple[str, str]] = field(default_factory=set)
     """Tables and conditions for which rows were made that no door is tried with."""
+    shown_to: dict[str, set[str]] = field(default_factory=dict)
+    """The actors to whom such rows of others were shown, by table."""
     _seen: dict[tuple[str, str], dict[str, Actor]] = field(default_factory=dict)
     _fired: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """Triggers that fired, for whom, and by which statement."""
