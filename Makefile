@@ -73,6 +73,7 @@ lint: .venv/dev
 	$(python) -m ruff format --check
 	$(python) -m mypy
 	$(bin)/lint-imports
+	$(python) -m tests.harness.platform_names
 	$(bin)/sqlfluff lint --disable-progress-bar sql/supabase sql/rows.sql
 	@$(bin)/pgassay lint --fail-on warning $(ARGS)
 

@@ -27,8 +27,8 @@ from rich.table import Table
 
 from benchmarks.measuring import TIMES
 from pgassay import config, environment, migrations
-from pgassay.environment import AUTHENTICATOR
 from pgassay.identity import Databases, Session
+from pgassay.platforms import DEFAULT
 from pgassay.report import terminal
 from pgassay.servers import running
 
@@ -195,7 +195,7 @@ def _database(pg: str) -> Iterator[tuple[Session, str]]:
         scripts = migrations.discover(settings.migrations).migrations
         template = databases.template(migrations.scripts(settings.before), scripts)
         with databases.copy(template) as clone:
-            yield clone.connect(), clone.server.url(clone.name, user=AUTHENTICATOR)
+            yield clone.connect(), clone.server.url(clone.name, user=DEFAULT.roles.login)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -17,6 +17,7 @@ from pgassay.checks.isolation.world import World
 from pgassay.config import Membership, Tenancy
 from pgassay.identity import Identity, Session
 from pgassay.migrations import Script
+from pgassay.platforms import DEFAULT
 
 TABLES = 100
 POLICIES_A_TABLE = 3
@@ -133,7 +134,7 @@ def _table(number: int) -> str:
 
 
 def _read(owner: Session) -> tuple[tuple[Relation, ...], tuple[Function, ...]]:
-    return catalog.read(owner), catalog.read_functions(owner, isolation.API_ROLES)
+    return catalog.read(owner), catalog.read_functions(owner, DEFAULT.roles.api)
 
 
 def _megabytes() -> float:

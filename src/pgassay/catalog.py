@@ -12,11 +12,10 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from pgassay.platforms import DEFAULT
+
 # Schemas of the platform (sql/supabase); on a URL without a superuser they have the same owner as the project's own.
-PLATFORM = (
-    "auth", "cron", "extensions", "graphql", "graphql_public", "net", "pgassay", "pgmq", "pgsodium", "pgtle",
-    "realtime", "storage", "supabase_functions", "supabase_migrations", "vault",
-)  # fmt: skip
+PLATFORM = DEFAULT.schemas
 _MODIFIER = re.compile(r"\((\d+(?:,-?\d+)?)\)")
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
 

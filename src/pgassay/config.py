@@ -22,6 +22,7 @@ from pgassay.entries import text as _text
 from pgassay.entries import texts as _texts
 from pgassay.entries import unquoted as _unquoted
 from pgassay.errors import ConfigError
+from pgassay.platforms import DEFAULT, Platform
 from pgassay.within import Within, read_within
 
 BACKENDS = ("auto", "container", "embedded", "system")
@@ -196,6 +197,7 @@ class Config:
     snapshot: Path = Path(_SNAPSHOT)
     fail_on: str = "adds"
     timeout: float = _TIMEOUT_SECONDS
+    platform: Platform = DEFAULT
     file: Path | None = None
     configured: Path | None = None
     passed_over: Path | None = None
@@ -428,7 +430,7 @@ def _tenancy(table: object, where: str) -> Tenancy:
     if tenant == NO_TABLE and member is None:
         raise ConfigError(
             f'{inside}: tenant is "{NO_TABLE}" and member is "self".',
-            hint='Where each user is a tenant, write tenant = "auth.users".',
+            hint=f'Where each user is a tenant, write tenant = "{DEFAULT.users.table}".',
         )
     published = [_published(text, inside) for text in _texts(table, "published", inside)]
     return Tenancy(

@@ -17,55 +17,59 @@ import psycopg
 from psycopg import sql
 
 from pgassay.errors import Unavailable
+from pgassay.platforms import DEFAULT, Platform
 from pgassay.servers.server import MADE_BY_PGASSAY, Server
 
-API_ROLES = ("anon", "authenticated", "service_role")
-AUTHENTICATOR = "authenticator"
 SETTINGS = (
     "deadlock_timeout", "log_lock_waits", "log_min_duration_statement", "log_min_messages",
     "log_parameter_max_length", "log_replication_commands", "log_statement", "log_temp_files",
     "session_replication_role", "track_functions", "track_io_timing", "wal_compression",
 )  # fmt: skip
 """Settings without a prefix that the platform lets the migrating role give (supautils.conf of supabase/postgres)."""
-_OWNER = "postgres"
 _OTHER_OWNER = "pgassay_owner"
 _SETUP_LOCK = 0x70676173736180
 
 Connection = psycopg.Connection[Any]
 
 
-def folder() -> Path:
-    """Where the environment's SQL lies: in the installed package, or in the checkout that it is run from."""
-    packaged = Path(__file__).parent / "sql" / "supabase"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "sql" / "supabase"
-
-
-def database_files() -> list[Path]:
+def database_files(platform: Platform) -> list[Path]:
     """The files that go into every template, in order, with the stand-ins, of which each goes in when asked for."""
-    return [folder() / "extensions.sql", *_stand_ins(), *sorted((folder() / "database").glob("*.sql"))]
+    return [
+        platform.folder / "extensions.sql",
+        *_stand_ins(platform),
+        *sorted((platform.folder / "database").glob("*.sql")),
+    ]
 
 
-def prepare(server: Server, *, timeout: float | None = None, settings: Mapping[str, str] | None = None) -> Server:
-    """Make the roles that ``server`` lacks; to be called once a run, before the first template.
+def prepare(
+    server: Server,
+    platform: Platform = DEFAULT,
+    *,
+    timeout: float | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Server:
+    """Make the roles of ``platform`` that ``server`` lacks; to be called once a run, before the first template.
 
     Gives the server back with its owner, the non-superuser that migrations are applied as, the roles that can log in,
     ``timeout`` as the patience of its sessions, and ``settings`` that they begin with. Roles that are there are left as
     they are. On a server that is not ours, those made are marked, so that they are dropped again. Raises `Unavailable`
     where roles are missing and the admin may not make them.
     """
+    server = replace(server, platform=platform)
+    wanted = _granted(platform)
     with server.connect(server.maintenance, kind=psycopg.Connection[Any]) as connection:
         # One at a time: concurrent changes of one role fail with XX000. The lock ends with the connection.
         connection.execute("select pg_catalog.pg_advisory_lock(%s)", [_SETUP_LOCK])
         before = roles(connection)
         try:
-            connection.execute((folder() / "cluster.sql").read_bytes())
+            connection.execute((platform.folder / "cluster.sql").read_bytes())
             owner = _choose_owner(connection, server)
             _close_the_way_out(connection, server)
             _let_set(connection, server, owner)
         except psycopg.errors.InsufficientPrivilege as error:
-            missing = [name for name in (*API_ROLES, AUTHENTICATOR) if name not in before]
+            missing = [name for name in wanted if name not in before]
             raise Unavailable(
-                f"The user {server.admin} may not make the roles of Supabase that the server lacks"
+                f"The user {server.admin} may not make the roles of {platform.title} that the server lacks"
                 + (f": {', '.join(missing)}." if missing else f" ({error.diag.message_primary})."),
                 hint="Connect as a superuser, or have a superuser make these roles first.",
             ) from error
@@ -74,16 +78,16 @@ def prepare(server: Server, *, timeout: float | None = None, settings: Mapping[s
         return replace(server, owner=owner, logins=logins, timeout=timeout, settings=settings or {})
 
 
-def apply(connection: Connection, owner: str) -> None:
+def apply(connection: Connection, owner: str, platform: Platform) -> None:
     """Put the environment into the database of ``connection``, whose user is the admin, for migrations of ``owner``."""
     connection.execute("select pg_catalog.set_config('pgassay.owner', %s, false)", [owner])
-    connection.execute((folder() / "extensions.sql").read_bytes())
-    texts = {file.stem: file.read_text(encoding="utf-8") for file in _stand_ins()}
+    connection.execute((platform.folder / "extensions.sql").read_bytes())
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in _stand_ins(platform)}
     connection.execute(
         "insert into pgassay.stand_ins (name, script, home) select * from unnest(%s::text[], %s::text[], %s::text[])",
         [list(texts), list(texts.values()), [_home(text) for text in texts.values()]],
     )
-    for file in sorted((folder() / "database").glob("*.sql")):
+    for file in sorted((platform.folder / "database").glob("*.sql")):
         connection.execute(file.read_bytes())
 
 
@@ -95,8 +99,8 @@ def provide(owner: Connection, extension: str, schema: str) -> None:
             owner.execute("select pgassay.create_extension(%s, %s, null, null, false, true)", [extension, schema])
 
 
-def _stand_ins() -> list[Path]:
-    return sorted((folder() / "extensions").glob("*.sql"))
+def _stand_ins(platform: Platform) -> list[Path]:
+    return sorted((platform.folder / "extensions").glob("*.sql"))
 
 
 def _home(script: str) -> str | None:
@@ -144,7 +148,7 @@ def restore(connection: Connection, server: Server, before: Mapping[int, str]) -
             connection.execute(rename.format(sql.Identifier(name), sql.Identifier(before[role])))
     lost = set(before.values()) - roles(connection)
     if lost:
-        connection.execute((folder() / "cluster.sql").read_bytes())
+        connection.execute((server.platform.folder / "cluster.sql").read_bytes())
         for name in sorted(lost & server.logins.keys() & roles(connection)):
             _give_password(connection, name, server.logins[name])
 
@@ -177,17 +181,24 @@ def _let_set(connection: Connection, server: Server, owner: str) -> None:
         )
 
 
+def _granted(platform: Platform) -> tuple[str, ...]:
+    """The roles that the owner may become, as he may on the platform."""
+    return *platform.roles.api, platform.roles.login
+
+
 def _choose_owner(connection: Connection, server: Server) -> str:
-    """Who migrations are applied as: Supabase's ``postgres``, unless that is a superuser here or cannot be used."""
+    """Who migrations are applied as: the platform's owner, unless that is a superuser here or cannot be used."""
     if not server.superuser:
         return server.admin
-    row = connection.execute("select rolsuper from pg_catalog.pg_roles where rolname = %s", [_OWNER]).fetchone()
+    row = connection.execute(
+        "select rolsuper from pg_catalog.pg_roles where rolname = %s", [server.platform.owner]
+    ).fetchone()
     if row is not None and not row[0]:
-        return _OWNER
+        return server.platform.owner
     if _OTHER_OWNER not in roles(connection):
         name = sql.Identifier(_OTHER_OWNER)
         connection.execute(sql.SQL("create role {} login nosuperuser bypassrls createrole createdb").format(name))
-        for granted in (*API_ROLES, AUTHENTICATOR):
+        for granted in _granted(server.platform):
             connection.execute(sql.SQL("grant {} to {} with admin option").format(sql.Identifier(granted), name))
     return _OTHER_OWNER
 

@@ -11,7 +11,6 @@ from typing import Self
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from pgassay.environment import AUTHENTICATOR
 from pgassay.identity import Clone, Databases, Session
 from pgassay.interleavings import Stage
 from pgassay.templates import Template
@@ -89,4 +88,4 @@ class ApiDatabase:
 def api_database(databases: Databases, template: Template) -> Iterator[ApiDatabase]:
     """A clone of its own for an application, which is dropped afterwards."""
     with databases.copy(template) as clone:
-        yield ApiDatabase(clone, clone.server.url(clone.name, user=AUTHENTICATOR))
+        yield ApiDatabase(clone, clone.server.url(clone.name, user=clone.server.platform.roles.login))

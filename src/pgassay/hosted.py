@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pgassay.platforms import DEFAULT
 from pgassay.sqltree import trees
 
-LOCKED = ("auth", "cron", "graphql", "graphql_public", "net", "realtime", "storage", "supabase_functions", "vault")
 _RELATIONS = {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_SEQUENCE", "OBJECT_INDEX", "OBJECT_MATVIEW"}
 _COMMENTED = {"OBJECT_COLUMN", "OBJECT_POLICY", "OBJECT_TRIGGER", "OBJECT_FUNCTION", *_RELATIONS}
 
@@ -21,7 +21,7 @@ def refused(node: Any) -> str | None:
     if kind not in _KINDS:
         return None
     for what, names in _KINDS[kind](getattr(node, kind)):
-        if len(names) > 1 and names[0] in LOCKED:
+        if len(names) > 1 and names[0] in DEFAULT.locked:
             return f"{what} {'.'.join(names)}"
     return None
 

@@ -1,16 +1,13 @@
-"""Identity: run statements as somebody, a role with JWT claims, as PostgREST does for a request."""
+"""Sessions: run statements as somebody, a role with JWT claims, as PostgREST does for a request."""
 
 from __future__ import annotations
 
-import base64
-import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, LiteralString, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -19,19 +16,14 @@ from psycopg.rows import TupleRow, tuple_row
 from psycopg.sql import Composable
 
 from pgassay import moments, templates
-from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import PgassayError
 from pgassay.patience import PatientConnection, Stopped
 from pgassay.placeholders import escaped
+from pgassay.platforms.tokens import Identity as Identity  # what tests and checks know by this name
 
-_CLAIMS = "request.jwt.claims"
 _PRE_REQUEST = "pgrst.db_pre_request"
 _READING: tuple[LiteralString, ...] = ("set local transaction_read_only = on", "set local request.method = 'GET'")
 """What makes a request one that only reads, as PostgREST does; it ends with the savepoint that it is in."""
-_TOKEN_SECONDS = 3600
-_KEY_SECONDS = 10 * 365 * 24 * 3600
-_SESSIONS = UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
-_ISSUER = "http://127.0.0.1:54321/auth/v1"
 _BLOCK = "begin", "rollback"
 _MARK, _BACK = "savepoint pgassay_attempt", "rollback to pgassay_attempt"
 _SAVEPOINT = _MARK, f"{_BACK}; release pgassay_attempt"
@@ -133,97 +125,6 @@ from (
 """
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Whom a statement runs as: a role, and the claims of its JWT as the JSON text that the API would hand over.
-
-    ``sent`` is what the caller sends besides, as JSON: headers and cookies, by the names of their settings.
-    """
-
-    role: str
-    claims: str
-    sent: str = "{}"
-
-    @classmethod
-    def user(cls, user_id: UUID | str, **claims: Any) -> Identity:
-        """A signed-in user: the role ``authenticated``, and the claims of a token of Supabase Auth.
-
-        ``claims`` replace these or come besides, as ``email="a@b.c"`` or ``aal="aal2"``; those in ``app_metadata``
-        come beside the provider that every token has there.
-        """
-        now = int(time.time())
-        methods = ["password", "totp"] if claims.get("aal") == "aal2" else ["password"]
-        usual: dict[str, Any] = {
-            "iss": _ISSUER,
-            "sub": str(user_id),
-            "aud": "authenticated",
-            "exp": now + _TOKEN_SECONDS,
-            "iat": now,
-            "email": "",
-            "phone": "",
-            "app_metadata": {"provider": "email", "providers": ["email"]},
-            "user_metadata": {},
-            "role": "authenticated",
-            "aal": "aal1",
-            "amr": [{"method": method, "timestamp": now} for method in methods],
-            "session_id": str(uuid5(_SESSIONS, str(user_id))),
-            "is_anonymous": False,
-        }
-        if isinstance(of_platform := claims.get("app_metadata"), dict):
-            claims["app_metadata"] = {**usual["app_metadata"], **of_platform}
-        return cls.of("authenticated", {**usual, **claims})
-
-    @classmethod
-    def anon(cls, **claims: Any) -> Identity:
-        """A caller who has not signed in: the role ``anon``, and the claims of the project's key for it."""
-        return cls.of("anon", {**_of_a_key(), **claims})
-
-    @classmethod
-    def service_role(cls, **claims: Any) -> Identity:
-        """The application's own back end: the role ``service_role``, which row level security does not hold."""
-        return cls.of("service_role", {**_of_a_key(), **claims})
-
-    @classmethod
-    def of(cls, role: str, claims: dict[str, Any]) -> Identity:
-        """Any role with these claims, and a claim ``role``."""
-        return cls(role, json.dumps({"role": role, **claims}))
-
-    @cached_property
-    def texts(self) -> frozenset[str]:
-        """What stands in the headers and cookies that the caller sends."""
-        return frozenset(_texts(json.loads(self.sent)))
-
-    @cached_property
-    def given(self) -> dict[str, Any]:
-        """The claims as values."""
-        found: dict[str, Any] = json.loads(self.claims)
-        return found
-
-    @cached_property
-    def request(self) -> dict[str, str]:
-        """What PostgREST sets for a request besides the claims: method, path, headers and cookies."""
-        parts = [json.dumps({"alg": "HS256", "typ": "JWT"}), self.claims, "not a signature"]
-        token = ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
-        sent = json.loads(self.sent)
-        headers = {
-            "host": "127.0.0.1:54321",
-            "user-agent": "pgassay",
-            "accept": "*/*",
-            "content-type": "application/json",
-            "authorization": f"Bearer {token}",
-            "apikey": token,
-            "x-client-info": "supabase-js/2.0.0",
-            "x-forwarded-for": "203.0.113.7, 203.0.113.7",
-            "x-real-ip": "203.0.113.7",
-        }
-        return {
-            "request.method": "POST",
-            "request.path": "/",
-            "request.headers": json.dumps({**headers, **sent.get("request.headers", {})}),
-            "request.cookies": json.dumps(sent.get("request.cookies", {})),
-        }
-
-
 def _pre_request(settings: Mapping[str, str]) -> tuple[str, ...]:
     """The call of the function that PostgREST calls before each request, where the settings name one."""
     before, dot, after = settings.get(_PRE_REQUEST, "").strip().partition(".")
@@ -231,19 +132,6 @@ def _pre_request(settings: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     function = sql.Identifier(before, after) if dot else sql.Identifier(before)
     return (sql.SQL("select {}()").format(function).as_string(None),)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """The values in JSON."""
-    if isinstance(value, dict):
-        for part in value.values():
-            yield from _texts(part)
-    else:
-        yield str(value)
-
-
-def _of_a_key() -> dict[str, Any]:
-    return {"iss": "supabase", "exp": int(time.time()) + _KEY_SECONDS}
 
 
 @dataclass(frozen=True)
@@ -285,15 +173,15 @@ class Session(PatientConnection[TupleRow]):
 
     def as_user(self, user_id: UUID | str, **claims: Any) -> AbstractContextManager[Self]:
         """Be a signed-in user. See `Identity.user`."""
-        return self.acting_as(Identity.user(user_id, **claims))
+        return self.acting_as(self.platform.user(user_id, **claims))
 
     def as_anon(self, **claims: Any) -> AbstractContextManager[Self]:
         """Be a caller who has not signed in. See `Identity.anon`."""
-        return self.acting_as(Identity.anon(**claims))
+        return self.acting_as(self.platform.anonymous(**claims))
 
     def as_service_role(self, **claims: Any) -> AbstractContextManager[Self]:
         """Be the application's own back end. See `Identity.service_role`."""
-        return self.acting_as(Identity.service_role(**claims))
+        return self.acting_as(self.platform.back_end(**claims))
 
     def as_role(self, role: str, claims: dict[str, Any] | str) -> AbstractContextManager[Self]:
         """Be any role with these claims and a claim ``role``; a string is taken as the raw text of the claims."""
@@ -304,7 +192,7 @@ class Session(PatientConnection[TupleRow]):
 
         For whoever makes rows as the application would: triggers read the headers.
         """
-        for name, value in Identity.service_role().request.items():
+        for name, value in self.platform.back_end().request.items():
             self._cursor().execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
 
     def commit(self) -> None:
@@ -498,9 +386,9 @@ class Session(PatientConnection[TupleRow]):
 
     def _given(self, identity: Identity) -> dict[str, str]:
         """What is set of an identity after the settings of its role."""
-        given = {**identity.request, _CLAIMS: identity.claims}
+        given = identity.settings
         if self._may_change_user:
-            given["session_authorization"] = AUTHENTICATOR
+            given["session_authorization"] = self.platform.roles.login
         given["role"] = identity.role  # last: who it may be depends on the session's user
         return given
 
@@ -515,7 +403,7 @@ class Session(PatientConnection[TupleRow]):
             .execute(
                 _BECOME,
                 {
-                    "login": AUTHENTICATOR,
+                    "login": self.platform.roles.login,
                     "role": identity.role,
                     "names": list(given),
                     "values": list(given.values()),

@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from pgassay import aftermath, indexes, migrations
 from pgassay.errors import MigrationError, Unavailable
 from pgassay.migrations import Applied, Folder, Script
+from pgassay.platforms import DEFAULT
 from pgassay.servers.url import parameters
 from pgassay.sqltree import words
 
@@ -255,9 +256,10 @@ def _hint(error: MigrationError) -> str | None:
     cause = error.__cause__
     said = str(cause)
     match cause:
-        case psycopg.errors.InvalidSchemaName() | psycopg.errors.UndefinedFunction() if "auth" in said:
+        case psycopg.errors.InvalidSchemaName() | psycopg.errors.UndefinedFunction() if DEFAULT.users.schema in said:
+            of_platform = f"{DEFAULT.words.user}() and the schema {DEFAULT.users.schema}"
             return (
-                "auth.uid() and the schema auth are Supabase's. Is this the database of a Supabase project? "
+                f"{of_platform} are {DEFAULT.title}'s. Is this the database of a {DEFAULT.title} project? "
                 "On a plain PostgreSQL they are missing: pgassay check brings them, pgassay apply does not."
             )
         case (

@@ -18,6 +18,7 @@ from psycopg.sql import Composable
 
 from pgassay.errors import PgassayError
 from pgassay.placeholders import escaped
+from pgassay.platforms import DEFAULT, Platform
 
 _GRACE_SECONDS = 5.0
 """After being cancelled, and again after being ended, a statement has this long."""
@@ -54,6 +55,8 @@ class PatientConnection(psycopg.Connection[Row]):
     """
 
     patience: float | None = None
+    platform: Platform = DEFAULT
+    """The platform of the database: who its callers are."""
     end_session: Callable[[int], None] | None = None
     statement: Any = ""
     """The last one that was sent, for what is said when it does not end."""

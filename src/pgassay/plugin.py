@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
@@ -66,7 +66,9 @@ class SharedServer:
             if self.server is None and self._failure is None:
                 try:
                     config = self._read_config()
-                    self.server = environment.prepare(self._stack.enter_context(running(config)), settings=config.api)
+                    self.server = environment.prepare(
+                        self._stack.enter_context(running(config)), config.platform, settings=config.api
+                    )
                 except PgassayError as error:
                     self._failure = error
             if self._failure is not None:
@@ -102,7 +104,7 @@ class SharedServer:
             deliver_challenge(connection, self._key)
             answer_challenge(connection, self._key)
             try:
-                connection.send({"server": asdict(self.get())})
+                connection.send({"server": self.get()})
             except PgassayError as error:
                 connection.send({"message": error.message, "hint": error.hint})
 
@@ -111,7 +113,8 @@ def _ask_for_server(offer: dict[str, Any]) -> Server:
     with Client(tuple(offer["address"]), authkey=bytes.fromhex(offer["key"])) as connection:
         answer = connection.recv()
     if "server" in answer:
-        return Server(**answer["server"])
+        server: Server = answer["server"]
+        return server
     raise PgassayError(answer["message"], hint=answer["hint"])
 
 

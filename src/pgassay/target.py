@@ -6,17 +6,17 @@ from typing import Any
 
 import psycopg
 
-from pgassay import environment
+from pgassay.platforms import DEFAULT
 
 _PLATFORM = """
 select
     not exists (
         select from pg_catalog.pg_proc as p
         join pg_catalog.pg_namespace as n on p.pronamespace operator(pg_catalog.=) n.oid
-        where n.nspname operator(pg_catalog.=) 'auth' and p.proname operator(pg_catalog.=) 'uid'
+        where pg_catalog.concat(n.nspname, '.', p.proname) operator(pg_catalog.=) %(user)s
     ),
     array(
-        select w.name from pg_catalog.unnest(%s::pg_catalog.text[]) with ordinality as w (name, place)
+        select w.name from pg_catalog.unnest(%(roles)s::pg_catalog.text[]) with ordinality as w (name, place)
         where not exists (
             select from pg_catalog.pg_roles as r
             where r.rolname::pg_catalog.text operator(pg_catalog.=) w.name
@@ -30,14 +30,15 @@ Connection = psycopg.Connection[Any]
 
 def platform(connection: Connection) -> str:
     """A sentence where this is no database of Supabase; nothing where it is one."""
-    row = connection.execute(_PLATFORM, [[*environment.API_ROLES, environment.AUTHENTICATOR]]).fetchone()
+    roles, words = DEFAULT.roles, DEFAULT.words
+    row = connection.execute(_PLATFORM, {"user": words.user, "roles": [*roles.api, roles.login]}).fetchone()
     assert row is not None
-    missing = [*(["the function auth.uid()"] if row[0] else []), *(f"the role {role}" for role in row[1])]
+    missing = [*([f"the function {words.user}()"] if row[0] else []), *(f"the role {role}" for role in row[1])]
     if not missing:
         return ""
     return (
-        f"This is no database of Supabase: it lacks {', '.join(missing)}. Migrations that need them fail here, and "
-        "nothing keeps API users apart."
+        f"This is no database of {DEFAULT.title}: it lacks {', '.join(missing)}. Migrations that need them fail here, "
+        "and nothing keeps API users apart."
     )
 
 

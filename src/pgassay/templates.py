@@ -17,7 +17,6 @@ import psycopg
 from psycopg import sql
 
 from pgassay import environment, migrations
-from pgassay.environment import AUTHENTICATOR
 from pgassay.errors import MigrationError
 from pgassay.migrations import Applied, Script
 from pgassay.patience import PatientConnection, Stopped
@@ -90,7 +89,9 @@ class Clone(Generic[S]):
     def connect_as_authenticator(self) -> S:
         """A new session that logged in as the API does: nothing in it can get at the rights of the owner."""
         settings = {**UNMOVED, "application_name": "PostgREST"}
-        return self._keep(self.server.connect(self.name, user=AUTHENTICATOR, settings=settings, kind=self._kind))
+        return self._keep(
+            self.server.connect(self.name, user=self.server.platform.roles.login, settings=settings, kind=self._kind)
+        )
 
     def connect_as_admin(self) -> S:
         """A new session of the server's admin, normally a superuser."""
@@ -228,7 +229,7 @@ class Databases(Generic[S]):
     def _template_name(self, scripts: tuple[Script, ...]) -> str:
         digest = hashlib.sha256()
         parts = [str(self.server.version), self.server.owner]
-        parts += [file.read_text(encoding="utf-8") for file in environment.database_files()]
+        parts += [file.read_text(encoding="utf-8") for file in environment.database_files(self.server.platform)]
         for script in scripts:
             parts += [script.name, script.sql]
         for part in parts:
@@ -262,7 +263,7 @@ class Databases(Generic[S]):
         try:
             if ground is None:
                 with self.server.connect(working_name, kind=psycopg.Connection[Any]) as admin:
-                    environment.apply(admin, self.server.owner)
+                    environment.apply(admin, self.server.owner, self.server.platform)
             else:
                 self._give_properties(working_name, ground)
             applied = self._fill(working_name, scripts, on_progress)

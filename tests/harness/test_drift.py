@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from pgassay import Clone, migrations
-from pgassay.environment import AUTHENTICATOR
 from pgassay.identity import Databases
+from pgassay.platforms import DEFAULT
 from tests import sampling
 from tests.harness import command
 from tests.harness.pooler import pooled
@@ -58,7 +58,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def as_reader(clone: Clone) -> str:
     """Its URL for a role that has no rights of its own, and so may read the catalog alone."""
-    return clone.server.url(clone.name, user=AUTHENTICATOR)
+    return clone.server.url(clone.name, user=DEFAULT.roles.login)
 
 
 def test_what_the_platform_has_besides_is_no_drift(project: Path, live: Clone) -> None:
@@ -146,7 +146,7 @@ def test_the_pooler_forgets_what_a_session_was_told(live: Clone) -> None:
 def test_a_pooler_in_transaction_mode_is_no_hindrance(project: Path, live: Clone) -> None:
     with live.connect() as owner:
         owner.execute("create table public.by_hand (id integer)")
-    with pooled(live, AUTHENTICATOR) as (url, sessions):
+    with pooled(live, DEFAULT.roles.login) as (url, sessions):
         done = run(project, "diff", "migrations", url)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "adds  table is new" in done.stdout

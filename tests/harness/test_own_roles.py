@@ -11,9 +11,9 @@ import pytest
 
 from pgassay.checks.isolation import own_roles
 from pgassay.config import Tenancy, read_tenancy
-from pgassay.environment import API_ROLES
 from pgassay.errors import ConfigError
 from pgassay.identity import Clone, Databases, Identity
+from pgassay.platforms import DEFAULT
 from tests.harness import schemas
 
 CONTENT = tomllib.loads((Path(__file__).parent / "corpus" / "own_roles.toml").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ def test_roles_with_rights_here_are_callers_and_no_others(desks: Clone) -> None:
         )
         found = own_roles.callers(session)
         assert own_roles.read(session)["desk_idle"] is False
-    assert found == (*API_ROLES, "desk_back_end", "desk_support")
+    assert found == (*DEFAULT.roles.api, "desk_back_end", "desk_support")
 
 
 def test_a_role_that_is_not_declared_is_tried_and_told(pg_databases: Databases, desks: Clone) -> None:

@@ -31,6 +31,7 @@ from pgassay.config import Config
 from pgassay.errors import NoTenants
 from pgassay.identity import Databases
 from pgassay.migrations import Script
+from pgassay.platforms import DEFAULT
 from pgassay.plugin import SharedServer, _ask_for_server
 from pgassay.servers import Server, container, local, running, url
 from pgassay.servers.server import MAINTENANCE
@@ -484,7 +485,7 @@ def test_a_user_who_may_not_make_the_roles_is_told_which_are_missing(target: Ser
 
 
 def test_a_user_who_may_create_databases_can_work_where_the_roles_are_there(target: Server) -> None:
-    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, (DEFAULT.folder / "cluster.sql").read_text(), "create role maker login createdb")
     execute(target, "grant anon, authenticated, service_role, authenticator to maker")
     before = state(target)
     with ExitStack() as stack:
@@ -496,14 +497,14 @@ def test_a_user_who_may_create_databases_can_work_where_the_roles_are_there(targ
 
 
 def test_without_a_superuser_it_is_said_that_no_other_world_was_compared(target: Server) -> None:
-    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, (DEFAULT.folder / "cluster.sql").read_text(), "create role maker login createdb")
     execute(target, "grant anon, authenticated, service_role, authenticator to maker")
     schema = (Script(Path("1_schema.sql"), "1_schema.sql", test_judging.SCHEMA),)
     with ExitStack() as stack:
         _, databases = use(stack, url_of(target, "maker"))
         template = databases.template((), schema)
         with databases.clone(template).connect_as_owner() as session:
-            known = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+            known = catalog.read(session), catalog.read_functions(session, DEFAULT.roles.api)
         seen = isolation.observe(databases, template, *known, schemas.TENANCY)
     assert (seen.findings, list(seen.unjudged)) == ((), ["whether there are other tenants"])
     assert "may not set session_replication_role" in seen.unjudged["whether there are other tenants"]
@@ -516,14 +517,14 @@ create trigger hook before insert on auth.users for each row execute function pu
 
 
 def test_without_a_superuser_triggers_that_refuse_every_user_are_named(target: Server) -> None:
-    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, (DEFAULT.folder / "cluster.sql").read_text(), "create role maker login createdb")
     execute(target, "grant anon, authenticated, service_role, authenticator to maker")
     schema = (Script(Path("1_schema.sql"), "1_schema.sql", test_judging.SCHEMA + REFUSING),)
     with ExitStack() as stack:
         _, databases = use(stack, url_of(target, "maker"))
         template = databases.template((), schema)
         with databases.clone(template).connect_as_owner() as session:
-            known = catalog.read(session), catalog.read_functions(session, isolation.API_ROLES)
+            known = catalog.read(session), catalog.read_functions(session, DEFAULT.roles.api)
         with pytest.raises(
             NoTenants, match=r"triggers of auth\.users \(members alone\), and only a superuser may pass"
         ):
@@ -534,7 +535,7 @@ def test_without_a_superuser_triggers_that_refuse_every_user_are_named(target: S
 def test_a_setting_that_the_owner_may_not_give_on_somebodys_server_is_explained(
     target: Server, user: str | None
 ) -> None:
-    execute(target, (environment.folder() / "cluster.sql").read_text(), "create role maker login createdb")
+    execute(target, (DEFAULT.folder / "cluster.sql").read_text(), "create role maker login createdb")
     execute(target, "grant anon, authenticated, service_role, authenticator to maker")
     seed = (Script(Path("seed.sql"), "seed.sql", "set session_replication_role = replica;"),)
     with ExitStack() as stack:

@@ -17,6 +17,7 @@ from pgassay.checks.isolation import Matrix
 from pgassay.checks.ways import Way
 from pgassay.config import Waiver
 from pgassay.identity import Databases
+from pgassay.platforms import DEFAULT
 from pgassay.report import explanation
 from pgassay.rows.search import Search
 from pgassay.schema.policies import key_of
@@ -366,7 +367,7 @@ def test_a_check_that_lets_everything_in_is_found_past_constraints_and_triggers(
             owner.execute(
                 "alter policy members_work_with_their_organisations_cards on public.kanban_cards with check (true)"
             )
-            relations, functions = catalog.read(owner), catalog.read_functions(owner, isolation.API_ROLES)
+            relations, functions = catalog.read(owner), catalog.read_functions(owner, DEFAULT.roles.api)
         matrix = isolation.observe(
             pg_databases,
             Template(clone.name),

@@ -13,6 +13,7 @@ from pgassay.catalog import Function, Relation
 from pgassay.config import Tenancy
 from pgassay.errors import internal_error
 from pgassay.hints import Hints
+from pgassay.platforms import DEFAULT
 from pgassay.tenancy import Inference
 
 OBJECT = "isolation"
@@ -83,7 +84,7 @@ def _of(
 
 
 def _is_called(function: Function) -> bool:
-    return bool(function.roles & {"anon", "authenticated"}) and not function.immutable
+    return bool(function.roles & {*DEFAULT.roles.callers}) and not function.immutable
 
 
 def _is_closed(known: Hints, but: Iterable[str]) -> bool:

@@ -15,11 +15,12 @@ from pgassay import migrations
 from pgassay.checks import blocks
 from pgassay.checks.finding import Finding
 from pgassay.migrations import Script, Statement
+from pgassay.platforms import DEFAULT
 from pgassay.sqltree import trees, words
 
 RULE = "migration-lowers-security"
 
-_OPEN_TO_ALL = ("anon", "public")
+_OPEN_TO_ALL = (DEFAULT.roles.anonymous, "public")
 _OFF = {
     "AT_DisableRowSecurity": "row level security is turned off",
     "AT_NoForceRowSecurity": "row level security no longer holds its owner",
@@ -180,7 +181,9 @@ def _granted(node: _Node) -> Iterator[tuple[str, str, int, str, str]]:
                 yield "warning", name, node.line, f"{rights} is granted to {role}", _GRANT_MEND
 
 
-_GRANT_MEND = "Grant it to authenticated, or say in a waiver why somebody who has not signed in may have it."
+_GRANT_MEND = (
+    f"Grant it to {DEFAULT.roles.signed_in}, or say in a waiver why somebody who has not signed in may have it."
+)
 
 
 def _roles(specs: Iterable[Any]) -> Iterator[str]:

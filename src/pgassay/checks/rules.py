@@ -15,6 +15,7 @@ from psycopg.rows import namedtuple_row
 from pgassay import sqltree
 from pgassay.catalog import PLATFORM
 from pgassay.checks.finding import NOTE, WARNING, Finding
+from pgassay.platforms import DEFAULT
 from pgassay.sqltree import trees
 
 RLS_DISABLED = "rls-disabled"
@@ -25,11 +26,8 @@ FK_WITHOUT_INDEX = "fk-without-index"
 PERFORMANCE = (POLICY_PER_ROW_AUTH, FK_WITHOUT_INDEX)
 """Rules of what costs time, and opens nothing: `pgassay check` counts it, `pgassay lint` tells it."""
 
-_CALLERS = ("anon", "authenticated")
-"""The roles of the API that row level security is to hold: service_role passes it by anyhow."""
-
 _CALLS = {
-    ("auth", "uid"), ("auth", "jwt"), ("auth", "role"), ("auth", "email"),
+    *(tuple(name.split(".")) for name in DEFAULT.words.functions),
     ("current_setting",), ("pg_catalog", "current_setting"),
 }  # fmt: skip
 _NAME_IN_PATH = re.compile(r'"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^",\s]+)')
@@ -260,7 +258,7 @@ def check(session: psycopg.Connection[Any], established: frozenset[str]) -> list
 
         def ask(query: str) -> list[Any]:
             elsewhere = [name for name in PLATFORM if name not in ("storage", "realtime")]
-            values = {"platform": list(PLATFORM), "elsewhere": elsewhere, "callers": list(_CALLERS)}
+            values = {"platform": list(PLATFORM), "elsewhere": elsewhere, "callers": list(DEFAULT.roles.callers)}
             text = query.replace("<own>", _OWN).replace("<reached by>", _REACHED_BY)
             return cursor.execute(text.encode(), values).fetchall()
 
@@ -280,7 +278,7 @@ def _rls_disabled(tables: Iterable[Any], established: frozenset[str]) -> Iterato
         kind = "partition" if table.relispartition else "foreign table" if table.relkind == "f" else "table"
         mend = f"alter table {table.quoted} enable row level security;"
         if table.relkind == "f":  # it cannot have any
-            mend = f"revoke all on {table.quoted} from public, anon, authenticated;"
+            mend = f"revoke all on {table.quoted} from public, {DEFAULT.roles.held};"
         yield Finding(
             RLS_DISABLED,
             name,
@@ -310,7 +308,7 @@ def _definer_search_path(functions: Iterable[Any], writable: dict[str, str]) -> 
             if planted:
                 observed = f"{who}, and its search_path has {_and(planted)}, where API roles can create objects"
                 mend = f"revoke create on schema {', '.join(writable[name] for name in planted)} "
-                mend += "from public, anon, authenticated;"
+                mend += f"from public, {DEFAULT.roles.held};"
             elif not bare and path[-1] != "pg_temp" and function.may_make_temporary:
                 observed = f"{who}, and its search_path does not end with pg_temp, where tables are looked for first"
                 fixed = [quoted for quoted in _quoted_path(function.path) if quoted != "pg_temp"]
@@ -330,7 +328,7 @@ def _definer_view(views: Iterable[Any], established: frozenset[str]) -> Iterator
             observed = (
                 f"it is a materialized view, which has no row level security, and {_and(view.roles)} can reach it"
             )
-            mend = f"revoke all on {view.quoted} from public, anon, authenticated;"
+            mend = f"revoke all on {view.quoted} from public, {DEFAULT.roles.held};"
         else:
             observed = f"it reads with the rights of {view.owner}, whom row level security does not hold, "
             observed += f"and {_and(view.roles)} can reach it"

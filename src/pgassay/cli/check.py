@@ -9,7 +9,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pgassay import environment
 from pgassay.checks import lint as linting
 from pgassay.checks import run
 from pgassay.checks.run import Record, Run
@@ -101,7 +100,7 @@ def check(
 
 
 def _keep(out: Console, databases: Databases, database: str) -> None:
-    command = keeping.command(databases.server, database, user=environment.AUTHENTICATOR)
+    command = keeping.command(databases.server, database, user=databases.server.platform.roles.login)
     out.print()
     out.print("The rows that were tried are in this database, where what is shown under try can be run:")
     out.print(f"  {command}", soft_wrap=True)

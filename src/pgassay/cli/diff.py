@@ -62,7 +62,7 @@ def diff(sides: tuple[str, ...], **options: Any) -> None:
                 bare = stack.enter_context(running(settings))
                 steps.print(str(bare))
                 steps.print()
-                server = environment.prepare(bare, timeout=settings.timeout, settings=settings.api)
+                server = environment.prepare(bare, settings.platform, timeout=settings.timeout, settings=settings.api)
                 databases = stack.enter_context(Databases(server, Session))
             lacking: tuple[str, ...] = ()
             if databases is not None and "database" in (first.kind, second.kind):

@@ -20,6 +20,7 @@ from pgassay.errors import ConfigError
 from pgassay.report import tenancy as tenancy_report
 from pgassay.report import terminal
 from pgassay.schema.states import Proposed
+from pgassay.tenancy import USERS
 
 
 @click.command(
@@ -36,7 +37,7 @@ Exit code: 0 written, 2 nothing was written.
 )
 @click.option("--print", "only_print", is_flag=True, help="Print what would be written, and write nothing.")
 @click.option(
-    "--tenant", metavar="TABLE", help="The table of tenants, as public.teams; auth.users where each user is one."
+    "--tenant", metavar="TABLE", help=f"The table of tenants, as public.teams; {USERS} where each user is one."
 )
 @click.option("--member", metavar="RULE", help="Who belongs to them, as 'public.members(team_id, user_id)'.")
 @server_options

@@ -62,7 +62,9 @@ def schema(
     with running(settings) as bare:
         steps.print(str(bare))
         begin_next()
-        record.server = server = environment.prepare(bare, timeout=settings.timeout, settings=settings.api)
+        record.server = server = environment.prepare(
+            bare, settings.platform, timeout=settings.timeout, settings=settings.api
+        )
         with Databases(server, Session) as databases:
             try:
                 template = databases.template(before, scripts[len(before) :], on_progress=note)

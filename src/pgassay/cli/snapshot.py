@@ -109,7 +109,7 @@ def _of_a_database(url: str, settings: Config, out: Console, *, checks: bool) ->
         steps("Starting a server")
         with running(settings) as bare:
             steps.print(str(bare))
-            server = environment.prepare(bare, timeout=settings.timeout, settings=settings.api)
+            server = environment.prepare(bare, settings.platform, timeout=settings.timeout, settings=settings.api)
             with Databases(server, Session) as databases:
                 steps("Reading the database")
                 found = live.read(url, databases, migrations.scripts(settings.before))

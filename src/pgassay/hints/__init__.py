@@ -15,6 +15,7 @@ from pgassay.hints import queries
 from pgassay.hints.costing import costing
 from pgassay.hints.facts import OBJECTS, Column, Facts, Hints, Way
 from pgassay.hints.reader import Reader
+from pgassay.platforms import DEFAULT
 
 __all__ = ["OBJECTS", "Column", "Facts", "Hints", "Way", "read"]
 
@@ -24,8 +25,14 @@ def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> 
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute("set local search_path = pg_catalog")
 
+        wanted = {
+            "platform": [*PLATFORM, "information_schema"],
+            "callers": [*DEFAULT.roles.callers],
+            "anonymous": DEFAULT.roles.anonymous,
+        }
+
         def rows(query: str) -> list[Any]:
-            return cursor.execute(query.encode(), {"platform": [*PLATFORM, "information_schema"]}).fetchall()
+            return cursor.execute(query.encode(), wanted).fetchall()
 
         unread: dict[str, str] = {}
         reader = Reader(relations, rows(queries.FUNCTIONS), unread)

@@ -4,7 +4,7 @@ POLICIES = """
 select
     n.nspname || '.' || c.relname, p.polname, p.polcmd::text, p.polpermissive,
     p.polroles = '{0}' or exists (
-        select from pg_roles as r where r.oid = any(p.polroles) and r.rolname in ('anon', 'authenticated')
+        select from pg_roles as r where r.oid = any(p.polroles) and r.rolname = any(%(callers)s)
     ),
     pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
 from pg_policy as p
@@ -78,12 +78,12 @@ select
         )
     ),
     coalesce(bool_or(
-        r.rolname = 'anon'
+        r.rolname = %(anonymous)s
         and has_table_privilege(r.oid, c.oid, 'select') and not has_table_privilege(r.oid, c.oid, 'insert')
     ), false)
 from pg_class as c
 join pg_namespace as n on c.relnamespace = n.oid
-join pg_roles as r on r.rolname in ('anon', 'authenticated') and has_schema_privilege(r.oid, n.oid, 'usage')
+join pg_roles as r on r.rolname = any(%(callers)s) and has_schema_privilege(r.oid, n.oid, 'usage')
 where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> all(%(platform)s) and not starts_with(n.nspname, 'pg_')
 group by n.nspname, c.relname, c.oid, c.relrowsecurity
 """
@@ -92,7 +92,7 @@ WRITTEN = """
 select n.nspname || '.' || c.relname
 from pg_class as c
 join pg_namespace as n on c.relnamespace = n.oid
-join pg_roles as r on r.rolname in ('anon', 'authenticated') and has_schema_privilege(r.oid, n.oid, 'usage')
+join pg_roles as r on r.rolname = any(%(callers)s) and has_schema_privilege(r.oid, n.oid, 'usage')
 where
     c.relkind in ('r', 'p', 'v', 'f') and n.nspname <> all(%(platform)s) and not starts_with(n.nspname, 'pg_')
     and (

@@ -9,11 +9,10 @@ from pgassay import sqltree
 from pgassay.hints.facts import CALLER, OBJECTS, Claim, Column, Folder, Term
 from pgassay.hints.functions import Function
 from pgassay.hints.reading import constant, elements, qualified
+from pgassay.platforms import DEFAULT
 from pgassay.sqltree import trees
 
-_CALLER_SETTINGS = ("request.jwt.claim.sub",)
-_CLAIMS_SETTING = "request.jwt.claims"
-_CLAIM_SETTING = "request.jwt.claim."
+_WORDS = DEFAULT.words
 _DEPTH = 8
 """How deep functions are followed for what they give back."""
 
@@ -113,18 +112,18 @@ class Terms:
 
     def _term_of_call(self, node: Any, scope: Scope, depth: int) -> Term:
         name = qualified(node.funcname)
-        if name == "auth.uid":
+        if name == _WORDS.user:
             return CALLER
-        if name == "auth.jwt":
+        if name == _WORDS.all_claims:
             return Claim(())
         constants = [constant(argument) for argument in node.args]
         if name.removeprefix("pg_catalog.") == "current_setting" and constants:
-            if constants[0] == _CLAIMS_SETTING:
+            if constants[0] == _WORDS.claims:
                 return Claim(())
-            if constants[0] in _CALLER_SETTINGS:
+            if constants[0] == _WORDS.user_setting:
                 return CALLER
-            if constants[0].startswith(_CLAIM_SETTING):
-                return Claim((constants[0].removeprefix(_CLAIM_SETTING),))
+            if constants[0].startswith(_WORDS.claim_prefix):
+                return Claim((constants[0].removeprefix(_WORDS.claim_prefix),))
         if name.removeprefix("pg_catalog.") == "split_part" and constants[1:2] == ["/"] and constants[2].isdigit():
             resolved = self.term(node.args[0], scope, depth)
             return Folder(int(constants[2])) if resolved == Column(OBJECTS, "name") else None

@@ -2,15 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pgassay.rows.maker import SIGN_IN, SIGN_UP, USERS, Maker, Tenants, insert_statement
+from pgassay.rows.maker import USERS, Maker, Tenants, insert_statement
 from pgassay.rows.search import Row, Rule, Unfilled
 
 if TYPE_CHECKING:
     from pgassay.rows.strategies import breaches, breaking, strategy
 
 __all__ = [
-    "SIGN_IN",
-    "SIGN_UP",
     "USERS",
     "Maker",
     "Row",

@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 
 from pgassay.config import Claim, Tenancy
 from pgassay.identity import Identity, Session
+from pgassay.platforms import DEFAULT
 from pgassay.rows.search import Row, Unfilled
 
 
@@ -27,7 +28,7 @@ def caller(user: UUID, email: str | None, tenancy: Tenancy, tenant_id: Any) -> I
         for part in reversed(tenancy.member.path):
             value = {part: value}
         claims.update(value)
-    return Identity.user(user, **claims)
+    return DEFAULT.user(user, **claims)
 
 
 def make(

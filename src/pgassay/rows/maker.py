@@ -21,12 +21,13 @@ from pgassay.catalog import Column, DataType, Exclusion, ForeignKey, Relation
 from pgassay.config import NO_TABLE, Membership, Tenancy
 from pgassay.errors import PgassayError, internal_error
 from pgassay.identity import Identity
+from pgassay.platforms import DEFAULT
 from pgassay.rows import callers, patterned, unlisted, values
 from pgassay.rows import hints as reading
 from pgassay.rows.search import LEFT_OUT, Part, Pools, Row, Search, Unfilled, Variable, check_rules, hints_for
 from pgassay.schema import conditions
 
-USERS = "auth.users"
+USERS = DEFAULT.users.table
 
 _GONE = re.compile(
     r"(deleted|archived|removed|revoked|cancell?ed|disabled|banned|suspended|expired|closed)_(at|on|by)$"
@@ -45,7 +46,7 @@ _STATES = 6
 """Of so many values to which a column is held that a view uses, each tenant has a row."""
 _KEYS_FROM = 1_000_000
 """Where keys begin that are chosen although the table would count them: beyond what its sequence soon reaches."""
-_CALLER = "auth.uid()"
+_CALLER = f"{DEFAULT.words.user}()"
 """The default of a column that holds whoever made the row."""
 _SIGN_UP_TRIGGERS = """
 select s.prosrc, pg_catalog.pg_get_functiondef(s.oid)
@@ -53,44 +54,6 @@ from pg_catalog.pg_trigger as g
 join pg_catalog.pg_proc as s on g.tgfoid = s.oid
 where g.tgrelid = pg_catalog.to_regclass(%s) and not g.tgisinternal
 """
-# As GoTrue makes users: first the user, then the identity, and then the address is confirmed. What it has by itself in
-# the metadata is not what somebody who signs up writes there.
-SIGN_UP: LiteralString = """
-insert into auth.users (
-    instance_id, id, aud, role, email, phone, encrypted_password, confirmation_token, recovery_token,
-    email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data, created_at, updated_at
-)
-select
-    '00000000-0000-0000-0000-000000000000', n.id, 'authenticated', 'authenticated', n.email, n.phone,
-    pg_catalog.concat('$2a$10$', pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(n.of_id), 'hex'), 53)),
-    '', '', '', '',
-    '{"provider": "email", "providers": ["email"]}',
-    coalesce(n.metadata, '{}') operator(pg_catalog.||) pg_catalog.jsonb_build_object(
-        'sub', n.id, 'email', n.email, 'email_verified', false, 'phone_verified', false
-    ),
-    pg_catalog.now(), pg_catalog.now()
-from (
-    select i.id, i.id::pg_catalog.text::pg_catalog.bytea, i.email, i.phone, i.metadata
-    from (
-        select %s::pg_catalog.uuid, %s::pg_catalog.text, %s::pg_catalog.text, %s::pg_catalog.jsonb
-    ) as i (id, email, phone, metadata)
-) as n (id, of_id, email, phone, metadata)
-"""
-SIGN_IN: tuple[LiteralString, ...] = (
-    """
-insert into auth.identities (provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at)
-select u.id::pg_catalog.text, u.id, u.raw_user_meta_data, 'email', pg_catalog.now(), pg_catalog.now(), pg_catalog.now()
-from auth.users as u where u.id operator(pg_catalog.=) %s
-""",
-    """
-update auth.users
-set
-    email_confirmed_at = pg_catalog.now(),
-    last_sign_in_at = pg_catalog.now(),
-    raw_user_meta_data = raw_user_meta_data operator(pg_catalog.||) '{"email_verified": true}'
-where id operator(pg_catalog.=) %s
-""",
-)
 _ALTERNATIVES = 6
 _CALLS = 3
 """So many rows that are refused, or changed, are tried as the member too."""
@@ -235,7 +198,7 @@ class Maker:
         """Insert a user; with what triggers read from their metadata, if they refuse one who has none."""
         try:
             with self._connection.transaction():
-                self._connection.execute(SIGN_UP, [user_id, email, None, None])
+                self._connection.execute(DEFAULT.users.sign_up, [user_id, email, None, None])
         except psycopg.Error as error:
             with self._connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
                 triggers = cursor.execute(_SIGN_UP_TRIGGERS, [USERS]).fetchall()
@@ -249,7 +212,7 @@ class Maker:
             if self.past_triggers is None:
                 raise
             try:
-                self.past_triggers(SIGN_UP, [user_id, email, None, None])
+                self.past_triggers(DEFAULT.users.sign_up, [user_id, email, None, None])
             except psycopg.errors.InsufficientPrivilege:
                 raise Unfilled(
                     f"whoever signs up is refused by the triggers of {USERS} ({_said(error)}), and only a superuser "
@@ -259,7 +222,7 @@ class Maker:
 
     def _sign_in(self, user_id: UUID) -> None:
         """What follows when somebody has signed up; where a trigger refuses it, they are a user all the same."""
-        for statement in SIGN_IN:
+        for statement in DEFAULT.users.sign_in:
             with suppress(psycopg.DatabaseError), self._connection.transaction():
                 self._connection.execute(statement.encode(), [user_id])
 
@@ -267,7 +230,7 @@ class Maker:
         phone = f"+43{user_id.int % 10**10:010}"
         try:
             with self._connection.transaction():
-                self._connection.execute(SIGN_UP, [user_id, email, phone, values.sql_text(metadata)])
+                self._connection.execute(DEFAULT.users.sign_up, [user_id, email, phone, values.sql_text(metadata)])
         except psycopg.Error:
             return False
         return True

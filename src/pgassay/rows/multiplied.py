@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from pgassay.catalog import Column, ForeignKey, Relation
+from pgassay.platforms import DEFAULT
 from pgassay.rows.maker import USERS
 
 _TEMPLATES = 50
@@ -42,18 +43,6 @@ join pg_catalog.generate_series(1, {count}) as pgassay_copy (i)
 _COPY = sql.SQL("pgassay_copy.i")
 _SINGLE = ""
 """In a plan, no column: copies are made of the first row alone."""
-_USERS = """
-insert into auth.users (
-    instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, raw_app_meta_data, raw_user_meta_data,
-    created_at, updated_at
-)
-select
-    u.instance_id, pg_catalog.gen_random_uuid(), u.aud, u.role,
-    pg_catalog.concat(pg_catalog.gen_random_uuid(), '@example.org'),
-    u.encrypted_password, u.email_confirmed_at, u.raw_app_meta_data, u.raw_user_meta_data, u.created_at, u.updated_at
-from (select * from auth.users order by ctid limit 1) as u
-cross join pg_catalog.generate_series(1, %(count)s - (select count(*)::pg_catalog.int4 from auth.users)) as copy (i)
-"""
 _STEPS: dict[str, LiteralString] = {"N": "", "D": " * interval '1 second'"}
 """How far apart numbers and times are, by the category of their types; days are a day."""
 _TEXTS: tuple[LiteralString, ...] = (
@@ -128,7 +117,7 @@ class Multiplier:
             return
         self._has_signed_up = True
         with suppress(psycopg.Error), self._connection.transaction():
-            self._connection.execute(_USERS, {"count": count})
+            self._connection.execute(DEFAULT.users.copies, {"count": count})
 
     def _count(self, relation: Relation) -> int:
         query = sql.SQL("select count(*) from {}").format(_name(relation))

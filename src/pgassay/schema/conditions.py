@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from pgassay import sqltree
+from pgassay.platforms import DEFAULT
 from pgassay.sqltree import AND, NOT, OR, Node
 
 _MOST = 8
@@ -156,11 +157,11 @@ def _claim(node: Node) -> tuple[str, ...]:
 def _path_of_claim(node: Node) -> tuple[str, ...] | None:
     node = sqltree.bare(node)
     name = sqltree.called(node).removeprefix("pg_catalog.")
-    if name == "auth.jwt":
+    if name == DEFAULT.words.all_claims:
         return ()
     if name == "current_setting":
         constants = {sqltree.constant(below) for below in sqltree.children(node)}
-        return () if "request.jwt.claims" in constants else None
+        return () if DEFAULT.words.claims in constants else None
     if name in ("nullif", "jsonb_array_elements_text", "json_array_elements_text"):
         return _path_of_claim(next(sqltree.children(node)))
     if alternatives := sqltree.alternatives(node):
@@ -234,7 +235,7 @@ def _value(node: Node) -> Any:
     constant = sqltree.constant(node)
     if constant is not None:
         return constant
-    if sqltree.called(node) == "auth.uid":
+    if sqltree.called(node) == DEFAULT.words.user:
         return Special.CALLER
     is_time = any(map(sqltree.is_now, sqltree.walk(node)))
     return Special.AFTER if is_time and not [*sqltree.columns(node)] else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from pgassay import sqltree
+from pgassay.platforms import DEFAULT
 from pgassay.schema.sources import Ask, Sources
 
 _COLUMN = "raw_user_meta_data"
@@ -17,7 +18,7 @@ select
 from pg_catalog.pg_trigger as t
 join pg_catalog.pg_proc as p on t.tgfoid = p.oid
 join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-where t.tgrelid = pg_catalog.to_regclass('auth.users')
+where t.tgrelid = pg_catalog.to_regclass(%(users)s)
 group by 1
 """
 
@@ -37,7 +38,7 @@ class Reader:
 
 def readers(ask: Ask, sources: Sources) -> list[Reader]:
     """All that reads keys of the metadata, in the order of their names."""
-    triggers = {name: (trigger, is_later) for name, trigger, is_later in ask(_TRIGGERS, {})}
+    triggers = {name: (trigger, is_later) for name, trigger, is_later in ask(_TRIGGERS, {"users": DEFAULT.users.table})}
     named: list[tuple[str, str, bool, str, list[sqltree.Node]]] = []
     for function in sources.functions:
         trigger, is_later = (None, True) if function.parameters else triggers.get(function.full_name, (None, True))

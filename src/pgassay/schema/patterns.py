@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pgassay import sqltree
+from pgassay.platforms import DEFAULT
 from pgassay.schema import conditions, helpers, policies
 from pgassay.schema.conditions import Special
 from pgassay.sqltree import AND, NOT, OR, Node, building, selects
@@ -221,7 +222,7 @@ class _Reading:
         node = sqltree.uncast(node)
         if (constant := sqltree.constant(node)) is not None:
             return ("constant", constant, False)
-        if sqltree.called(node) == "auth.uid":
+        if sqltree.called(node) == DEFAULT.words.user:
             return _CALLER
         if names := sqltree.names(node):
             return self._place(names, scope)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pgassay import sqltree
+from pgassay.platforms import DEFAULT
 from pgassay.schema.sources import Condition, Sources, View
 
 USER_METADATA = "user_metadata"
-_CLAIM_SETTING = "request.jwt.claim."
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read(sources: Sources) -> Token:
 
 def _words(tree: sqltree.Node) -> Iterator[str]:
     for constant in sqltree.constants(tree):
-        yield str(constant).removeprefix(_CLAIM_SETTING)
+        yield str(constant).removeprefix(DEFAULT.words.claim_prefix)
         yield from str(constant).strip("{}").split(",")  # as in '{app_metadata,role}'
     for names in sqltree.columns(tree):
         yield from names[-1:]

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pgassay import sqltree
+from pgassay.platforms import DEFAULT
 from pgassay.schema.sources import Function, Sources
 from pgassay.sqltree import Node
 
 EXTENSIONS = ("broadcast", "presence")
 _MOST = 4
 """So many forms of a topic are tried."""
-_NO_TOPICS = {*EXTENSIONS, "postgres_changes", "authenticated", "anon", "request.jwt.claims", "realtime.topic"}
+_NO_TOPICS = {*EXTENSIONS, "postgres_changes", *DEFAULT.roles.callers, DEFAULT.words.claims, "realtime.topic"}
 _TABLE = "realtime.messages"
 
 

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pgassay.patience import PatientConnection
+from pgassay.platforms import DEFAULT, Platform
 
 ADMIN = "supabase_admin"
 """The superuser of the servers that we initialise, as on Supabase."""
@@ -74,7 +75,7 @@ class Server:
     as; ``run`` is in the name of every database that this run makes. ``version`` is the server's
     ``server_version_num``. ``ours`` says that the server itself goes away with the run, ``trusted``
     that it asks for no password. ``timeout`` is the patience of its sessions, in seconds (`PatientConnection`), and
-    ``settings`` are what they begin with.
+    ``settings`` are what they begin with. ``platform`` says whose roles are there.
     """
 
     backend: str
@@ -92,6 +93,7 @@ class Server:
     log: str | None = None
     timeout: float | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    platform: Platform = DEFAULT
 
     def __str__(self) -> str:
         """One line for a person: version, backend and why it is this one."""
@@ -157,6 +159,7 @@ class Server:
         connection = kind.connect(self.conninfo(database, user=user, settings=given), autocommit=True)
         if isinstance(connection, PatientConnection):
             connection.patience, connection.end_session = self.timeout, self._end_session
+            connection.platform = self.platform
         if user is not None and user not in self.logins:
             acting_as = user
         if acting_as is not None and acting_as != self.admin:

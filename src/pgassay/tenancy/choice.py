@@ -96,7 +96,7 @@ def _without_tenants(schema: Observed, alone: Found, has_owners: bool) -> tuple[
     if OBJECTS in schema.hints.policies:  # there is nothing but files, which users upload
         return [alone], ""
     return [], (
-        "No table joins auth.users with a table of tenants, no policy compares a column with a claim, and no table has "
+        f"No table joins {USERS} with a table of tenants, no policy compares a column with a claim, and no table has "
         "a column for its user."
     )
 

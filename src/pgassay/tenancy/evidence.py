@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pgassay.config import Claim, Membership
 from pgassay.hints import Column
-from pgassay.tenancy.model import Candidate, Found
+from pgassay.platforms import DEFAULT
+from pgassay.tenancy.model import USERS, Candidate, Found
 from pgassay.tenancy.observed import Observed
 
 
@@ -18,7 +19,7 @@ def of_member(schema: Observed, candidate: Found) -> str:
     looks = count(len(candidate.support), "table")
     match candidate.member:
         case Membership() as member:
-            text = f"Its foreign keys join auth.users with {candidate.tenant}"
+            text = f"Its foreign keys join {USERS} with {candidate.tenant}"
             if member.tenant not in schema.tables[member.table].referring:
                 others = sorted({other.relation for other in schema.joined_with(Column(member.table, member.tenant))})
                 text = f"Policies and functions compare its {member.tenant} with that of {', '.join(others)}"
@@ -40,7 +41,8 @@ def of_member(schema: Observed, candidate: Found) -> str:
                 else ("Views or functions compare it with the tenant.")
             )
     if candidate.support:
-        return f"No table says who belongs to a tenant; the policies of {looks} compare a column with auth.uid()."
+        caller = f"{DEFAULT.words.user}()"
+        return f"No table says who belongs to a tenant; the policies of {looks} compare a column with {caller}."
     return "No table says who belongs to a tenant, and tables have a column for their user."
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pgassay.config import Claim, Membership, Tenancy
+from pgassay.platforms import DEFAULT
 
-USERS = "auth.users"
+USERS = DEFAULT.users.table
 
 
 @dataclass(frozen=True)

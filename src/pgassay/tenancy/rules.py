@@ -6,6 +6,7 @@ from collections import Counter
 
 from pgassay.config import NO_TABLE, Membership, Share, Tenancy
 from pgassay.hints import OBJECTS, Column
+from pgassay.platforms import DEFAULT
 from pgassay.tenancy.evidence import count, have, of_column, of_member
 from pgassay.tenancy.memberships import opened
 from pgassay.tenancy.model import USERS, Found, Inference, Question, written
@@ -179,8 +180,8 @@ class Rules:
                 self._questions.append(
                     Question(
                         relation.full_name,
-                        f"Is {relation.full_name} meant for everybody? anon was given to read it, and it has no column "
-                        "for the tenant.",
+                        f"Is {relation.full_name} meant for everybody? {DEFAULT.roles.anonymous} was given to read it, "
+                        "and it has no column for the tenant.",
                     )
                 )
 

@@ -10,10 +10,8 @@ from pgassay.checks.isolation.check import observe
 from pgassay.checks.isolation.matrix import OPERATIONS, RULES, Access, Actor, Matrix, Probe, Reach, Verdict
 from pgassay.checks.isolation.own_roles import callers
 from pgassay.checks.isolation.proposal import propose
-from pgassay.environment import API_ROLES
 
 __all__ = [
-    "API_ROLES",
     "OPERATIONS",
     "RULES",
     "Access",

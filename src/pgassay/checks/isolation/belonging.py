@@ -191,9 +191,10 @@ class Belonging:
     def condition(self, name: str) -> str | None:
         """The condition of a policy by which a row of that relation is one of the caller's tenants."""
         relation, member = self._world.relations.get(name), self._world.tenancy.member
-        column = self._world.tenancy.column_of(name)
+        words = self._world.platform.words
+        column, caller = self._world.tenancy.column_of(name), sql.SQL(words.user_in_sql)
         if isinstance(member, Membership) and name == member.table:
-            return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(member.user)).as_string(None)
+            return sql.SQL("{} = {}").format(sql.Identifier(member.user), caller).as_string(None)
         if name == self._world.tenancy.tenant and relation is not None and relation.column(column) is None:
             column = relation.primary_key[0]
         if relation is None or relation.column(column) is None:
@@ -201,18 +202,19 @@ class Belonging:
         if isinstance(member, Membership):
             schema, _, table = member.table.partition(".")
             return (
-                sql.SQL("{} in (select m.{} from {} as m where m.{} = (select auth.uid()))")
+                sql.SQL("{} in (select m.{} from {} as m where m.{} = {})")
                 .format(
                     *map(sql.Identifier, (column, member.tenant)),
                     sql.Identifier(schema, table),
                     sql.Identifier(member.user),
+                    caller,
                 )
                 .as_string(None)
             )
         if isinstance(member, Claim):
             path = sql.Literal("{" + ",".join(member.path) + "}").as_string(None)
-            return f"{sql.Identifier(column).as_string(None)}::text = (select auth.jwt() #>> {path})"
-        return sql.SQL("{} = (select auth.uid())").format(sql.Identifier(column)).as_string(None)
+            return f"{sql.Identifier(column).as_string(None)}::text = {words.claim_in_sql(path)}"
+        return sql.SQL("{} = {}").format(sql.Identifier(column), caller).as_string(None)
 
 
 def stands_in(marker: str, text: str) -> bool:

@@ -26,7 +26,6 @@ from pgassay.checks.isolation.realtime import MESSAGES
 from pgassay.checks.isolation.relations import Found, shortened
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
-from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.identity import Clone, Session
 from pgassay.schema.sources import Function as Source
 
@@ -73,8 +72,8 @@ def install(world: World, filled: Clone) -> None:
         admin.execute(
             _FUNCTION.format(
                 body=sql.Literal(_BODY),
-                roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
-                authenticator=sql.Identifier(AUTHENTICATOR),
+                roles=sql.SQL(", ").join(map(sql.Identifier, world.platform.roles.api)),
+                authenticator=sql.Identifier(world.platform.roles.login),
                 owner=sql.Identifier(owner),
             )
         )

@@ -104,7 +104,7 @@ select
     pg_catalog.count(*) filter (where c.relkind = 'S' and pg_catalog.has_sequence_privilege(r, c.oid, 'usage'))
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
-cross join pg_catalog.unnest(array['anon', 'authenticated']) as r
+cross join pg_catalog.unnest(%s::pg_catalog.text[]) as r
 where n.nspname = %s and c.relkind in ('r', 'p', 'S')
 """
 
@@ -799,11 +799,13 @@ class _Check:
         """What restricts nobody, roles of which nothing is declared, and what the API layer does not reach."""
         yield from idle.notes(self._ways)
         yield from own_roles.notes(self._world)
+        roles = self._world.platform.roles
         for schema in sorted(self._schemas):
-            (row,) = self._world.ask(_BEYOND_THE_API, [schema])
+            (row,) = self._world.ask(_BEYOND_THE_API, [[*roles.callers], schema])
             rights = [what for what, count in zip(_RIGHTS, row, strict=True) if count]
             if rights:
-                yield f"{schema}: anon or authenticated may {' and '.join(rights)}, which the API does not offer them"
+                who = " or ".join(roles.callers)
+                yield f"{schema}: {who} may {' and '.join(rights)}, which the API does not offer them"
 
 
 _WRITES = ("insert", "update", "delete")

@@ -13,7 +13,7 @@ from pgassay.checks.isolation.world import World
 
 def is_back_end(world: World, role: str) -> bool:
     """Whether a role of the API is the back end's own."""
-    return role == "service_role" or role in world.tenancy.trusted
+    return role == world.platform.roles.back_end or role in world.tenancy.trusted
 
 
 def cause(world: World, relation: Relation, column: str, privilege: str, actor: Actor) -> tuple[str, str, str]:

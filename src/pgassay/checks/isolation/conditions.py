@@ -107,18 +107,18 @@ class Conditions:
         if not position or relation.column(rule) is None:
             return None
         element = f"{sql.Identifier(rule).as_string(None)}[{int(position.rstrip(']'))}]"
-        member = self._world.tenancy.member
+        member, words = self._world.tenancy.member, self._world.platform.words
         if isinstance(member, Membership):
             schema, _, table = member.table.partition(".")
             return (
-                sql.SQL("{} in (select m.{}::text from {} as m where m.{} = (select auth.uid()))")
+                sql.SQL("{} in (select m.{}::text from {} as m where m.{} = {})")
                 .format(
                     sql.SQL(element), sql.Identifier(member.tenant), sql.Identifier(schema, table),
-                    sql.Identifier(member.user),
+                    sql.Identifier(member.user), sql.SQL(words.user_in_sql),
                 )
                 .as_string(None)
             )  # fmt: skip
         if member is None:
-            return f"{element} = (select auth.uid())::text"
+            return f"{element} = {words.user_in_sql}::text"
         path = sql.Literal("{" + ",".join(member.path) + "}").as_string(None)
-        return f"{element} = (select auth.jwt() #>> {path})"
+        return f"{element} = {words.claim_in_sql(path)}"

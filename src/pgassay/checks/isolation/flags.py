@@ -20,6 +20,7 @@ from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
 from pgassay.config import NULL, Published
 from pgassay.identity import Session
+from pgassay.platforms.platform import in_sql
 from pgassay.rows import USERS
 
 _WRITES = ("update", "delete")
@@ -191,7 +192,7 @@ class Flags:
             reached = target.read(session) if door == "select" else target.reaches(door, session, actor)
             return not reached <= actor.own
 
-        before = f"set local role service_role;\n{'; '.join(changes)};\nreset role;\n"
+        before = f"set local role {in_sql(self._world.platform.roles.back_end)};\n{'; '.join(changes)};\nreset role;\n"
         answer = _answer(relation, opening) if is_asked else None
         return finding, Probe(actor, holds, before, "; ".join(changes), answer=answer)
 

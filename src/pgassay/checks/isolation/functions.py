@@ -36,7 +36,7 @@ from pgassay.checks.isolation.read_as import ReadAs
 from pgassay.checks.isolation.relations import Found
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
-from pgassay.identity import Clone, Identity, Session
+from pgassay.identity import Clone, Session
 from pgassay.patience import Stopped
 
 _GENERATED = re.compile(r"UUID\('[^']+'\)|datetime\.datetime\([^)]+\)")
@@ -110,7 +110,7 @@ class Calls:
         """Call every function with the ids of B, as those who are not of B, until one is answered."""
         for function in functions:
             progress(function.signature)
-            if not function.roles - {"service_role"} or function.immutable:
+            if not function.roles - {self._world.platform.roles.back_end} or function.immutable:
                 self.skipped.append(function.signature)
                 continue
             found = None
@@ -257,7 +257,7 @@ class Calls:
     def _broken(self, function: Function, actor: Actor, failure: tuple[Call, psycopg.Error]) -> Found:
         """The finding for a function that fails whoever calls it."""
         call, error = failure
-        everybody = Actor("service_role", frozenset(), Identity.service_role(), may_all=True)
+        everybody = self._world.back_end
         with everybody.enter(self._api):  # whom no policy holds
             answer = call.answer(self._api)
         policies = is_endless(error) and not (isinstance(answer, Words) and answer.error.sqlstate == error.sqlstate)
@@ -389,7 +389,7 @@ def offered(world: World) -> set[str]:
         if any(
             world.granted(relation, role, privilege)
             for role in world.roles
-            if role != "service_role"
+            if role != world.platform.roles.back_end
             for privilege in ("select", "insert", "update")
         )
     }

@@ -15,7 +15,6 @@ from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.nesting import merged, nested
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
-from pgassay.identity import Identity
 from pgassay.schema import headers
 from pgassay.schema.headers import Path, Read
 
@@ -32,9 +31,8 @@ def add(world: World, actors: list[Actor]) -> None:
         return
     forged = [*itertools.islice(_requests(world, read, "B", is_own=False), _REQUESTS)]
     own, others = ([*itertools.islice(_requests(world, read, of, is_own=True), _REQUESTS)] for of in "AB")
-    anon = Actor("anon", frozenset(), Identity.anon())
     member = world.member("A", "member of A")
-    callers = [anon, world.stranger, member]
+    callers = [world.anonymous, world.stranger, member]
     keys = ", ".join(dict.fromkeys(path[-1] for paths in read.paths.values() for path in paths))
     found = [_sending(caller, f"forging {keys}", sent, n) for caller in callers for n, sent in enumerate(forged, 1)]
     found += [_sending(member, f"with {keys}", sent, n, forged=False) for n, sent in enumerate(own, 1)]

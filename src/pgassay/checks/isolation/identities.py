@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
@@ -15,21 +15,19 @@ from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.nesting import claimed, merged, nested
 from pgassay.config import Claim, Membership
-from pgassay.environment import API_ROLES
 from pgassay.identity import Identity
+from pgassay.platforms import DEFAULT
 from pgassay.rows import Unfilled
 from pgassay.schema import tokens
 
 if TYPE_CHECKING:
     from pgassay.checks.isolation.world import World
 
-_SIGNED_UP: LiteralString = (
-    "select email, phone, raw_app_meta_data, raw_user_meta_data from auth.users where id operator(pg_catalog.=) %s"
-)
+_EMAIL = DEFAULT.words.email
 _KINDS_OF_TOKENS: Mapping[tuple[str, ...], tuple[str, Mapping[str, Any]]] = {
     ("aal", "amr"): ("with a second factor", {"aal": "aal2"}),
     ("is_anonymous",): ("anonymous sign-in", {"is_anonymous": True}),
-    ("auth.email",): ("without an email address", {"email": ""}),
+    (_EMAIL,): ("without an email address", {"email": ""}),
 }
 """Further callers, where a policy, function or view reads one of the words."""
 BOTH = "member of both"
@@ -42,6 +40,7 @@ class Identities:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._platform = world.platform
         self.of_roles: frozenset[str] = frozenset()
         """The names of members of A by each role and flag that a membership can have."""
 
@@ -52,13 +51,13 @@ class Identities:
         column = self._world.tenancy.column
         forged = {
             "user_metadata": {**({column: some_tenant} if column else {}), "role": "admin"},
-            "role": "authenticated",
+            "role": self._platform.roles.signed_in,
         }
         if isinstance(self._world.tenancy.member, Claim):
             path = self._world.tenancy.member.path
             forged["user_metadata"] = nested(path[1:] or path, some_tenant)
         found = [
-            Actor("anon", frozenset(), Identity.anon()),
+            self.anonymous,
             self.stranger,
             *(
                 Actor(
@@ -92,12 +91,12 @@ class Identities:
             Actor(f"guest of A by {table}", frozenset("A"), self._signed_in(user), user, shown=False)
             for table, user in self._world.guests.items()
         ]
-        return [*found, Actor("service_role", frozenset(), Identity.service_role(), may_all=True)]
+        return [*found, self.back_end]
 
     def _of_own_roles(self, label: str = "A") -> Iterator[Actor]:
         """Tokens with a role of the project's own: of nobody in particular, and of a member; one if it is trusted."""
         for role in self._world.roles:
-            if role in API_ROLES:
+            if role in self._platform.roles.api:
                 continue
             name, member = f"role {role}", self.member(label)
             if role in self._world.tenancy.trusted:
@@ -108,6 +107,16 @@ class Identities:
                 yield Actor(name, frozenset(), own_roles.identity(role))
             of_member = own_roles.identity(role, member.identity)
             yield replace(member, name=f"{name}, {member.name}", identity=of_member, shown=False)
+
+    @property
+    def anonymous(self) -> Actor:
+        """Somebody who has not signed in."""
+        return Actor(self._platform.roles.anonymous, frozenset(), self._platform.anonymous())
+
+    @property
+    def back_end(self) -> Actor:
+        """The application's own back end, which is entitled to all."""
+        return Actor(self._platform.roles.back_end, frozenset(), self._platform.back_end(), may_all=True)
 
     @cached_property
     def stranger(self) -> Actor:
@@ -193,9 +202,7 @@ class Identities:
         read = self._token
         is_email = ("email",) in read.paths
         return [
-            kind
-            for words, kind in _KINDS_OF_TOKENS.items()
-            if read.reads(*words) or (is_email and "auth.email" in words)
+            kind for words, kind in _KINDS_OF_TOKENS.items() if read.reads(*words) or (is_email and _EMAIL in words)
         ]
 
     @cached_property
@@ -215,10 +222,10 @@ class Identities:
 
     def _signed_in(self, user: UUID, **claims: Any) -> Identity:
         """The token that a user gets at sign-in, with more ``claims``; those of the metadata come besides."""
-        row = self._world.connection.execute(_SIGNED_UP, [user]).fetchone()
+        row = self._world.connection.execute(self._platform.users.signed_up, [user]).fetchone()
         if row is None:
-            return Identity.user(user, **claims)
+            return self._platform.user(user, **claims)
         email, phone, app, own = row
         for name, metadata in (("app_metadata", app), ("user_metadata", own)):
             claims[name] = {**(metadata or {}), **claims.get(name, {})}
-        return Identity.user(user, **{"email": email or "", "phone": phone or "", **claims})
+        return self._platform.user(user, **{"email": email or "", "phone": phone or "", **claims})

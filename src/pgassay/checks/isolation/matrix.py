@@ -16,6 +16,7 @@ from pgassay.checks.ways import Way
 from pgassay.config import Published, Share
 from pgassay.errors import PgassayError
 from pgassay.identity import Identity, Session
+from pgassay.platforms.tokens import CLAIMS
 
 OPERATIONS = ("select", "insert", "update", "delete")
 
@@ -111,7 +112,7 @@ class Probe:
         of the request that the schema reads besides the claims.
         """
         identity = self.actor.identity
-        values = {"request.jwt.claims": identity.claims, **{name: identity.request[name] for name in settings}}
+        values = {CLAIMS: identity.claims, **{name: identity.request[name] for name in settings}}
         become = f"set local role {sql.Identifier(identity.role).as_string(None)};\n" + "".join(
             f"set local {name} = {sql.Literal(value).as_string(None)};\n" for name, value in values.items()
         )

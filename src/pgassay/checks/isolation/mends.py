@@ -23,6 +23,7 @@ from pgassay.checks.isolation.matrix import Probe
 from pgassay.checks.isolation.rehearsal import Rehearsal
 from pgassay.checks.isolation.world import World
 from pgassay.identity import Session
+from pgassay.platforms.platform import in_sql
 from pgassay.schema.implying import implies
 from pgassay.schema.narrowing import filtered, narrowed
 
@@ -30,7 +31,6 @@ _MOST = 60
 """So many changes are tried for one culprit."""
 _BORROWED = 8
 """So many conditions of other policies are tried."""
-_BACK_END = "(select auth.role()) = 'service_role'"
 _OF_NEW_ROWS = ("insert", "move")
 """Doors that a condition on new rows closes."""
 
@@ -155,6 +155,7 @@ class Mends:
         self, session: Session, world: World, controls: Controls, rehearsal: Rehearsal, failed: dict[str, str]
     ) -> None:
         self._session = session
+        self._platform, self._roles = world.platform, world.platform.roles
         self._failed = failed
         self._controls = controls
         self._rehearsal = rehearsal
@@ -238,8 +239,8 @@ class Mends:
                 if found.kind == "function":
                     yield found.statement
                 yield (
-                    f"revoke execute on routine {found.quoted} from public, anon, authenticated;\n"
-                    f"grant execute on routine {found.quoted} to service_role"
+                    f"revoke execute on routine {found.quoted} from public, {self._roles.held};\n"
+                    f"grant execute on routine {found.quoted} to {in_sql(self._roles.back_end)}"
                 )
             case "check option" | culprit.COLUMN:
                 yield found.statement
@@ -266,18 +267,19 @@ class Mends:
                 f"{altered} {' '.join(f'{word} ({conditions[0]})' for word, _ in clauses)}"
                 for clauses in _clauses(policy, hole.doors)
             )
-        if policy.roles != ["anon"] and {"public", "anon"} & {*policy.roles}:
-            yield f"{altered} to authenticated"
-        yield f"{altered} to service_role"
+        if policy.roles != [self._roles.anonymous] and {"public", self._roles.anonymous} & {*policy.roles}:
+            yield f"{altered} to {in_sql(self._roles.signed_in)}"
+        yield f"{altered} to {in_sql(self._roles.back_end)}"
         yield from self._revoked(hole)
         yield found.statement
 
     def _with_policy(self, found: culprit.Culprit) -> Iterator[str]:
         """Row level security, with a policy for those who belong to the tenant where there is none."""
         (row,) = self._ask(_NAME, oid=found.oid)
+        signed_in = in_sql(self._roles.signed_in)
         for condition in self._conditions.of(f"{row.nspname}.{row.relname}"):
             for name in ("own rows", "own rows only"):
-                created = f"create policy {sql.Identifier(name).as_string(None)} on {found.quoted} to authenticated"
+                created = f"create policy {sql.Identifier(name).as_string(None)} on {found.quoted} to {signed_in}"
                 yield f"{found.statement};\n{created} using ({condition}) with check ({condition})"
 
     def _narrowed_view(self, found: culprit.Culprit) -> Iterator[str]:
@@ -285,8 +287,9 @@ class Mends:
         (row,) = self._ask(_NAME, oid=found.oid)
         definition = row.definition.rstrip().rstrip(";")
         conditions = self._conditions.of(f"{row.nspname}.{row.relname}")
+        is_back_end = self._platform.words.role_in_sql(self._roles.back_end)
         # to whoever is no user, the back end, the view has shown all
-        for condition in (more for each in conditions for more in (each, f"{each} or {_BACK_END}")):
+        for condition in (more for each in conditions for more in (each, f"{each} or {is_back_end}")):
             within = filtered(definition, condition)
             if within is not None:
                 options = "security_barrier = on, check_option = cascaded"
@@ -302,7 +305,7 @@ class Mends:
         rights = dict.fromkeys(_RIGHTS[door] for door in sorted(hole.doors) if door in _RIGHTS)
         if not rights:
             return
-        for roles in ("anon", "anon, authenticated"):
+        for roles in (in_sql(self._roles.anonymous), self._roles.held):
             yield f"revoke {', '.join(rights)} on {found.quoted} from public, {roles}"
 
     # what it touches
@@ -343,8 +346,8 @@ class Mends:
             case "function" | "call":
                 return (
                     f"Decide who may call {finding.object}: let {found.quoted} ask in its body whether the caller "
-                    "belongs to the tenant, or revoke execute from public, anon and authenticated and let the back end "
-                    "call it as service_role."
+                    f"belongs to the tenant, or revoke execute from public, {self._roles.told} and let the back end "
+                    f"call it as {self._roles.back_end}."
                 )
             case "trigger":
                 return f"Decide what {found.what} may write: hold it to rows of the tenant of the row that fires it."
@@ -356,7 +359,7 @@ class Mends:
             case "right":
                 return (
                     f"Decide who may {finding.door} {found.quoted}, which no row level security holds: revoke it from "
-                    "anon and authenticated, and let a view or function with a condition on the caller stand before it."
+                    f"{self._roles.told}, and let a view or function with a condition on the caller stand before it."
                 )
         return (
             f"Decide whose rows {found.quoted} is to show: without its owner's rights, those who are entitled lose "

@@ -18,7 +18,6 @@ from pgassay.checks.isolation.purpose import closing, opening, setting, written
 from pgassay.checks.isolation.world import World
 from pgassay.config import Published, Share, Tenancy
 from pgassay.errors import ConfigError, PgassayError
-from pgassay.identity import Identity
 from pgassay.rows import Row, Unfilled, insert_statement
 
 _VIEWS = """
@@ -149,7 +148,7 @@ def _close(world: World, table: str, published: Sequence[Published]) -> None:
 
 def _seen_with(world: World, relation: Relation, row: Row, changes: Row, doors: Iterable[Relation]) -> int | None:
     """How many rows strangers see while a row has these values; None where it cannot have them."""
-    strangers = (Actor("anon", frozenset(), Identity.anon()), world.stranger)
+    strangers = (world.anonymous, world.stranger)
     with world.connection.transaction(force_rollback=True):
         if not set_values(world, relation, dict(row), changes):
             return None

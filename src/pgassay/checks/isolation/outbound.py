@@ -27,7 +27,6 @@ from pgassay.checks.isolation.nesting import leaves, merged, nested
 from pgassay.checks.isolation.relations import Found
 from pgassay.checks.isolation.secrets import Secrets
 from pgassay.checks.isolation.world import World
-from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.identity import Clone, Session
 
 CHOSEN_REQUEST = "chosen-request"
@@ -85,8 +84,8 @@ def install(world: World, filled: Clone) -> None:
         admin.execute(
             _FUNCTION.format(
                 body=sql.Literal(body.as_string(None)),
-                roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
-                authenticator=sql.Identifier(AUTHENTICATOR),
+                roles=sql.SQL(", ").join(map(sql.Identifier, world.platform.roles.api)),
+                authenticator=sql.Identifier(world.platform.roles.login),
                 owner=sql.Identifier(owner),
             )
         )
@@ -190,6 +189,7 @@ class Outbound:
         def holds(now: Session) -> bool:
             return any((each[0].upper() in _READING) == is_read for each, _ in self.chosen(now, call))
 
+        roles = self._world.platform.roles
         is_statement = method in (_STATEMENT, _QUERY)
         where = "address" if value in place else _STATEMENT if is_statement else "body"
         request_of = "that" if is_statement else f"of a {method} request that"
@@ -198,7 +198,7 @@ class Outbound:
             function.signature,
             f"{actor.name} decides the {where} {request_of} the server sends to {place or 'a connection'}",
             f"Let {function.schema}.{function.name} take the {where} of the request from rows of the caller's tenant, "
-            "or revoke execute from public, anon and authenticated and let the back end call it as service_role.",
+            f"or revoke execute from public, {roles.told} and let the back end call it as {roles.back_end}.",
             NOTE if is_read else ERROR,
             actor.name,
             session.bound(call.statement, call.values),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.errors import ConfigError
 from pgassay.identity import Identity, Session
 
@@ -41,24 +40,26 @@ _SET_SINCE = 16_00_00
 def read(session: Session) -> dict[str, bool]:
     """The roles that can be reached besides the platform's, and whether they have rights of their own."""
     how = "set" if session.info.server_version >= _SET_SINCE else "member"
+    roles = session.platform.roles
     with session.transaction(force_rollback=True):
         session.execute("set local search_path = pg_catalog")
-        wanted: dict[str, Any] = {"api": [*API_ROLES], "login": AUTHENTICATOR, "how": how}
+        wanted: dict[str, Any] = {"api": [*roles.api], "login": roles.login, "how": how}
         return dict(session.execute(_QUERY, wanted).fetchall())
 
 
 def callers(session: Session) -> tuple[str, ...]:
     """All roles of the API that have rights: the platform's, and the project's own."""
-    return (*API_ROLES, *(name for name, has_rights in read(session).items() if has_rights))
+    return (*session.platform.roles.api, *(name for name, has_rights in read(session).items() if has_rights))
 
 
 def refuse_unknown(session: Session, trusted: Collection[str]) -> None:
     """Raises `ConfigError` for a role that is said to be trusted and cannot be reached."""
     known = read(session) if trusted else {}
+    login = session.platform.roles.login
     for name in sorted(trusted):
         if name not in known:
             raise ConfigError(
-                f"[tool.pgassay.tenancy]: trusted names {name}, which is no role that {AUTHENTICATOR} can become.",
+                f"[tool.pgassay.tenancy]: trusted names {name}, which is no role that {login} can become.",
                 hint=f"Roles of the migrations' own that it can: {', '.join(known) or 'none'}. A role with BYPASSRLS "
                 "need not be named.",
             )
@@ -72,7 +73,7 @@ def identity(role: str, token: Identity | None = None) -> Identity:
 def notes(world: World) -> Iterator[str]:
     """What the project may want to say of its roles, of which nothing is declared."""
     for role in world.roles:
-        if role not in API_ROLES and role not in world.tenancy.trusted:
+        if role not in world.platform.roles.api and role not in world.tenancy.trusted:
             yield (
                 f"nothing says who the role {role} is, which a token can name: it is tried as somebody who is of no "
                 f'tenant, and as a member. If it is the back end\'s own: trusted = ["{role}"] in '

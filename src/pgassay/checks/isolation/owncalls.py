@@ -45,7 +45,7 @@ class OwnCalls:
 
     def is_move(self, function: Function) -> bool:
         """Whether a signed-in user may call it, and it may change anything."""
-        return function.volatile and "authenticated" in function.roles
+        return function.volatile and self._world.platform.roles.signed_in in function.roles
 
     def that_go_through(self, session: Session, actor: Actor, function: Function) -> list[OwnMove]:
         """Those that change such a row when they are tried alone, on a session of the API."""

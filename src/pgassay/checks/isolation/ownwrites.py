@@ -99,7 +99,7 @@ class OwnWrites:
             granted = {
                 column
                 for right in ("insert", "update")
-                for column in self._world.granted(relation, "authenticated", right)
+                for column in self._world.granted(relation, self._world.platform.roles.signed_in, right)
             }
             columns = [c for c in relation.columns if c.name in names & granted and not c.generated]
             if columns:
@@ -130,8 +130,9 @@ class OwnWrites:
     def _without(self, relation: Relation, column: Column) -> tuple[str, ...]:
         """The statements that leave the right to update but for that column."""
         table = sql.Identifier(relation.schema, relation.name)
-        statements = [sql.SQL("revoke update on {} from public, anon, authenticated").format(table)]
-        for role in ("anon", "authenticated"):
+        roles = self._world.platform.roles
+        statements = [sql.SQL("revoke update on {} from public, {}").format(table, sql.SQL(roles.held))]
+        for role in roles.callers:
             left = [name for name in self._world.granted(relation, role, "update") if name != column.name]
             if left:
                 names = sql.SQL(", ").join(map(sql.Identifier, left))

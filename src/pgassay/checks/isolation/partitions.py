@@ -58,7 +58,7 @@ _UNFILLED = "no row of each tenant could be made in this partition, which has po
 
 def _held(world: World) -> list[str]:
     """The roles of the API that row level security holds."""
-    return [role for role in world.roles if role != "service_role"]
+    return [role for role in world.roles if role != world.platform.roles.back_end]
 
 
 class Partition(Target):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pgassay.checks.isolation.world import World
-from pgassay.identity import Identity
 
 _READ = """
 select s.name
@@ -32,4 +31,4 @@ order by s.position
 
 def settings(world: World) -> tuple[str, ...]:
     """The settings of a request of which the name stands in a policy, function, view or default of the schema."""
-    return tuple(name for (name,) in world.ask(_READ, [[*Identity.anon().request]]))
+    return tuple(name for (name,) in world.ask(_READ, [[*world.platform.anonymous().request]]))

@@ -112,8 +112,9 @@ class SecretColumns:
         probe = Probe(actor, holds, cause=cause)
         if is_there:
             self._open.setdefault((role, table, column), probe)
+        who = self._world.platform.roles.told
         mend = (
-            f"Grant anon and authenticated the other columns of {table} one by one, instead of the whole table."
+            f"Grant {who} the other columns of {table} one by one, instead of the whole table."
             if is_there
             else f"Leave {table}.{column} out of {name}, or revoke select on it."
         )
@@ -136,12 +137,13 @@ class SecretColumns:
         if known is None or known.generated:
             return
         writes = SecretWrites(self._world, relation, known)
+        who = self._world.platform.roles.told
         for written in writes.try_all(api, target, actor):
             name, verb = target.relation.full_name, written.operation
             finding = self._finding(
                 name,
                 f"{actor.name} can {verb} a value of its own in {table}.{column}, which is declared secret",
-                f"Grant anon and authenticated the other columns of {name} one by one, instead of the whole.",
+                f"Grant {who} the other columns of {name} one by one, instead of the whole.",
                 actor,
                 written.statement,
                 verb,
@@ -235,7 +237,7 @@ class SecretColumns:
             actor.name,
             statement,
             door,
-            "nothing of a column that is for service_role alone",
+            f"nothing of a column that is for {self._world.platform.roles.back_end} alone",
             culprit,
         )
 

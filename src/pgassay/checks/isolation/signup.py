@@ -20,8 +20,7 @@ from pgassay.checks.isolation.matrix import Actor, Probe, Verdict
 from pgassay.checks.isolation.nesting import merged, nested
 from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import KEYS, World
-from pgassay.identity import Identity, Session
-from pgassay.rows import SIGN_IN, SIGN_UP
+from pgassay.identity import Session
 from pgassay.schema import metadata
 from pgassay.schema.metadata import Reader
 
@@ -31,11 +30,6 @@ _IDS = 4
 """So many ids of rows of B are tried for a key, besides those of the tenant and its member."""
 _ROLES = 6
 """So many names of roles."""
-_UPDATE = sql.SQL("""
-update auth.users
-set raw_user_meta_data = raw_user_meta_data operator(pg_catalog.||) %s::pg_catalog.jsonb
-where id operator(pg_catalog.=) %s
-""")
 
 Path = tuple[str, ...]
 
@@ -65,18 +59,19 @@ class SignUp:
                 after = gains.after(move)
                 opened = next(gains.gained(before, after, move.actor), None) if after is not None else None
                 if opened is not None:
-                    place = f"trigger {reader.trigger} on auth.users"
+                    place = f"trigger {reader.trigger} on {self._world.platform.users.table}"
                     yield self._finding(gains, opened, move, written, reader.name, place)
                     break
 
     def _changing(self, gains: Gains, readers: Sequence[Reader]) -> Iterator[Found]:
         """What those open who change their metadata later: somebody without a tenant, and a member of A."""
         paths = tuple(dict.fromkeys(path for reader in readers if reader.is_later for path in reader.paths))
+        users = self._world.platform.users
         found: set[str] = set()
         for actor in (self._world.stranger, self._world.member("A")):
             before = gains.before(self._world.connection, actor)
             for written in self._written(paths):
-                update = self._world.connection.bound(_UPDATE, [json.dumps(written), actor.user])
+                update = self._world.connection.bound(sql.SQL(users.rewritten), [json.dumps(written), actor.user])
                 move = Move(actor, update, _sent(written))
                 for opened in gains.gained(before, gains.after(move) or {}, actor):
                     name = opened.relation.full_name
@@ -87,12 +82,12 @@ class SignUp:
     def _sign_up(self, written: dict[str, Any]) -> Move:
         user = uuid4()
         email = f"{uuid4().hex}@example.org"
-        bound = self._world.connection.bound
+        bound, users = self._world.connection.bound, self._world.platform.users
         parts = [
-            bound(sql.SQL(SIGN_UP), [user, email, None, json.dumps(written)]),
-            *(bound(sql.SQL(statement), [user]) for statement in SIGN_IN),
+            bound(sql.SQL(users.sign_up), [user, email, None, json.dumps(written)]),
+            *(bound(sql.SQL(statement), [user]) for statement in users.sign_in),
         ]
-        actor = Actor("who signs up", frozenset(), Identity.user(user, email=email), user, shown=False)
+        actor = Actor("who signs up", frozenset(), self._world.platform.user(user, email=email), user, shown=False)
         return Move(actor, ";\n".join(part.strip() for part in parts), _sent(written))
 
     def _written(self, paths: Sequence[Path]) -> Iterator[dict[str, Any]]:

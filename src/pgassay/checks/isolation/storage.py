@@ -20,7 +20,7 @@ from pgassay.checks.isolation.relations import Found, Target
 from pgassay.checks.isolation.world import World
 from pgassay.checks.isolation.writes import Write
 from pgassay.config import Membership
-from pgassay.identity import Identity, Session
+from pgassay.identity import Session
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import paths
 from pgassay.schema.paths import Paths
@@ -112,7 +112,7 @@ def _files(world: World, bucket: str, asked: list[Paths]) -> Iterator[tuple[str,
 def _put(world: World, member: Actor, values: list[Any]) -> Row:
     """Insert a file; by the API, as the platform does for a user or a back end, where it cannot be done otherwise."""
     refused: psycopg.Error | None = None
-    for identity in (None, member.identity, Identity.service_role()):
+    for identity in (None, member.identity, world.platform.back_end()):
         session = world.connection
         try:
             with (

@@ -22,7 +22,6 @@ from pgassay.checks.isolation.bodies import Bodies
 from pgassay.checks.isolation.identities import BOTH, Identities
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.config import Claim, Membership, Tenancy
-from pgassay.environment import API_ROLES, AUTHENTICATOR
 from pgassay.errors import ConfigError, NoTenants
 from pgassay.identity import Clone, Identity, Session
 from pgassay.migrations import Script
@@ -141,6 +140,7 @@ class World:
         past_triggers: Callable[[LiteralString, Sequence[Any]], None] | None = None,
     ) -> None:
         self.connection = connection
+        self.platform = connection.platform
         connection.take_requests()
         self.tenancy = tenancy
         self.relations = {relation.full_name: relation for relation in (*relations, *storage)}
@@ -181,7 +181,7 @@ class World:
             ) from error
         if self.maker.refused_users:
             self.unjudged[USERS] = f"whoever signs up is refused by its triggers: {self.maker.refused_users}"
-        self.emails: dict[UUID, str] = dict(connection.execute("select id, email from auth.users").fetchall())
+        self.emails: dict[UUID, str] = dict(connection.execute(self.platform.users.emails).fetchall())
         self.guests = self._share()
         self.entitled: list[Actor] = []
         """Members of B by each role, and who has rights beyond all tenants, for what a plain member may not do."""
@@ -316,6 +316,16 @@ class World:
         return self._identities.of_roles
 
     @property
+    def anonymous(self) -> Actor:
+        """Somebody who has not signed in."""
+        return self._identities.anonymous
+
+    @property
+    def back_end(self) -> Actor:
+        """The application's own back end, which is entitled to all."""
+        return self._identities.back_end
+
+    @property
     def stranger(self) -> Actor:
         """Somebody who has signed in, and is no member of any tenant."""
         return self._identities.stranger
@@ -406,17 +416,18 @@ class World:
 
     def install(self) -> None:
         """Make it possible for a session of the API to see all rows, in the middle of what it does."""
+        users = self.platform.users
         tables = [(r.full_name, r.schema, r.name) for r in self._whole if r.kind == "table"]
         parts = [
             _LINES_OF.format(name=sql.Literal(name), table=sql.Identifier(schema, table), began=sql.Literal(self.began))
-            for name, schema, table in [*tables, (USERS, "auth", "users")]
+            for name, schema, table in [*tables, (users.table, users.schema, users.name)]
         ]
         self.connection.execute(
             _LINES.format(
                 body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
                 remove=sql.Literal(_REMOVE),
-                authenticator=sql.Identifier(AUTHENTICATOR),
-                roles=sql.SQL(", ").join(map(sql.Identifier, API_ROLES)),
+                authenticator=sql.Identifier(self.platform.roles.login),
+                roles=sql.SQL(", ").join(map(sql.Identifier, self.platform.roles.api)),
             )
         )
 
@@ -490,9 +501,10 @@ def leave_alone(world: World, clone: Clone, label: str) -> None:
     Raises `psycopg.errors.InsufficientPrivilege` on a server whose admin may not pass over triggers.
     """
     gone: list[tuple[sql.Identifier, int, list[str]]] = []
+    users = world.platform.users
     with clone.connect_as_owner() as owner:
         tables = [(name, relation.schema, relation.name) for name, relation in world.relations.items()]
-        for name, schema, table in [*tables, (USERS, "auth", "users")]:
+        for name, schema, table in [*tables, (users.table, users.schema, users.name)]:
             if name in world.relations and (world.relations[name].kind != "table" or name in world.tenancy.public):
                 continue
             identifier = sql.Identifier(schema, table)

@@ -19,6 +19,7 @@ from pgassay.checks.snapshot.state import Object, State
 from pgassay.errors import PgassayError
 from pgassay.identity import Databases
 from pgassay.migrations import Script
+from pgassay.platforms import DEFAULT
 from pgassay.servers.url import parameters
 from pgassay.sqltree import words
 from pgassay.templates import Template
@@ -31,7 +32,7 @@ _PREINSTALLED = frozenset(
     )
 )  # fmt: skip
 """Extensions that the platform has from the start, and the environment need not have."""
-_PLATFORM_ROLES = ("supabase_", "pgbouncer", "dashboard_user", "cli_login_", "pg_")
+_PLATFORM_ROLES = (*DEFAULT.own_roles, "cli_login_")
 """How the names of the platform's own roles begin."""
 _UNTOLD = frozenset(("role", "settings", state.PLATFORM_RIGHTS))
 """What is no drift: a server has roles, settings and rights of others than the project, and nothing tells whose."""

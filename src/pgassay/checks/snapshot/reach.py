@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from pgassay.checks.snapshot import entries
 from pgassay.checks.snapshot.reading import ALL
 from pgassay.checks.snapshot.state import Object, State, parts_of
+from pgassay.platforms import DEFAULT
 
-_API = frozenset(("public", "anon", "authenticated"))
+_API = frozenset(("public", *DEFAULT.roles.callers))
 """Who is told apart by what they may: service_role passes row level security anyway."""
 
 
@@ -19,7 +20,7 @@ def bypassing(state: State) -> frozenset[str]:
         for thing in state.objects.values()
         if thing.kind == "role" and thing.entries.get("bypassrls") == "yes"
     )
-    return frozenset(("service_role", *own))
+    return frozenset((DEFAULT.roles.back_end, *own))
 
 
 def rest(roles: Iterable[str], held: Collection[str], state: State) -> set[str]:

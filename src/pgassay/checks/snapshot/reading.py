@@ -17,6 +17,7 @@ from pgassay.catalog import PLATFORM
 from pgassay.checks.isolation import OPERATIONS, Matrix
 from pgassay.checks.snapshot import further, layout, platform, queries
 from pgassay.checks.snapshot.state import Object, State, name, state
+from pgassay.platforms import DEFAULT
 
 Connection = psycopg.Connection[Any]
 Row = Mapping[str, Any]
@@ -27,11 +28,11 @@ ALL = "ALL"
 _NOTHING = "nothing"
 _PUBLIC = "public"
 
-_SHARED = ("auth", "realtime", "storage")
+_SHARED = DEFAULT.shared
 """Schemas of the platform in which projects write policies, triggers and functions."""
 _PLATFORM = tuple(schema for schema in PLATFORM if schema not in ("extensions", "pgassay"))
 """Schemas of the platform, but for those whose objects are extensions'."""
-_PLATFORM_ROLES = ("supabase_", "pgbouncer", "dashboard_user", "pg_")
+_PLATFORM_ROLES = DEFAULT.own_roles
 RIGHTS = {
     "table": frozenset(("select", "insert", "update", "delete", "truncate", "references", "trigger")),
     "sequence": frozenset(("usage", "select", "update")),

@@ -16,12 +16,13 @@ from typing import Any
 
 import platformdirs
 
-from pgassay import environment, migrations
+from pgassay import migrations
 from pgassay.checks.snapshot import state
 from pgassay.checks.snapshot.state import State
 from pgassay.config import Config
 from pgassay.errors import PgassayError
 from pgassay.migrations import Script
+from pgassay.platforms import DEFAULT
 from pgassay.servers.server import Server
 
 _KEPT = 64
@@ -95,6 +96,6 @@ def cache_folder() -> Path | None:
 def _program() -> str:
     """A hash of pgassay's own files, and of the environment's."""
     digest = hashlib.sha256()
-    for file in (*sorted(_PACKAGE.rglob("*.py")), environment.folder() / "cluster.sql", *environment.database_files()):
+    for file in (*sorted(_PACKAGE.rglob("*.py")), *sorted(DEFAULT.folder.rglob("*.sql"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()
