@@ -16,6 +16,7 @@ COMMANDS = {
     "apply": "Apply the migrations in DIR that the database at URL has not had.",
     "check": "Apply the migrations in DIR and try who can reach whose rows.",
     "diff": "Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.",
+    "formats": "List the formats of migrations that pgassay reads, and what each is recognised by.",
     "init": "Write down who owns which rows, as far as the migrations in DIR tell.",
     "lint": "Look at the migrations in DIR: style, safety, what lowers security, and what they do on tables with rows.",
     "report-schema": "Print the JSON Schema of what 'pgassay check --report json=FILE' writes.",
