@@ -20,6 +20,7 @@ COMMANDS = {
     "init": "Write down who owns which rows, as far as the migrations in DIR tell.",
     "lint": "Look at the migrations in DIR: style, safety, what lowers security, and what they do on tables with rows.",
     "report-schema": "Print the JSON Schema of what 'pgassay check --report json=FILE' writes.",
+    "rollback": "Try the down parts of the migrations in DIR: each goes up, down and up again, on rows.",
     "snapshot": "Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.",
     "up": "Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.",
 }

@@ -12,8 +12,9 @@ from pgassay.report import terminal
 
 @click.command(
     epilog="""\b
-Example:
-  pgassay formats
+Examples:
+  pgassay formats                    all of them
+  pgassay formats --help             and how one is chosen
 """,
 )
 def formats() -> None:

@@ -28,7 +28,7 @@ def parts(text: str, marker: re.Pattern[str]) -> list[Part]:
     lines = text.split("\n")
     found = [(number, match) for number, line in enumerate(lines) if (match := marker.match(line))]
     starts = [number for number, _ in found]
-    ends = [*starts[1:], len(lines)]
+    ends = [*starts[1:], len(lines)] if starts else []
     whole = [Part(match, number, end) for (number, match), end in zip(found, ends, strict=True)]
     return [Part(None, 0, starts[0] if starts else len(lines)), *whole]
 

@@ -40,7 +40,7 @@ def read(listing: Listing) -> Folder:
         if match[1] in found:
             refuse_same_version(listing.path, match[1], found[match[1]].name, file.name)
         text = listing.text(file)
+        found[match[1]] = _MARKERS.script(file, text, match[1])
         if next(before_the_first(text, _MARKERS.line), ""):
             raise MigrationError(f"{file} has statements before -- migrate:up, which dbmate refuses.")
-        found[match[1]] = _MARKERS.script(file, text, match[1])
     return Folder(listing.path, tuple(found.values()), skipped, NAME)
