@@ -128,6 +128,8 @@ def test_alembic_by_the_command(tmp_path: Path) -> None:
     written = (tmp_path / "pgassay.snapshot").read_text()
     assert "public.notes" in written
     assert "public.alembic_version" in written
+    done = run("diff", "--pg", "embedded", "pgassay.snapshot", cwd=tmp_path)
+    assert (done.returncode, "No difference" in done.stdout) == (0, True), done.stderr
 
 
 SETTINGS = """

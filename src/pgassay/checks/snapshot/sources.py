@@ -83,11 +83,10 @@ def _work(settings: Config) -> Source:
 
 def _of_folder(source: Source, settings: Config) -> Folder:
     """The migrations of a folder: those of the project as the configuration says, others by their looks."""
-    path = migrations_in(Path(source.text))
-    ours = settings.migrations if settings.migrate is None else settings.root
-    if ours is not None and path.resolve() == ours.resolve():
+    path = Path(source.text)
+    if settings.migrate is not None and path.resolve() == settings.root.resolve():
         return migrations.of(settings)
-    return migrations.discover(path, settings.format)
+    return migrations.discover(migrations_in(path), settings.format)
 
 
 def _source(text: str, root: Path) -> Source:
