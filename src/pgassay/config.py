@@ -32,7 +32,7 @@ NO_TABLE = "none"
 
 _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
-    "fail_on", "timeout", "rows", "roles", "states",
+    "fail_on", "timeout", "rows", "roles", "states", "format", "migrate", "migrate_inputs",
 )  # fmt: skip
 _TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables", "trusted", "secret")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
@@ -43,7 +43,7 @@ GRADES = ("adds", "changes", "breaks", "loosens")
 FILES = ("pgassay.toml", "pyproject.toml")
 """The files of a project that ``[tool.pgassay]`` may stand in."""
 _SNAPSHOT = "pgassay.snapshot"
-_FOLDERS = ("migrations", "supabase/migrations", "sql/migrations")
+_FOLDERS = ("migrations", "supabase/migrations", "sql/migrations", "db/migrations", "prisma/migrations", "drizzle")
 _SQL_FILE = "*.sql"
 _MIGRATION = "[0-9]*_*.sql"
 _TIMEOUT_SECONDS = 60.0
@@ -176,7 +176,10 @@ class Config:
 
     ``root`` is the folder of the project: that of ``file``, which ``[tool.pgassay]`` was looked for in, else the one
     that the migrations belong to. ``configured`` is the folder of migrations that the file names, and ``passed_over``
-    one of the current folder that was not taken, because the file names another.
+    one of the current folder that was not taken, because the file names another. ``migrations`` may be one file of SQL.
+
+    ``format`` is the name of the migrations' format, None where their looks decide. ``migrate`` is a command that
+    applies them in place of pgassay, and ``migrate_inputs`` are patterns of the files that it goes by, below ``root``.
     """
 
     root: Path
@@ -201,6 +204,9 @@ class Config:
     file: Path | None = None
     configured: Path | None = None
     passed_over: Path | None = None
+    format: str | None = None
+    migrate: str | None = None
+    migrate_inputs: tuple[str, ...] = ()
 
     @property
     def url(self) -> str | None:
@@ -229,12 +235,12 @@ def load(
     """
     here = cwd or Path.cwd()
     named = None if directory is None else here / directory
-    if named is not None and not named.is_dir():
+    if named is not None and not _may_be_migrations(named):
         what = "is a file" if named.exists() else "does not exist"
         raise ConfigError(
             f"{_shown(named, here)} {what}: a folder of migrations is wanted.",
             hint="Name a folder of SQL migrations, or one that has migrations/, supabase/migrations/ or "
-            "sql/migrations/ in it.",
+            "sql/migrations/ in it; or one file that makes the whole schema, as schema.sql.",
         )
 
     file, table = _nearest_file(named or here)
@@ -244,6 +250,7 @@ def load(
     configured = _configured(_text(table, "migrations", where), file, where, needed=named is None)
     migrations = migrations_in(named) if named is not None else configured or _found(here)
     root = file.parent if file is not None else project_of(migrations or here)
+    migrate = _migrate(table, where, taken=named is None or named.resolve() == root.resolve())
 
     before, seeds, rows = (
         tuple(root / entry for entry in _texts(table, key, where)) for key in ("before", "seed", "rows")
@@ -291,8 +298,26 @@ def load(
         timeout=_seconds(timeout or environ.get("PGASSAY_TIMEOUT") or table.get("timeout", _TIMEOUT_SECONDS)),
         file=file,
         configured=configured,
+        format=_text(table, "format", where),
+        migrate=migrate,
+        migrate_inputs=tuple(_texts(table, "migrate_inputs", where)),
         passed_over=_passed_over(here, root, migrations, (*before, *seeds, *rows)) if named is None else None,
     )
+
+
+def _may_be_migrations(path: Path) -> bool:
+    """Whether it is a folder, or a file of SQL."""
+    return path.is_dir() or (path.is_file() and path.suffix == ".sql")
+
+
+def _migrate(table: Mapping[str, Any], where: str, *, taken: bool) -> str | None:
+    """The command that applies the migrations, if it is ``taken``: not where another folder of them was named."""
+    command = _text(table, "migrate", where)
+    if command is not None and "format" in table:
+        raise ConfigError(f"{where} has both migrate and format: files that a command applies are not read.")
+    if command is None and "migrate_inputs" in table:
+        raise ConfigError(f"{where} has migrate_inputs without migrate.")
+    return command if taken else None
 
 
 def _no_backend(text: str) -> str:
@@ -308,7 +333,7 @@ def _configured(folder: str | None, file: Path | None, where: str, *, needed: bo
     if folder is None or file is None:
         return None
     named = file.parent / folder
-    if named.is_dir():
+    if _may_be_migrations(named):
         return migrations_in(named)
     if needed:
         what = "is a file" if named.exists() else "does not exist"
@@ -341,6 +366,7 @@ def _passed_over(here: Path, root: Path, taken: Path | None, others: Iterable[Pa
 def project_of(migrations: Path) -> Path:
     """The folder of the project that a folder of migrations belongs to: the one in which it lies as is usual."""
     folder = migrations.resolve()
+    folder = folder.parent if folder.is_file() else folder
     for room in sorted((Path(name) for name in _FOLDERS), key=lambda room: -len(room.parts)):
         if folder.parts[-len(room.parts) :] == room.parts:
             return folder.parents[len(room.parts) - 1]

@@ -33,6 +33,8 @@ def place(settings: Config, directory: str | None, cwd: Path) -> Path:
     if settings.file is not None:
         return settings.file
     folder = cwd if directory is None else cwd / directory
+    if folder.is_file():
+        return folder.parent / FILE
     if settings.migrations == folder:  # the migrations themselves were named
         parts = folder.resolve().parts
         for room in map(Path, _ROOMS):
@@ -154,8 +156,8 @@ def add(file: Path, settings: Config, block: str) -> None:
 
     Raises `ConfigError` where that cannot be done; then nothing was changed.
     """
-    assert settings.migrations is not None
-    migrations = Path(os.path.relpath(settings.migrations, file.parent)).as_posix()
+    folder = settings.migrations or settings.root  # which a command that applies them need not name
+    migrations = Path(os.path.relpath(folder, file.parent)).as_posix()
     try:
         write(file, joined(text_of(file), migrations, block))
     except tomllib.TOMLDecodeError as error:
@@ -171,7 +173,7 @@ def joined(text: str, migrations: str, block: str) -> str:
     known = before.get("tool", {}).get("pgassay")
     if known is None:
         block = f"[tool.pgassay]\n{_pair('migrations', migrations)}\n{block}"
-    elif "migrations" not in known:
+    elif "migrations" not in known and "migrate" not in known:
         document = tomlkit.parse(text)
         document["tool"]["pgassay"].add("migrations", migrations)
         text = tomlkit.dumps(document)

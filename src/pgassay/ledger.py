@@ -99,6 +99,16 @@ def place(connection: Connection) -> str:
     )
 
 
+def refuse_others(folder: Folder) -> None:
+    """Raise `MigrationError` for migrations of another tool, which has a ledger of its own."""
+    if folder.format != "supabase":
+        raise MigrationError(
+            f"{folder.path} has migrations of another tool ({folder.format}), and pgassay apply keeps the ledger of "
+            "the Supabase CLI: that tool would not know what was applied.",
+            hint="Let the tool itself apply them.",
+        )
+
+
 def plan(connection: Connection, folder: Folder, *, include_all: bool = False) -> Plan:
     """Compare the ledger with ``folder``, changing nothing.
 

@@ -18,7 +18,7 @@ import pytest
 from pgassay import config as configuration
 from pgassay import environment, fixtures, migrations, mutants
 from pgassay.config import Config
-from pgassay.errors import ConfigError, PgassayError
+from pgassay.errors import PgassayError
 from pgassay.fixtures import ApiDatabase, Example, Interleave, OwnDatabase, stage
 from pgassay.identity import Clone, Databases, EndedTransaction, Session
 from pgassay.servers import Server, running
@@ -201,12 +201,7 @@ def pg_template(pytestconfig: pytest.Config, pg_server: Server) -> Template:
     """The database with environment and migrations applied. Not to be connected to: it is what clones are made of."""
     try:
         config = _config(pytestconfig)
-        if config.migrations is None:
-            raise ConfigError(
-                f"No migrations were found in {config.root}.",
-                hint='Name their folder in pyproject.toml: [tool.pgassay] migrations = "…".',
-            )
-        folder = migrations.discover(config.migrations)
+        folder = migrations.of(config)
         # rows for developers to look at, which config.toml alone names, are no business of a test's
         seeds = () if config.seed_is_the_projects else migrations.scripts(config.seed)
         # The sessions of tests have all the time that they take: those who wait for a lock, or for a timeout, mean it.

@@ -231,7 +231,7 @@ class Databases(Generic[S]):
         parts = [str(self.server.version), self.server.owner]
         parts += [file.read_text(encoding="utf-8") for file in environment.database_files(self.server.platform)]
         for script in scripts:
-            parts += [script.name, script.sql]
+            parts += script.identity
         for part in parts:
             digest.update(len(part).to_bytes(8) + part.encode())
         return f"{DATABASE_PREFIX}{self.server.run}_{digest.hexdigest()[:16]}"

@@ -361,8 +361,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "schema.sql").touch()
-    assert "schema.sql is a file" in refusal(tmp_path, "schema.sql")
+    (tmp_path / "schema.txt").touch()
+    assert "schema.txt is a file" in refusal(tmp_path, "schema.txt")
 
 
 def test_a_folder_of_the_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -373,10 +373,10 @@ def test_a_folder_of_the_file_that_is_not_there_is_named(tmp_path: Path) -> None
 
 
 def test_a_file_in_place_of_the_files_folder_is_not_said_to_be_missing(tmp_path: Path) -> None:
-    (tmp_path / "schema.sql").touch()
-    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "schema.sql"')
+    (tmp_path / "schema.txt").touch()
+    write_pyproject(tmp_path, '[tool.pgassay]\nmigrations = "schema.txt"')
     said = refusal(tmp_path)
-    assert "schema.sql" in said
+    assert "schema.txt" in said
     assert "does not exist" not in said
 
 

@@ -149,11 +149,11 @@ def test_a_slip_in_a_step_is_found(
         try_out(WORKFLOW.replace(right, wrong))
 
 
-def test_the_packages_of_npm_are_installed_to_where_tests_look_for_them() -> None:
+def test_what_tests_need_is_installed_to_where_they_look_for_it() -> None:
     harness = [
         line for steps in jobs(WORKFLOW) for line in commands(steps) if "make" not in line and "sudo" not in line
     ]
-    assert harness == needs.INSTALL_NPM
+    assert harness == [*needs.INSTALL_NPM, *needs.INSTALL_TOOLS]
 
 
 def test_actionlint_finds_nothing() -> None:

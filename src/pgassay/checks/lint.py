@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pgassay.checks import linters, locks, lowering, places, rules, trials, waivers
+from pgassay.checks import linters, locks, lowering, places, rollback, rules, trials, waivers
 from pgassay.checks.finding import Finding
 from pgassay.checks.linters import NotInstalled
 from pgassay.config import Config, Waiver
 from pgassay.identity import Databases
-from pgassay.migrations import Folder, Script
+from pgassay.migrations import Command, Folder, Script
 from pgassay.templates import Template
 
-_RULES = (lowering.RULE, locks.LOCKS, locks.FAILS, trials.LOSES, trials.REWRITES)
+_RULES = (lowering.RULE, locks.LOCKS, locks.FAILS, trials.LOSES, trials.REWRITES, rollback.RULE)
 _PREFIXES = {linters.SQLFLUFF: "sqlfluff-", linters.SQUAWK: "squawk-", linters.PLPGSQL_CHECK: "plpgsql-check-"}
 
 
@@ -50,9 +50,11 @@ def check(
     linted = Linted()
     ours = [script for script in scripts if only is None or script.path.resolve() in only]
     theirs = [script for script in folder.migrations if script in ours]
+    files = [script for script in ours if not isinstance(script, Command)]
+    theirs_files = [script for script in files if script in theirs]
     static: dict[str, Callable[[], list[Finding]]] = {
-        linters.SQLFLUFF: lambda: linters.sqlfluff(ours, settings.root),
-        linters.SQUAWK: lambda: linters.squawk(theirs, settings.root, databases.server.major),
+        linters.SQLFLUFF: lambda: linters.sqlfluff(files, settings.root),
+        linters.SQUAWK: lambda: linters.squawk(theirs_files, settings.root, databases.server.major),
     }
     for name, run in static.items():
         progress(f"Running {name}")
@@ -65,11 +67,15 @@ def check(
         linted.findings += linters.plpgsql_check(databases, template, scripts)
     except NotInstalled as error:
         linted.lacking[linters.PLPGSQL_CHECK] = str(error)
+    linted.findings = [finding for finding in linted.findings if not _is_in_another_part(finding, files)]
     linted.findings += lowering.check(folder.migrations)
     tried = trials.check(
         databases, before, folder.migrations, settings.tenancy, only=theirs, most=most, progress=progress
     )
     linted.findings += tried.findings
+    linted.findings += rollback.check(
+        databases, before, folder.migrations, settings.tenancy, only=theirs, progress=progress
+    ).findings
     progress("Applying the rules that the catalog tells of")
     linted.findings += _advice(databases, template, scripts)
     if only is not None:
@@ -78,6 +84,17 @@ def check(
     linted.findings = [finding for finding in found if finding.rule not in linters.UNREADABLE]
     linted.notes = (*_notes(finding for finding in found if finding.rule in linters.UNREADABLE), *tried.notes)
     return linted
+
+
+def _is_in_another_part(finding: Finding, scripts: Iterable[Script]) -> bool:
+    """Whether a linter, which reads whole files, found it in what is not applied: in a down part."""
+    file, _, line = finding.location.rpartition(":")
+    number = int(line or 1) - 1
+    parts = [script.sql.split("\n") for script in scripts if script.path == Path(file)]
+    if not parts or any(number < len(part) and part[number].strip() for part in parts):
+        return False
+    written = Path(file).read_text(encoding="utf-8-sig").split("\n")
+    return number < len(written) and bool(written[number].strip())
 
 
 def _advice(databases: Databases, template: Template, scripts: Iterable[Script]) -> list[Finding]:
@@ -127,7 +144,9 @@ def waivers_of_lint(declared: Iterable[Waiver], linted: Linted, *, partial: bool
         or waiver.rule in rules.PERFORMANCE
         or (waiver.rule is None and waiver.object in advised)
     )
-    return tuple(w for w in chosen if not partial or any(waivers.accepts(w, finding) for finding in linted.findings))
+    # `pgassay rollback` says more of down parts: a waiver may be for that
+    asked = tuple(w for w in chosen if not partial and w.rule != rollback.RULE)
+    return tuple(w for w in chosen if w in asked or any(waivers.accepts(w, finding) for finding in linted.findings))
 
 
 def _is_for_linting(waiver: Waiver) -> bool:

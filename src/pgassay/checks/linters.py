@@ -75,7 +75,7 @@ def sqlfluff(scripts: Sequence[Script], root: Path) -> list[Finding]:
     findings: list[Finding] = []
     if not scripts:
         return findings
-    for file in _json(SQLFLUFF, [*command, *(str(script.path) for script in scripts)], root):
+    for file in _json(SQLFLUFF, [*command, *_files(scripts)], root):
         for violation in file["violations"]:
             line = violation.get("start_line_no", 1)
             findings.append(
@@ -109,7 +109,7 @@ def squawk(scripts: Sequence[Script], root: Path, major: int) -> list[Finding]:
             severity="error" if found["level"] == "Error" else "warning",
             location=f"{found['file']}:{found['line'] + 1}",  # it counts from 0
         )
-        for found in _json(SQUAWK, [*command, *(str(script.path) for script in scripts)], root)
+        for found in _json(SQUAWK, [*command, *_files(scripts)], root)
     ]
 
 
@@ -158,6 +158,11 @@ def _has_sqlfluff_configuration(root: Path) -> bool:
     files = [root / name for name in ("setup.cfg", "tox.ini", "pyproject.toml")]
     pattern = re.compile(r"^\[(tool\.)?sqlfluff", re.MULTILINE)
     return any(file.exists() and pattern.search(file.read_text(encoding="utf-8")) for file in files)
+
+
+def _files(scripts: Sequence[Script]) -> list[str]:
+    """Their files, each once: one may hold several migrations."""
+    return list(dict.fromkeys(str(script.path) for script in scripts))
 
 
 def _json(name: str, command: list[str], root: Path) -> Any:

@@ -384,9 +384,11 @@ class Record:
             files[missing[0]] = replace(files[missing[0]], status="failed", error=refused)
         passed_over = []
         if self.folder is not None:
-            why = "The Supabase CLI takes only files named <version>_<name>.sql."
             folder = self.folder.path
-            passed_over = [Migration(n, _shown(folder / n), "skipped", error=why) for n in self.folder.skipped]
+            passed_over = [
+                Migration(name, _shown(folder / name), "skipped", error=why)
+                for name, why in self.folder.skipped.items()
+            ]
         count = len(self.before)
         server = self.server
         return Run(

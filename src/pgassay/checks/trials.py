@@ -21,7 +21,7 @@ from pgassay.checks.kept import Change
 from pgassay.config import NO_TABLE, Membership, Tenancy
 from pgassay.errors import MigrationError, PgassayError
 from pgassay.identity import Clone, Databases, Session
-from pgassay.migrations import Script
+from pgassay.migrations import Command, Script
 from pgassay.rows.maker import circles
 from pgassay.rows.multiplied import Multiplier
 
@@ -72,7 +72,11 @@ def check(
     tried = Tried()
     with databases.copy(databases.template(before, ())) as bare:
         for script in scripts:
-            if only is None or script in only:
+            if isinstance(script, Command):
+                tried.notes.append(
+                    f"{script.name} is not tried on rows: a command applies it, and its statements are not seen"
+                )
+            elif only is None or script in only:
                 progress(f"Trying {script.name} on rows")
                 _Trials(databases, bare, script, tenancy, most).into(tried)
             # Logged in as the owner: nothing in a migration gets back to a superuser.
@@ -112,7 +116,7 @@ class _Trials:
         """Trials with few rows and with more, up to one that fails; and the tables in which there are not so many."""
         with self._databases.copy_of(self._bare) as filled:
             with self._as_owner(filled) as owner:
-                listed = _fill(owner, self._tenancy)
+                listed = fill(owner, self._tenancy)
             seen, short = [self._trial(filled)], []
             touched = seen[0].watcher.touched
             for count in sorted({min(MANY, self._most), self._most}) if touched else ():
@@ -195,7 +199,7 @@ Listed = dict[str, dict[str, list[str]]]
 """The values to which CHECK constraints hold columns, by table and column."""
 
 
-def _fill(owner: Session, declared: Tenancy | None) -> Listed:
+def fill(owner: Session, declared: Tenancy | None) -> Listed:
     """Make rows of two tenants in what is there; none where none can be made."""
     relations = catalog.read(owner)
     for tenancy in _tenancies(owner, declared, relations):

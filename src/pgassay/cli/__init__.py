@@ -16,9 +16,11 @@ COMMANDS = {
     "apply": "Apply the migrations in DIR that the database at URL has not had.",
     "check": "Apply the migrations in DIR and try who can reach whose rows.",
     "diff": "Compare the schemas of A and B: folders of migrations, revisions of git, URLs of databases, or snapshots.",
+    "formats": "List the formats of migrations that pgassay reads, and what each is recognised by.",
     "init": "Write down who owns which rows, as far as the migrations in DIR tell.",
     "lint": "Look at the migrations in DIR: style, safety, what lowers security, and what they do on tables with rows.",
     "report-schema": "Print the JSON Schema of what 'pgassay check --report json=FILE' writes.",
+    "rollback": "Try the down parts of the migrations in DIR: each goes up, down and up again, on rows.",
     "snapshot": "Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.",
     "up": "Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.",
 }

@@ -41,7 +41,9 @@ def apply(url: str, directory: str | None, *, dry_run: bool, include_all: bool) 
     out = terminal.console()
     with errors_as_sentences(), interruption.is_an_exception():  # a statement that is cut off is cancelled there, too
         settings = config.load(directory)
-        folder = migrations.discover(folder_of(settings))
+        folder_of(settings)
+        folder = migrations.of(settings)
+        ledger.refuse_others(folder)
         with ledger.connect(url, read_only=dry_run) as connection:
             out.print(ledger.place(connection), soft_wrap=True)
             if other := target.platform(connection):

@@ -41,9 +41,9 @@ def schema(
     """
     record = record or Record()
     record.settings = settings = config.load(directory, **options)
-    migrations_folder = folder_of(settings)
     record.before = before = migrations.scripts(settings.before)
-    record.folder = folder = migrations.discover(migrations_folder)
+    folder_of(settings)
+    record.folder = folder = migrations.of(settings)
     record.seeds = seeds = _seeds(settings, steps)
     scripts = (*before, *folder.migrations, *seeds)
 
@@ -121,10 +121,12 @@ def _seeds(settings: Config, steps: Steps) -> tuple[Script, ...]:
 
 
 def folder_of(settings: Config) -> Path:
-    """The folder of migrations. Raises `ConfigError` where none was named or found."""
+    """The folder of migrations, or that of the command that applies them. Raises `ConfigError` where none is known."""
+    if settings.migrate is not None:
+        return settings.root
     if settings.migrations is None:
         raise ConfigError(
             f"No migrations were found in {Path.cwd()}.",
             hint='Name their folder as DIR, or in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".',
         )
-    return settings.migrations
+    return settings.migrations.parent if settings.migrations.is_file() else settings.migrations

@@ -116,8 +116,13 @@ def plan(plan: Plan, folder: Folder, rehearsed: Rehearsed | None) -> RenderableT
 def _skipped(folder: Folder, most: int) -> list[Text]:
     if not folder.skipped:
         return []
-    listed = in_a_line(named(tuple(folder.skipped), most))
-    return [Text(f"{listed} passed over: the Supabase CLI takes only files named <version>_<name>.sql", "yellow")]
+    by_reason: dict[str, list[str]] = {}
+    for name, why in folder.skipped.items():
+        by_reason.setdefault(why, []).append(name)
+    return [
+        Text(f"{in_a_line(named(tuple(names), most))} passed over: {in_a_line(why)}", "yellow")
+        for why, names in by_reason.items()
+    ]
 
 
 def report(run: Run, width: int = _UNBROKEN, *, scripts: bool = False) -> RenderableType:

@@ -47,7 +47,7 @@ class Memory:
         digest = hashlib.sha256()
         parts = [_program(), str(server), server.owner, *sorted(server.extensions()), *self._about]
         for some in (before, scripts):
-            parts += ["files", *(part for script in some for part in (script.name, script.sql))]
+            parts += ["files", *(part for script in some for part in script.identity)]
         for part in parts:
             digest.update(len(part).to_bytes(8) + part.encode())
         return digest.hexdigest()

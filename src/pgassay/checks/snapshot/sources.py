@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,11 @@ from pgassay.checks.snapshot.state import State
 from pgassay.config import Config, migrations_in
 from pgassay.errors import ConfigError
 from pgassay.identity import Databases
-from pgassay.migrations import Script
+from pgassay.migrations import Command, Folder, Script
 from pgassay.templates import Template
 
+_READ = (".sql", ".plan", ".sum", ".json", ".toml", ".conf")
+"""What formats of migrations read, by the ends of names."""
 _WHERE = 'Name their folder in pyproject.toml or pgassay.toml: [tool.pgassay] migrations = "…".'
 
 Observe = Callable[[Databases, Template], isolation.Matrix | None]
@@ -72,9 +74,19 @@ def sources(arguments: tuple[str, ...], settings: Config) -> tuple[Source, Sourc
 
 def _work(settings: Config) -> Source:
     """The migrations of the project as they are now."""
+    if settings.migrate is not None:
+        return Source("folder", os.path.relpath(settings.root))
     if settings.migrations is None:
         raise ConfigError("Where the migrations of this project lie is not known.", hint=_WHERE)
     return Source("folder", os.path.relpath(settings.migrations))
+
+
+def _of_folder(source: Source, settings: Config) -> Folder:
+    """The migrations of a folder: those of the project as the configuration says, others by their looks."""
+    path = Path(source.text)
+    if settings.migrate is not None and path.resolve() == settings.root.resolve():
+        return migrations.of(settings)
+    return migrations.discover(migrations_in(path), settings.format)
 
 
 def _source(text: str, root: Path) -> Source:
@@ -119,7 +131,7 @@ def take(
             template = databases.template(before, scripts)
             matrix = observe(databases, template)
             found = snapshot.take(databases, template, before, matrix)
-            memory.keep(key, found, beyond=matrix is not None and not matrix.unjudged)
+            memory.keep(key, found, beyond=matrix is not None and not matrix.unjudged and _is_all_known(scripts))
     return found
 
 
@@ -136,13 +148,23 @@ def beside(source: Source, settings: Config, databases: Databases, there: Live) 
         return other, live.comparable(there.state, other, scripts)
 
 
+def _is_all_known(scripts: Sequence[Script]) -> bool:
+    """Whether what the scripts do depends on nothing but what they say."""
+    return not any(isinstance(script, Command) and not script.inputs for script in scripts)
+
+
 @contextmanager
 def _scripts(source: Source, settings: Config) -> Iterator[tuple[tuple[Script, ...], tuple[Script, ...]]]:
     """What goes in before the migrations, and the migrations."""
     if source.kind == "folder":
-        folder = migrations.discover(migrations_in(Path(source.text)))
+        folder = _of_folder(source, settings)
         yield migrations.scripts(settings.before), folder.migrations
         return
+    if settings.migrate is not None:
+        raise ConfigError(
+            f"A command applies the migrations ({settings.migrate}), so a revision of them cannot be built alone.",
+            hint="Check the revision out (git worktree add), write a snapshot there, and compare the snapshots.",
+        )
     if settings.migrations is None:
         raise ConfigError(
             "Where the migrations of a revision lie is not known.",
@@ -153,7 +175,7 @@ def _scripts(source: Source, settings: Config) -> Iterator[tuple[tuple[Script, .
             _extract(source.text, path, settings.root, Path(directory) / str(number))
             for number, path in enumerate((settings.migrations, *settings.before))
         ]
-        yield migrations.scripts(taken[1:]), migrations.discover(taken[0]).migrations
+        yield migrations.scripts(taken[1:]), migrations.discover(taken[0], settings.format).migrations
 
 
 def _extract(revision: str, path: Path, root: Path, target: Path) -> Path:
@@ -163,18 +185,20 @@ def _extract(revision: str, path: Path, root: Path, target: Path) -> Path:
         inside = path.resolve().relative_to(top.resolve()).as_posix()
     except ValueError as error:
         raise ConfigError(f"{path} is not in the repository {top}, so no revision has it.") from error
-    listed = _git(top, "ls-tree", "-z", "--full-tree", revision, "--", f"{inside}/" if path.is_dir() else inside)
+    listed = _git(top, "ls-tree", "-r", "-z", "--full-tree", revision, "--", f"{inside}/" if path.is_dir() else inside)
     target.mkdir()
     found = 0
     for entry in filter(None, listed.decode().split("\0")):
         about, _, full_name = entry.partition("\t")
         mode, _, blob = about.split()
-        if mode in ("100644", "100755") and full_name.endswith(".sql"):
-            (target / Path(full_name).name).write_bytes(_git(top, "cat-file", "blob", blob))
-            found += 1
+        if mode in ("100644", "100755") and full_name.endswith(_READ):
+            file = target / (Path(full_name).relative_to(inside) if path.is_dir() else Path(full_name).name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(_git(top, "cat-file", "blob", blob))
+            found += full_name.endswith(".sql")
     if not found:
         raise ConfigError(f"There is no SQL in {inside} at the revision {revision}.")
-    return target
+    return target / path.name if path.is_file() else target
 
 
 def _git(root: Path, *arguments: str) -> bytes:

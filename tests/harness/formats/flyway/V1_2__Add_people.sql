@@ -1,0 +1,1 @@
+insert into person (id, name) values (1, 'Axel');

@@ -1,0 +1,4 @@
+CREATE TABLE IF NOT EXISTS users (
+   user_id serial PRIMARY KEY,
+   username VARCHAR (50) UNIQUE NOT NULL
+);

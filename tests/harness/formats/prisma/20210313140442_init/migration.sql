@@ -1,0 +1,6 @@
+-- CreateTable
+CREATE TABLE "User" (
+    "id" SERIAL,
+    "name" TEXT NOT NULL,
+    PRIMARY KEY ("id")
+);

@@ -1,0 +1,5 @@
+BEGIN;
+CREATE FUNCTION flipr.insert_user(nickname text, password text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO flipr.users VALUES ($1, md5($2));
+$$;
+COMMIT;

@@ -1,0 +1,3 @@
+BEGIN;
+DROP FUNCTION flipr.insert_user(text, text);
+COMMIT;

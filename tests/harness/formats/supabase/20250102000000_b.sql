@@ -1,0 +1,1 @@
+create table public.b (id int primary key references public.a (id));
