@@ -20,6 +20,7 @@ COMMANDS = {
     "lint": "Look at the migrations in DIR: style, safety, what lowers security, and what they do on tables with rows.",
     "report-schema": "Print the JSON Schema of what 'pgassay check --report json=FILE' writes.",
     "snapshot": "Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.",
+    "test": "Run the pgTAP files of the project in DIR on a database with its migrations applied.",
     "up": "Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.",
 }
 """Each command, and the first line of its help."""
