@@ -1051,7 +1051,7 @@ begin
             ('has_domain', 'domain', 'Domain', true, 'exist', '4'),
             ('hasnt_domain', 'domain', 'Domain', false, 'not exist', '4'),
             ('has_opclass', 'opclass', 'Operator class', true, 'exist', '4'),
-            ('hasnt_opclass', 'opclass', 'Operator class', false, 'exist', '4'),
+            ('hasnt_opclass', 'opclass', 'Operator class', false, 'not exist', '4'),
             ('has_extension', 'extension', 'Extension', true, 'exist', '4'),
             ('hasnt_extension', 'extension', 'Extension', false, 'not exist', '4'),
             ('has_inherited_tables', 'inherited', 'Table', true, 'have descendents', '4'),
@@ -1298,7 +1298,7 @@ begin
                     when variant like '%described' then '$' || (first + 2 + taken)
                     else format(
                         described, case when first = 2 then '$1' else 'null' end, '$' || first, '$' || (first + 1),
-                        '', '$' || (first + 2)
+                        '', '$' || (first + 2), '$' || (first + 3)
                     )
                 end,
                 '$' || (first + 2),
@@ -1496,7 +1496,7 @@ begin
     @extschema@.pgassay_of_tables(
         'col_type_is', 'name', 'name, text',
         '@extschema@.pgassay_type_is(%1$s, %2$s, %3$s, %5$s, %6$s, %4$s)',
-        '''Column '' || @extschema@.pgassay_column(%1$s, %2$s, %3$s) || '' should be type '' || quote_ident(%5$s) || ''.'' || $5',
+        '''Column '' || @extschema@.pgassay_column(%1$s, %2$s, %3$s) || '' should be type '' || quote_ident(%5$s) || ''.'' || %6$s',
         array['schema described', 'schema']
     ),
     @extschema@.pgassay_of_tables(
@@ -2147,7 +2147,7 @@ begin
     @extschema@.pgassay_of_tables(
         'trigger_is', 'name', 'name, name',
         '@extschema@.pgassay_trigger_calls(%1$s, %2$s, %3$s, %5$s, %6$s, %4$s)',
-        '''Trigger '' || quote_ident(%3$s) || '' should call '' || @extschema@.pgassay_named(%5$s, $5) || ''()''',
+        '''Trigger '' || quote_ident(%3$s) || '' should call '' || @extschema@.pgassay_named(%5$s, %6$s) || ''()''',
         array['schema described', 'schema']
     ),
     @extschema@.pgassay_of_tables(
@@ -2212,3 +2212,967 @@ begin
     );
 end;
 $generate$;
+
+create function pgassay_told_of(
+    kind text, named text, found boolean, have text, want text, description text, lack text default ' does not exist'
+) returns text
+language sql
+as $$
+select case
+    when found then @extschema@.pgassay_is(have, want, description)
+    else @extschema@.pgassay_told(false, description, '    ' || kind || ' ' || named || lack)
+end
+$$;
+
+create function is_superuser(name, text) returns text
+language sql
+as $$
+select @extschema@.pgassay_told(
+    coalesce((select r.rolsuper from pg_roles as r where r.rolname = $1), false),
+    $2,
+    case when to_regrole(quote_ident($1)) is null then '    User ' || quote_ident($1) || ' does not exist' end
+)
+$$;
+
+create function is_superuser(name) returns text
+language sql
+as $$ select @extschema@.is_superuser($1, 'User ' || quote_ident($1) || ' should be a super user') $$;
+
+create function isnt_superuser(name, text) returns text
+language sql
+as $$
+select @extschema@.pgassay_told(
+    coalesce((select not r.rolsuper from pg_roles as r where r.rolname = $1), false),
+    $2,
+    case when to_regrole(quote_ident($1)) is null then '    User ' || quote_ident($1) || ' does not exist' end
+)
+$$;
+
+create function isnt_superuser(name) returns text
+language sql
+as $$ select @extschema@.isnt_superuser($1, 'User ' || quote_ident($1) || ' should not be a super user') $$;
+
+create function language_is_trusted(name, text) returns text
+language sql
+as $$
+select @extschema@.pgassay_told(
+    coalesce((select l.lanpltrusted from pg_language as l where l.lanname = $1), false),
+    $2,
+    case
+        when not exists (select from pg_language as l where l.lanname = $1)
+            then '    Procedural language ' || quote_ident($1) || ' does not exist'
+    end
+)
+$$;
+
+create function language_is_trusted(name) returns text
+language sql
+as $$
+select @extschema@.language_is_trusted($1, 'Procedural language ' || quote_ident($1) || ' should be trusted')
+$$;
+
+create function pgassay_member_of(positive boolean, role name, members name[], description text) returns text
+language plpgsql
+as $$
+declare
+    wrong constant text[] := array(
+        select quote_ident(w.name)
+        from unnest(members) as w (name)
+        where positive <> exists (
+            select
+            from pg_auth_members as m
+            inner join pg_roles as r on m.member = r.oid
+            where m.roleid = to_regrole(quote_ident(role)) and r.rolname = w.name
+        )
+    );
+begin
+    if to_regrole(quote_ident(role)) is null then
+        return @extschema@.pgassay_told(false, description, '    Role ' || quote_ident(role) || ' does not exist');
+    end if;
+
+    return @extschema@.pgassay_told(
+        wrong = '{}',
+        description,
+        case
+            when positive then '    Members missing from the ' || quote_ident(role) || E' role:\n'
+            else '    Members, who should not be in ' || quote_ident(role) || E' role:\n'
+        end || @extschema@.pgassay_lines(wrong)
+    );
+end;
+$$;
+
+do $generate$
+declare
+    spec record;
+begin
+    for spec in
+        select *
+        from (values ('is_member_of', 'true', 'have'), ('isnt_member_of', 'false', 'not have')) as v (function, positive, said)
+        cross join (values ('name', 'array[$2]'), ('name[]', '$2')) as t (type, made)
+    loop
+        execute format(
+            $f$
+            create function %1$I(name, %2$s, text) returns text
+            language sql
+            as $b$ select @extschema@.pgassay_member_of(%3$s, $1, %4$s, $3) $b$;
+
+            create function %1$I(name, %2$s) returns text
+            language sql
+            as $b$ select @extschema@.%1$I($1, $2, 'Should %5$s members of role ' || quote_ident($1)) $b$;
+            $f$,
+            spec.function, spec.type, spec.positive, spec.made, spec.said
+        );
+    end loop;
+end;
+$generate$;
+
+create function pgassay_domain_is(
+    positive boolean, schema_name name, domain name, type_schema name, type_name text, description text
+) returns text
+language plpgsql
+as $$
+declare
+    want constant text := coalesce(quote_ident(type_schema) || '.', '') || type_name;
+    have text;
+begin
+    select coalesce(case when type_schema is not null then quote_ident(n.nspname) || '.' end, '')
+        || format_type(b.oid, t.typtypmod)
+    into have
+    from pg_type as t
+    inner join pg_type as b on t.typbasetype = b.oid
+    inner join pg_namespace as n on b.typnamespace = n.oid
+    where t.oid = @extschema@.pgassay_type('d', schema_name, domain);
+
+    return case
+        when have is null then @extschema@.pgassay_told(
+            false, description, '   Domain ' || @extschema@.pgassay_named(schema_name, domain) || ' does not exist'
+        )
+        when positive then @extschema@.pgassay_is(have, want, description)
+        else @extschema@.isnt(have, want, description)
+    end;
+end;
+$$;
+
+do $generate$
+declare
+    spec record;
+begin
+    for spec in
+        select
+            v.function, v.positive, a.arguments, a.domain, a.type, a.named,
+            coalesce(a.described, '''Domain '' || @extschema@.pgassay_named(' || a.domain || ') || '' should ' || v.said
+            || 'extend type '' || ' || a.named) as described
+        from (values ('domain_type_is', 'true', ''), ('domain_type_isnt', 'false', 'not ')) as v (function, positive, said)
+        cross join (values
+            ('name, text, name, text, text', '$1, $2::name', '$3, $4', '', '$5'),
+            ('name, text, name, text', '$1, $2::name', '$3, $4', 'quote_ident($3) || ''.'' || $4', null),
+            ('name, text, text, text', '$1, $2::name', 'null, $3', '', '$4'),
+            ('name, text, text', '$1, $2::name', 'null, $3', '$3', null),
+            ('text, text, text', 'null, $1::name', 'null, $2', '', '$3'),
+            ('text, text', 'null, $1::name', 'null, $2', '$2', null)
+        ) as a (arguments, domain, type, named, described)
+    loop
+        execute format(
+            'create function %I(%s) returns text language sql '
+            'as $b$ select @extschema@.pgassay_domain_is(%s, %s, %s, %s) $b$',
+            spec.function, spec.arguments, spec.positive, spec.domain, spec.type, spec.described
+        );
+    end loop;
+end;
+$generate$;
+
+-- Who owns something; null where it is not there.
+create function pgassay_owner(kind text, schema_name name, object name) returns text
+language plpgsql stable
+as $$
+begin
+    return pg_get_userbyid(case kind
+        when 'Schema' then (select n.nspowner from pg_namespace as n where n.nspname = object)
+        when 'Database' then (select d.datdba from pg_database as d where d.datname = object)
+        when 'Language' then (select l.lanowner from pg_language as l where l.lanname = object)
+        when 'Tablespace' then (select t.spcowner from pg_tablespace as t where t.spcname = object)
+        when 'Type' then (
+            select t.typowner from pg_type as t where t.oid = @extschema@.pgassay_type('bcderm', schema_name, object)
+        )
+        when 'Operator class' then (
+            select o.opcowner
+            from pg_opclass as o
+            inner join pg_namespace as n on o.opcnamespace = n.oid
+            where o.opcname = object and coalesce(n.nspname = schema_name, pg_opclass_is_visible(o.oid))
+            limit 1
+        )
+        else (
+            select c.relowner
+            from pg_class as c
+            where c.oid = @extschema@.pgassay_relation(
+                case kind
+                    when 'Table' then 'rp'
+                    when 'View' then 'v'
+                    when 'Materialized view' then 'm'
+                    when 'Sequence' then 'S'
+                    when 'Composite type' then 'c'
+                    when 'Foreign table' then 'f'
+                    when 'Relation' then 'rpvmSfc'
+                end,
+                schema_name,
+                object
+            )
+        )
+    end);
+end;
+$$;
+
+create function pgassay_owned(kind text, schema_name name, object name, owner name, description text) returns text
+language sql
+as $$
+select @extschema@.pgassay_told_of(
+    kind,
+    @extschema@.pgassay_named(schema_name, object),
+    f.owner is not null,
+    f.owner,
+    pgassay_owned.owner::text,
+    description,
+    case when kind in ('Type', 'Operator class') then ' not found' else ' does not exist' end
+)
+from (select @extschema@.pgassay_owner(kind, schema_name, object)) as f (owner)
+$$;
+
+do $generate$
+declare
+    every constant text[] := array['schema described', 'schema', 'described', ''];
+    spec record;
+begin
+    for spec in
+        select *
+        from (values
+            ('table', 'Table'), ('view', 'View'), ('materialized_view', 'Materialized view'), ('sequence', 'Sequence'),
+            ('composite', 'Composite type'), ('foreign_table', 'Foreign table'), ('relation', 'Relation'),
+            ('type', 'Type'), ('opclass', 'Operator class')
+        ) as v (what, kind)
+    loop
+        perform @extschema@.pgassay_of_tables(
+            spec.what || '_owner_is',
+            'name',
+            '',
+            format('@extschema@.pgassay_owned(%L, %%1$s, %%2$s, %%3$s, %%4$s)', spec.kind),
+            format(
+                '%L || @extschema@.pgassay_named(%%1$s, %%2$s) || '' should be owned by '' || quote_ident(%%3$s)',
+                spec.kind || ' '
+            ),
+            every
+        );
+    end loop;
+
+    for spec in
+        select *
+        from (values
+            ('schema', 'Schema'), ('db', 'Database'), ('language', 'Language'), ('tablespace', 'Tablespace')
+        ) as v (what, kind)
+    loop
+        execute format(
+            $f$
+            create function %1$I(name, name, text) returns text
+            language sql
+            as $b$ select @extschema@.pgassay_owned(%2$L, null, $1, $2, $3) $b$;
+
+            create function %1$I(name, name) returns text
+            language sql
+            as $b$
+            select @extschema@.%1$I(
+                $1, $2, %2$L || ' ' || quote_ident($1) || ' should be owned by ' || quote_ident($2)
+            )
+            $b$;
+            $f$,
+            spec.what || '_owner_is', spec.kind
+        );
+    end loop;
+
+    perform @extschema@.pgassay_of_tables(
+        'index_owner_is', 'name', 'name',
+        '@extschema@.pgassay_told_of(''Index'', quote_ident(%3$s) || '' ON '' || @extschema@.pgassay_named(%1$s, %2$s), '
+        '(@extschema@.pgassay_index(%1$s, %2$s, %3$s)).indexrelid is not null, '
+        '(select pg_get_userbyid(c.relowner)::text from pg_class as c '
+        'where c.oid = (@extschema@.pgassay_index(%1$s, %2$s, %3$s)).indexrelid), %5$s::text, %4$s, '' not found'')',
+        '''Index '' || quote_ident(%3$s) || '' ON '' || @extschema@.pgassay_named(%1$s, %2$s) || '' should be owned by '' '
+        '|| quote_ident(%5$s)',
+        every
+    ),
+    @extschema@.pgassay_of_tables(
+        'enum_has_labels', 'name[]', '',
+        '@extschema@.pgassay_is(array(select e.enumlabel from pg_enum as e '
+        'where e.enumtypid = @extschema@.pgassay_type(''e'', %1$s, %2$s) order by e.enumsortorder)::text, %3$s::text, %4$s)',
+        '''Enum '' || @extschema@.pgassay_named(%1$s, %2$s) || '' should have labels ('' || array_to_string(%3$s, '', '') || '')''',
+        every
+    );
+end;
+$generate$;
+
+-- What a role may do with something; null where that, or the role, is not there.
+create function pgassay_may(kind text, role name, object oid, column_name name default null) returns text[]
+language plpgsql stable
+as $$
+declare
+    known constant text[] := case kind
+        when 'table' then '{DELETE,INSERT,REFERENCES,SELECT,TRIGGER,TRUNCATE,UPDATE}'
+        when 'column' then '{INSERT,REFERENCES,SELECT,UPDATE}'
+        when 'any column' then '{INSERT,REFERENCES,SELECT,UPDATE}'
+        when 'sequence' then '{SELECT,UPDATE,USAGE}'
+        when 'schema' then '{CREATE,USAGE}'
+        when 'database' then '{CONNECT,CREATE,TEMPORARY}'
+        when 'tablespace' then '{CREATE}'
+        when 'function' then '{EXECUTE}'
+        else '{USAGE}'
+    end;
+begin
+    return array(
+        select k.privilege
+        from unnest(known) as k (privilege)
+        where case kind
+            when 'table' then has_table_privilege(role, object, k.privilege)
+            when 'column' then has_column_privilege(role, object, column_name, k.privilege)
+            when 'any column' then has_any_column_privilege(role, object, k.privilege)
+            when 'sequence' then has_sequence_privilege(role, object, k.privilege)
+            when 'schema' then has_schema_privilege(role, object, k.privilege)
+            when 'database' then has_database_privilege(role, object, k.privilege)
+            when 'tablespace' then has_tablespace_privilege(role, object, k.privilege)
+            when 'function' then has_function_privilege(role, object, k.privilege)
+            when 'language' then has_language_privilege(role, object, k.privilege)
+            when 'FDW' then has_foreign_data_wrapper_privilege(role, object, k.privilege)
+            when 'server' then has_server_privilege(role, object, k.privilege)
+        end
+    );
+end;
+$$;
+
+create function pgassay_privileges(
+    kind text, named text, object oid, role name, privileges name[], description text, column_name name default null
+) returns text
+language plpgsql
+as $$
+declare
+    said constant text := coalesce(
+        description,
+        'Role ' || quote_ident(role) || ' should be granted '
+        || coalesce(nullif(array_to_string(privileges, ', '), ''), 'no privileges')
+        || ' on ' || kind || case when kind = 'any column' then ' in ' else ' ' end || named
+    );
+    label constant text := case kind when 'any column' then 'Table' else upper(left(kind, 1)) || substr(kind, 2) end;
+begin
+    return case
+        when to_regrole(quote_ident(role)) is null
+            then @extschema@.pgassay_told(false, said, '    Role ' || quote_ident(role) || ' does not exist')
+        when object is null then @extschema@.pgassay_told(false, said, '    ' || label || ' ' || named || ' does not exist')
+        else @extschema@.pgassay_same(
+            'privileges', @extschema@.pgassay_may(kind, role, object, column_name), privileges::text[], said
+        )
+    end;
+end;
+$$;
+
+do $generate$
+declare
+    every constant text[] := array['schema described', 'schema', 'described', ''];
+    spec record;
+begin
+    for spec in
+        select *
+        from (values
+            ('table_privs_are', 'table', 'rpvmf'),
+            ('any_column_privs_are', 'any column', 'rpvmf'),
+            ('sequence_privs_are', 'sequence', 'S')
+        ) as v (function, kind, kinds)
+    loop
+        perform @extschema@.pgassay_of_tables(
+            spec.function,
+            'name',
+            'name[]',
+            format(
+                '@extschema@.pgassay_privileges(%L, @extschema@.pgassay_named(%%1$s, %%2$s), '
+                '@extschema@.pgassay_relation(%L, %%1$s, %%2$s), %%3$s, %%5$s, %%4$s)',
+                spec.kind, spec.kinds
+            ),
+            'null',
+            every
+        );
+    end loop;
+
+    perform @extschema@.pgassay_of_tables(
+        'column_privs_are', 'name', 'name, name[]',
+        '@extschema@.pgassay_privileges(''column'', @extschema@.pgassay_column(%1$s, %2$s, %3$s), '
+        '(@extschema@.pgassay_attribute(%1$s, %2$s, %3$s)).attrelid, %5$s, %6$s, %4$s, %3$s)',
+        'null',
+        every
+    );
+
+    for spec in
+        select *
+        from (values
+            ('schema', 'schema', '(select n.oid from pg_namespace as n where n.nspname = $1)'),
+            ('database', 'database', '(select d.oid from pg_database as d where d.datname = $1)'),
+            ('language', 'language', '(select l.oid from pg_language as l where l.lanname = $1)'),
+            ('tablespace', 'tablespace', '(select t.oid from pg_tablespace as t where t.spcname = $1)'),
+            ('fdw', 'FDW', '(select w.oid from pg_foreign_data_wrapper as w where w.fdwname = $1)'),
+            ('server', 'server', '(select s.oid from pg_foreign_server as s where s.srvname = $1)')
+        ) as v (what, kind, found)
+        cross join (values (', text', '$4'), ('', 'null')) as d (argument, described)
+    loop
+        execute format(
+            'create function %I(name, name, name[]%s) returns text language sql '
+            'as $b$ select @extschema@.pgassay_privileges(%L, quote_ident($1), %s, $2, $3, %s) $b$',
+            spec.what || '_privs_are', spec.argument, spec.kind, spec.found, spec.described
+        );
+    end loop;
+
+    for spec in
+        select *
+        from (values
+            ('name, name, name[], name, name[], text', '$1, $2, $3', '$4, $5, $6'),
+            ('name, name, name[], name, name[]', '$1, $2, $3', '$4, $5, null'),
+            ('name, name[], name, name[], text', 'null, $1, $2', '$3, $4, $5'),
+            ('name, name[], name, name[]', 'null, $1, $2', '$3, $4, null')
+        ) as v (arguments, called, rest)
+    loop
+        execute format(
+            'create function function_privs_are(%1$s) returns text language sql as $b$ '
+            'select @extschema@.pgassay_privileges(''function'', @extschema@.pgassay_called(%2$s), '
+            '(@extschema@.pgassay_function(%2$s)).oid, %3$s) $b$',
+            spec.arguments, spec.called, spec.rest
+        );
+    end loop;
+end;
+$generate$;
+
+-- How many steps of inheritance lie between two tables; null where neither comes from the other.
+create function pgassay_steps(ancestor oid, descendent oid) returns integer
+language sql stable
+as $$
+with recursive found as (
+    select i.inhrelid, 1 as steps from pg_inherits as i where i.inhparent = ancestor
+    union all
+    select i.inhrelid, f.steps + 1 from pg_inherits as i inner join found as f on i.inhparent = f.inhrelid
+)
+
+select min(f.steps) from found as f where f.inhrelid = descendent
+$$;
+
+do $generate$
+declare
+    spec record;
+    one text;
+    other text;
+    steps text;
+begin
+    for spec in
+        select *
+        from (values
+            ('is_ancestor_of', true, 'be an ancestor of ', 'be ancestor ', ' for '),
+            ('isnt_ancestor_of', false, 'not be an ancestor of ', 'not be ancestor ', ' for '),
+            ('is_descendent_of', true, 'be a descendent of ', 'be descendent ', ' from '),
+            ('isnt_descendent_of', false, 'not be a descendent of ', 'not be descendent ', ' from ')
+        ) as v (function, positive, said, said_steps, toward)
+        cross join (values ('name, name, name, name', '$1, $2', '$3, $4', 4), ('name, name', 'null, $1', 'null, $2', 2))
+            as t (arguments, one, other, taken)
+        cross join (values (', integer', 1), ('', 0)) as s (argument, number)
+        cross join (values (', text', true), ('', false)) as d (text_argument, is_described)
+    loop
+        one := '@extschema@.pgassay_named(' || spec.one || ')';
+        other := '@extschema@.pgassay_named(' || spec.other || ')';
+        steps := case
+            when spec.function like '%ancestor_of'
+                then format(
+                    '@extschema@.pgassay_steps(@extschema@.pgassay_relation(''rpf'', %s), '
+                    '@extschema@.pgassay_relation(''rpf'', %s))', spec.one, spec.other
+                )
+            else format(
+                '@extschema@.pgassay_steps(@extschema@.pgassay_relation(''rpf'', %2$s), '
+                '@extschema@.pgassay_relation(''rpf'', %1$s))', spec.one, spec.other
+            )
+        end;
+        execute format(
+            'create function %I(%s) returns text language sql as $b$ select @extschema@.ok(%s, %s) $b$',
+            spec.function,
+            spec.arguments || spec.argument || spec.text_argument,
+            format(
+                case when spec.positive then '%s' else 'not (%s)' end,
+                case
+                    when spec.number = 1 then 'coalesce(' || steps || ' = $' || (spec.taken + 1) || ', false)'
+                    else steps || ' is not null'
+                end
+            ),
+            case
+                when spec.is_described then '$' || (spec.taken + spec.number + 1)
+                when spec.number = 1 then format(
+                    '''Table '' || %s || '' should %s'' || $%s || ''%s'' || %s',
+                    one, spec.said_steps, spec.taken + 1, spec.toward, other
+                )
+                else format('''Table '' || %s || '' should %s'' || %s', one, spec.said, other)
+            end
+        );
+    end loop;
+
+    for spec in
+        select *
+        from (values ('name, name, name, name', '$1, $2', '$3, $4', '$5'), ('name, name', 'null, $1', 'null, $2', '$3'))
+            as t (arguments, one, other, described)
+        cross join (values (', text', true), ('', false)) as d (argument, is_described)
+    loop
+        execute format(
+            'create function is_partition_of(%1$s) returns text language sql as $b$ select @extschema@.ok(exists ('
+            'select from pg_inherits as i inner join pg_class as c on i.inhrelid = c.oid where c.relispartition '
+            'and i.inhrelid = @extschema@.pgassay_relation(''rpf'', %2$s) '
+            'and i.inhparent = @extschema@.pgassay_relation(''p'', %3$s)), %4$s) $b$',
+            spec.arguments || spec.argument,
+            spec.one,
+            spec.other,
+            case
+                when spec.is_described then spec.described
+                else format(
+                    '''Table '' || @extschema@.pgassay_named(%s) || '' should be a partition of '' '
+                    '|| @extschema@.pgassay_named(%s)',
+                    spec.one, spec.other
+                )
+            end
+        );
+    end loop;
+
+    perform @extschema@.pgassay_of_tables(
+        'partitions_are', 'name[]', '',
+        '@extschema@.pgassay_same(''partitions'', array(select quote_ident(case when pg_table_is_visible(c.oid) '
+        'then c.relname::text else n.nspname || ''.'' || c.relname end) from pg_inherits as i '
+        'inner join pg_class as c on i.inhrelid = c.oid inner join pg_namespace as n on c.relnamespace = n.oid '
+        'where c.relispartition and i.inhparent = @extschema@.pgassay_relation(''p'', %1$s, %2$s)), '
+        '@extschema@.pgassay_quoted(%3$s), %4$s)',
+        '''Table '' || @extschema@.pgassay_named(%1$s, %2$s) || '' should have the correct partitions''',
+        array['schema described', 'schema', 'described', '']
+    );
+end;
+$generate$;
+
+create function findfuncs(name, text, text) returns text[]
+language sql
+as $$
+select array(
+    select distinct quote_ident(n.nspname) || '.' || quote_ident(p.proname)
+    from pg_proc as p
+    inner join pg_namespace as n on p.pronamespace = n.oid
+    where n.nspname = $1 and p.proname ~ $2 and ($3 is null or p.proname !~ $3)
+    order by 1
+)
+$$;
+
+create function findfuncs(name, text) returns text[]
+language sql
+as $$ select @extschema@.findfuncs($1, $2, null) $$;
+
+create function findfuncs(text, text) returns text[]
+language sql
+as $$
+select array(
+    select distinct quote_ident(n.nspname) || '.' || quote_ident(p.proname)
+    from pg_proc as p
+    inner join pg_namespace as n on p.pronamespace = n.oid
+    where pg_function_is_visible(p.oid) and p.proname ~ $1 and ($2 is null or p.proname !~ $2)
+    order by 1
+)
+$$;
+
+create function findfuncs(text) returns text[]
+language sql
+as $$ select @extschema@.findfuncs($1, null::text) $$;
+
+create function pgassay_do_tap(functions text[]) returns setof text
+language plpgsql
+as $$
+declare
+    called text;
+begin
+    foreach called in array functions loop
+        return next @extschema@.diag(called || '()');
+        return query execute 'select * from ' || called || '()';
+    end loop;
+end;
+$$;
+
+create function do_tap(name, text) returns setof text
+language sql
+as $$ select * from @extschema@.pgassay_do_tap(@extschema@.findfuncs($1, $2)) $$;
+
+create function do_tap(name) returns setof text
+language sql
+as $$ select * from @extschema@.pgassay_do_tap(@extschema@.findfuncs($1, '^test')) $$;
+
+create function do_tap(text) returns setof text
+language sql
+as $$ select * from @extschema@.pgassay_do_tap(@extschema@.findfuncs($1)) $$;
+
+create function do_tap() returns setof text
+language sql
+as $$ select * from @extschema@.pgassay_do_tap(@extschema@.findfuncs('^test')) $$;
+
+-- Have as many tests counted as there were at another time.
+create function pgassay_recount(run integer, failed integer) returns void
+language plpgsql
+as $$
+begin
+    perform setval('pg_temp.pgassay_tap_run', greatest(run, 1), run > 0),
+        setval('pg_temp.pgassay_tap_failed', greatest(failed, 1), failed > 0);
+end;
+$$;
+
+-- One function of tests between those before and after it: all lines, and what it did is undone.
+create function pgassay_subtest(called text, before text[], after text[]) returns text[]
+language plpgsql
+as $$
+declare
+    run constant integer := @extschema@.pgassay_counted('run');
+    failed constant integer := @extschema@.pgassay_counted('failed');
+    lines text[] := array['    # Subtest: ' || called || '()'];
+    function text;
+    line text;
+    ran integer;
+    wrong integer;
+begin
+    perform @extschema@.pgassay_recount(0, 0);
+
+    begin
+        foreach function in array before || called || after loop
+            for line in execute 'select * from ' || function || '()' loop
+                lines := lines || ('    ' || replace(line, E'\n', E'\n    '));
+            end loop;
+        end loop;
+
+        raise exception using errcode = 'P0T01';
+    exception
+        when sqlstate 'P0T01' then null;
+    end;
+
+    ran := @extschema@.pgassay_counted('run');
+    wrong := @extschema@.pgassay_counted('failed');
+    lines := lines || ('    1..' || ran);
+
+    if wrong > 0 then
+        lines := lines || format('    # Looks like you failed %s tests of %s', wrong, ran);
+    end if;
+
+    perform @extschema@.pgassay_recount(run, failed);
+
+    return lines || @extschema@.ok(wrong = 0, called);
+end;
+$$;
+
+create function pgassay_run(
+    startup text[], shutdown text[], setup text[], teardown text[], tests text[]
+) returns setof text
+language plpgsql
+as $$
+declare
+    called text;
+begin
+    perform * from @extschema@.no_plan();
+
+    foreach called in array startup loop
+        return query execute 'select * from ' || called || '()';
+    end loop;
+
+    foreach called in array tests loop
+        return query select unnest(@extschema@.pgassay_subtest(called, setup, teardown));
+    end loop;
+
+    foreach called in array shutdown loop
+        return query execute 'select * from ' || called || '()';
+    end loop;
+
+    return query select * from @extschema@.finish();
+end;
+$$;
+
+create function runtests(name, text) returns setof text
+language sql
+as $$
+select *
+from @extschema@.pgassay_run(
+    @extschema@.findfuncs($1, '^startup'),
+    @extschema@.findfuncs($1, '^shutdown'),
+    @extschema@.findfuncs($1, '^setup'),
+    @extschema@.findfuncs($1, '^teardown'),
+    @extschema@.findfuncs($1, $2, '^(startup|shutdown|setup|teardown)')
+)
+$$;
+
+create function runtests(name) returns setof text
+language sql
+as $$ select * from @extschema@.runtests($1, '^test') $$;
+
+create function runtests(text) returns setof text
+language sql
+as $$
+select *
+from @extschema@.pgassay_run(
+    @extschema@.findfuncs('^startup'),
+    @extschema@.findfuncs('^shutdown'),
+    @extschema@.findfuncs('^setup'),
+    @extschema@.findfuncs('^teardown'),
+    @extschema@.findfuncs($1, '^(startup|shutdown|setup|teardown)')
+)
+$$;
+
+create function runtests() returns setof text
+language sql
+as $$ select * from @extschema@.runtests('^test'::text) $$;
+
+create function check_test(text, boolean, text, text, text, boolean) returns setof text
+language plpgsql
+as $$
+declare
+    passed constant boolean := $1 not like 'not %';
+    is_todo constant boolean := $1 ~ '^(not )?ok \d+[^\n]* # TODO ';
+    lines constant text[] := string_to_array($1, E'\n');
+    named constant text := coalesce(nullif($3, '') || ' ', 'Test ');
+    said constant text := coalesce(substring(lines[1] from '^(?:not )?ok \d+ - (.*?)(?: # TODO .*)?$'), '');
+    diagnosis constant text := coalesce(
+        (
+            select string_agg(substr(l.line, 3), E'\n' order by l.place)
+            from unnest(lines) with ordinality as l (line, place)
+            where l.place > case when passed then 1 else 2 end
+        ),
+        ''
+    );
+begin
+    perform @extschema@.pgassay_recount(
+        @extschema@.pgassay_counted('run') - 1,
+        @extschema@.pgassay_counted('failed') - (not passed and not is_todo)::integer
+    );
+
+    return next @extschema@.is(passed, $2, named || 'should ' || case when $2 then 'pass' else 'fail' end);
+
+    if $4 is not null then
+        return next @extschema@.is(said, $4, named || 'should have the proper description');
+    end if;
+
+    if $5 is not null then
+        return next case
+            when $6 then @extschema@.matches(diagnosis, $5, named || 'should have the proper diagnostics')
+            else @extschema@.is(diagnosis, $5, named || 'should have the proper diagnostics')
+        end;
+    end if;
+end;
+$$;
+
+create function check_test(text, boolean, text, text, text) returns setof text
+language sql
+as $$ select * from @extschema@.check_test($1, $2, $3, $4, $5, false) $$;
+
+create function check_test(text, boolean, text, text) returns setof text
+language sql
+as $$ select * from @extschema@.check_test($1, $2, $3, $4, null, false) $$;
+
+create function check_test(text, boolean, text) returns setof text
+language sql
+as $$ select * from @extschema@.check_test($1, $2, $3, null, null, false) $$;
+
+create function check_test(text, boolean) returns setof text
+language sql
+as $$ select * from @extschema@.check_test($1, $2, null, null, null, false) $$;
+
+-- An operator as pgTAP writes it.
+create function pgassay_operator(schema_name name, operator name, left_type text, right_type text, result text)
+returns text
+language sql immutable
+return coalesce(quote_ident(schema_name) || '.', '') || operator || '(' || coalesce(left_type, 'NONE') || ','
+    || coalesce(right_type, 'NONE') || ')' || coalesce(' RETURNS ' || result, '');
+
+-- The type of an operand: 0 where there is none, null where the text is no type.
+create function pgassay_operand(type text) returns oid
+language plpgsql stable
+as $$
+begin
+    return case when type is null then 0 else to_regtype(type)::oid end;
+exception
+    when syntax_error then return null;
+end;
+$$;
+
+create function pgassay_has_operator(
+    positive boolean, kind text, left_type name, schema_name name, operator name, right_type name, result name,
+    description text
+) returns text
+language sql
+as $$
+select @extschema@.ok(
+    positive = exists (
+        select
+        from pg_operator as o
+        inner join pg_namespace as n on o.oprnamespace = n.oid
+        where
+            o.oprname = operator
+            and case when schema_name is null then pg_operator_is_visible(o.oid) else n.nspname = schema_name end
+            and o.oprleft = @extschema@.pgassay_operand(left_type::text)
+            and o.oprright = @extschema@.pgassay_operand(right_type::text)
+            and (result is null or o.oprresult = @extschema@.pgassay_operand(result::text))
+    ),
+    coalesce(
+        description,
+        kind || ' ' || @extschema@.pgassay_operator(schema_name, operator, left_type, right_type, result)
+        || ' should ' || case when positive then 'exist' else 'not exist' end
+    )
+)
+$$;
+
+do $generate$
+declare
+    spec record;
+begin
+    for spec in
+        select
+            f.prefix || a.stem as function, f.positive, a.kind, a.arguments || d.arguments as arguments, a.called,
+            case when d.arguments = '' then 'null' else '$' || (a.taken + 1) end as described
+        from (values ('has_', 'true'), ('hasnt_', 'false')) as f (prefix, positive)
+        cross join (values
+            ('operator', 'Operator', 'name, name, name, name, name', '$1, $2, $3, $4, $5', 5),
+            ('operator', 'Operator', 'name, name, name, name', '$1, null, $2, $3, $4', 4),
+            ('operator', 'Operator', 'name, name, name', '$1, null, $2, $3, null', 3),
+            ('leftop', 'Left operator', 'name, name, name, name', 'null, $1, $2, $3, $4', 4),
+            ('leftop', 'Left operator', 'name, name, name', 'null, null, $1, $2, $3', 3),
+            ('leftop', 'Left operator', 'name, name', 'null, null, $1, $2, null', 2),
+            ('rightop', 'Right operator', 'name, name, name, name', '$1, $2, $3, null, $4', 4),
+            ('rightop', 'Right operator', 'name, name, name', '$1, null, $2, null, $3', 3),
+            ('rightop', 'Right operator', 'name, name', '$1, null, $2, null, null', 2)
+        ) as a (stem, kind, arguments, called, taken)
+        cross join (values (', text'), ('')) as d (arguments)
+    loop
+        execute format(
+            'create function %I(%s) returns text language sql '
+            'as $b$ select @extschema@.pgassay_has_operator(%s, %L, %s, %s) $b$',
+            spec.function, spec.arguments, spec.positive, spec.kind, spec.called, spec.described
+        );
+    end loop;
+end;
+$generate$;
+
+create function pgassay_operators(schema_name name) returns text[]
+language sql stable
+as $$
+select array(
+    select @extschema@.pgassay_operator(
+        null,
+        o.oprname,
+        case when o.oprleft <> 0 then format_type(o.oprleft, null) end,
+        case when o.oprright <> 0 then format_type(o.oprright, null) end,
+        format_type(o.oprresult, null)
+    )
+    from pg_operator as o
+    inner join pg_namespace as n on o.oprnamespace = n.oid
+    where case
+        when schema_name is not null then n.nspname = schema_name
+        else pg_operator_is_visible(o.oid) and n.nspname not in ('pg_catalog', 'information_schema')
+    end
+)
+$$;
+
+create function operators_are(name, text[], text) returns text
+language sql
+as $$ select @extschema@.pgassay_same('operators', @extschema@.pgassay_operators($1), $2, $3) $$;
+
+create function operators_are(name, text[]) returns text
+language sql
+as $$ select @extschema@.operators_are($1, $2, 'Schema ' || quote_ident($1) || ' should have the correct operators') $$;
+
+create function operators_are(text[], text) returns text
+language sql
+as $$ select @extschema@.pgassay_same('operators', @extschema@.pgassay_operators(null), $1, $2) $$;
+
+create function operators_are(text[]) returns text
+language sql
+as $$ select @extschema@.operators_are($1, 'There should be the correct operators') $$;
+
+create function pgassay_cast(source name, target name, schema_name name, function_name name) returns pg_cast
+language sql stable
+as $$
+select c
+from pg_cast as c
+left join pg_proc as p on c.castfunc = p.oid
+left join pg_namespace as n on p.pronamespace = n.oid
+where
+    c.castsource = to_regtype(source::text)
+    and c.casttarget = to_regtype(target::text)
+    and (function_name is null or p.proname = function_name)
+    and (schema_name is null or n.nspname = schema_name)
+$$;
+
+do $generate$
+declare
+    spec record;
+begin
+    for spec in
+        select
+            f.function, f.operator, a.arguments || d.arguments as arguments, a.called,
+            case
+                when d.arguments = '' then format(
+                    '''Cast ('' || quote_ident($1) || '' AS '' || quote_ident($2) || '') %sshould %s''',
+                    a.with_function, f.said
+                )
+                else '$' || (a.taken + 1)
+            end as described
+        from (values ('has_cast', 'is not null', 'exist'), ('hasnt_cast', 'is null', 'not exist'))
+            as f (function, operator, said)
+        cross join (values
+            (
+                'name, name, name, name',
+                '$1, $2, $3, $4',
+                'WITH FUNCTION '' || quote_ident($3) || ''.'' || quote_ident($4) || ''() ',
+                4
+            ),
+            ('name, name, name', '$1, $2, null, $3', 'WITH FUNCTION '' || quote_ident($3) || ''() ', 3),
+            ('name, name', '$1, $2, null, null', '', 2)
+        ) as a (arguments, called, with_function, taken)
+        cross join (values (', text'), ('')) as d (arguments)
+    loop
+        execute format(
+            'create function %I(%s) returns text language sql '
+            'as $b$ select @extschema@.ok((@extschema@.pgassay_cast(%s)).oid %s, %s) $b$',
+            spec.function, spec.arguments, spec.called, spec.operator, spec.described
+        );
+    end loop;
+end;
+$generate$;
+
+create function cast_context_is(name, name, text, text) returns text
+language sql
+as $$
+select @extschema@.pgassay_told_of(
+    'Cast',
+    '(' || quote_ident($1) || ' AS ' || quote_ident($2) || ')',
+    f.context is not null,
+    case f.context when 'i' then 'implicit' when 'a' then 'assignment' when 'e' then 'explicit' end,
+    case lower(left($3, 1)) when 'i' then 'implicit' when 'a' then 'assignment' when 'e' then 'explicit' else $3 end,
+    $4
+)
+from (select (@extschema@.pgassay_cast($1, $2, null, null)).castcontext) as f (context)
+$$;
+
+create function cast_context_is(name, name, text) returns text
+language sql
+as $$
+select @extschema@.cast_context_is(
+    $1, $2, $3,
+    'Cast (' || quote_ident($1) || ' AS ' || quote_ident($2) || ') context should be '
+    || case lower(left($3, 1)) when 'i' then 'implicit' when 'a' then 'assignment' when 'e' then 'explicit' else $3 end
+)
+$$;
+
+create function casts_are(text[], text) returns text
+language sql
+as $$
+select @extschema@.pgassay_same(
+    'casts',
+    array(select format_type(c.castsource, null) || ' AS ' || format_type(c.casttarget, null) from pg_cast as c),
+    $1,
+    $2
+)
+$$;
+
+create function casts_are(text[]) returns text
+language sql
+as $$ select @extschema@.casts_are($1, 'There should be the correct casts') $$;
+
+select pgassay.add_refusals('pgtap', array['has_tablespace(name, text, text) returns text', 'os_name() returns text']);
