@@ -82,3 +82,11 @@ def pgtap() -> tuple[local.Binaries, Path]:
         if script is not None and str(found.version // 10000) in script.parts:
             return found, script
     lacks("pgtap", "apt-get install postgresql-15-pgtap")
+
+
+def pg_prove() -> str:
+    """The program that runs files with tests for pgTAP."""
+    found = shutil.which("pg_prove")
+    if found is None:
+        lacks("pgtap", "apt-get install libtap-parser-sourcehandler-pgtap-perl")
+    return found

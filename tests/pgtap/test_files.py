@@ -5,12 +5,15 @@ These are what pgTAP 1.2 printed on PostgreSQL 15. `python -m tests.pgtap.test_f
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from pgassay import Session, environment, migrations
 from pgassay.identity import Databases
@@ -84,6 +87,53 @@ def test_pgtap_of_another_version_works_by_its_sql(with_sql_of_pgtap: Suite, fil
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_pgtap_tells_this(with_pgtap: Suite, file: Path) -> None:
     assert printed(with_pgtap.run(file)) == expected(file)
+
+
+def test_pg_prove_says_the_same_of_each_file(tmp_path: Path) -> None:
+    """Files that fail, with the number of their tests, of those that failed, and what pg_prove calls parse errors."""
+    program = needs.pg_prove()
+    binaries = needs.pgtap()[0]
+    with local.start(binaries, backend="system", why="it has pgTAP") as bare:
+        server = environment.prepare(bare)
+        with Databases(server, Session) as databases, suite(databases, Source()) as ours:
+            told = {file.name: verdict_of(ours.run(file)) for file in FILES if not ours.run(file).passed}
+            with databases.copy(databases.template((), migrations.scripts([HERE / "schema.sql"]))) as clone:
+                source.provide(clone, Source())
+                where = conninfo_to_dict(server.conninfo(clone.name, user=server.owner))
+                options = [f"--{name}={where[key]}" for name, key in (("host", "host"), ("port", "port"))]
+                command = [program, "--psql-bin", str(binaries.bin / "psql"), *options, f"--dbname={clone.name}"]
+                done = subprocess.run(
+                    [*command, f"--username={where['user']}", *(file.name for file in FILES)],
+                    cwd=HERE / "files", capture_output=True, text=True, check=False,
+                    env={**os.environ, "PGPASSWORD": str(where.get("password") or ""), "LC_ALL": "C"},
+                )  # fmt: skip
+    assert summary_of(done.stdout) == told, done.stderr
+
+
+Verdict = tuple[int, int, list[str]]
+
+
+def verdict_of(outcome: Outcome) -> Verdict:
+    verdict = outcome.verdict
+    errors = [problem for problem in verdict.problems if problem != outcome.output.aborted]
+    return len(verdict.tests), len(verdict.failed), errors
+
+
+def summary_of(report: str) -> dict[str, Verdict]:
+    found: dict[str, Verdict] = {}
+    name = what = ""
+    for line in report.partition("Test Summary Report")[2].splitlines():
+        heading = re.match(r"(\S+)\s+\(Wstat: .* Tests: (\d+) Failed: (\d+)\)", line)
+        part = re.match(r"\s{1,9}(\w[^:]*):\s+(.*)", line)
+        if heading is not None:
+            name = heading[1]
+            found[name] = (int(heading[2]), int(heading[3]), [])
+            continue
+        what = part[1] if part is not None else what
+        if what == "Parse errors" and line.strip():
+            found[name][2].append(" ".join((part[2] if part is not None else line).split()))
+    # TODO tests that passed are told there, too, of files that did not fail
+    return {name: verdict for name, verdict in found.items() if verdict[1] or verdict[2]}
 
 
 def test_the_files_call_most_of_what_pgtap_has(pg_databases: Databases) -> None:

@@ -105,3 +105,8 @@ def test_a_test_has_its_diagnosis_its_directive_and_its_description() -> None:
 def test_a_file_may_be_skipped_as_a_whole() -> None:
     assert verdict("1..0 # SKIP no server").skipped == "no server"
     assert verdict("1..0").skipped is None
+
+
+def test_a_test_beyond_the_plan_does_not_pass() -> None:
+    assert [test.number for test in verdict("1..1", "ok 1", "ok 2").failed] == [2]
+    assert verdict("ok 1", "ok 2", "1..1").failed == []

@@ -41,12 +41,13 @@ class Test:
     directive: Literal["", "skip", "todo"]
     why: str
     place: Place
+    planned: bool = True
     diagnosis: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
-        """Whether it counts as passed: one that is skipped or still to be done always does."""
-        return self.came_true or self.directive != ""
+        """Whether it counts as passed: one that is skipped or still to be done does, one beyond the plan does not."""
+        return self.planned and (self.came_true or self.directive != "")
 
 
 @dataclass
@@ -82,7 +83,9 @@ def read(lines: Iterable[Line]) -> Verdict:
             verdict.problems.append(f"Bailed out{f': {why}' if (why := bail['why'].strip()) else ''}")
             return verdict
         if (test := _TEST.fullmatch(line.text)) is not None:
-            verdict.tests.append(_test(test, len(verdict.tests) + 1, line.place))
+            found = _test(test, len(verdict.tests) + 1, line.place)
+            found.planned = verdict.planned is None or found.number <= verdict.planned
+            verdict.tests.append(found)
         elif (plan := _PLAN.fullmatch(line.text)) is not None:
             plans.append(len(verdict.tests))
             if len(plans) == 1:

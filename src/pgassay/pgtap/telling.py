@@ -44,7 +44,8 @@ def details(outcome: Outcome, here: Path) -> Iterator[str]:
 
 
 def _failed(test: Test, here: Path) -> Iterator[str]:
-    yield f"not ok {test.number}{_named(test)}"
+    beyond = "" if test.planned else " (not in the plan)"
+    yield f"{'ok' if test.came_true else 'not ok'} {test.number}{_named(test)}{beyond}"
     yield f"    {shown(test.place.path, here)}:{test.place.line}: {test.place.text}"
     yield from (f"    {line}" for line in test.diagnosis)
 
