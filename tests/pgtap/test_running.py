@@ -111,6 +111,42 @@ def test_what_a_file_keeps_is_there_for_those_after_it_and_nothing_else_is(proje
     assert ask(project)[0] == 0
 
 
+def test_the_helpers_that_public_projects_install_first_are_there(project: Path) -> None:
+    write(project, "supabase/migrations/2_owner.sql", "alter table notes add owner uuid default auth.uid();"
+          "alter table notes enable row level security;"
+          "create policy own on notes to authenticated using (owner = auth.uid());")  # fmt: skip
+    write(project, "supabase/tests/000-setup-tests-hooks.sql",
+          "create extension if not exists pgtap with schema extensions;"
+          "create extension if not exists pg_tle; create extension \"supabase-dbdev\";"
+          "select dbdev.install('basejump-supabase_test_helpers');"
+          "create extension if not exists \"basejump-supabase_test_helpers\" version '0.0.6';"
+          + file("select plan(1);", "select ok(true, 'set up');"))  # fmt: skip
+    write(project, "supabase/tests/010-notes.sql", file(
+        "select plan(7);",
+        "select tests.rls_enabled('public');",
+        "select tests.rls_enabled('public', 'notes');",
+        "select tests.create_supabase_user('ann', 'ann@example.com');",
+        "select tests.create_supabase_user('bob');",
+        "select tests.authenticate_as('ann');",
+        "select is(auth.uid(), tests.get_supabase_uid('ann'));",
+        "select lives_ok($$ insert into notes values ('a') $$);",
+        "select isnt_empty('select * from notes');",
+        "select tests.authenticate_as('bob');",
+        "select is_empty('select * from notes');",
+        "select tests.clear_authentication();",
+        "select tests.freeze_time('2001-01-01 00:00:00+00');",
+        "select is(now(), '2001-01-01 00:00:00+00'::timestamptz);"))  # fmt: skip
+    code, said = ask(project)
+    assert (code, said[:-1]) == (
+        0,
+        [
+            "ok    supabase/tests/000-setup-tests-hooks.sql: 1 test",
+            "ok    supabase/tests/010-notes.sql: 7 tests",
+            "2 files, 8 tests: 8 passed, 0 failed",
+        ],
+    )
+
+
 def test_rows_of_the_seed_are_there(project: Path) -> None:
     write(project, "supabase/config.toml", '[db.seed]\nsql_paths = ["./seed.sql"]\n')
     write(project, "supabase/seed.sql", "insert into public.notes values ('seeded');")
