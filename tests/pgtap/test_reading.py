@@ -110,3 +110,9 @@ def test_a_file_may_be_skipped_as_a_whole() -> None:
 def test_a_test_beyond_the_plan_does_not_pass() -> None:
     assert [test.number for test in verdict("1..1", "ok 1", "ok 2").failed] == [2]
     assert verdict("ok 1", "ok 2", "1..1").failed == []
+
+
+def test_what_another_statement_says_is_no_diagnosis_of_a_test() -> None:
+    other = Place(Path("a.sql"), 2, "select * from finish();")
+    found = tap.read([Line("1..1", PLACE), Line("not ok 1", PLACE), Line("# a", PLACE), Line("# b", other)])
+    assert found.tests[0].diagnosis == ["# a"]

@@ -11,6 +11,7 @@ from tests.harness import command
 
 pytest_plugins = ["pytester"]
 
+ROOT = Path(__file__).parents[2]
 NOTES = "create table public.notes (note text);"
 
 
@@ -207,3 +208,11 @@ def test_pytest_says_which_tests_in_sql_it_was_not_told_of(pytester: pytest.Pyte
     done = pytester.runpytest_subprocess()
     done.assert_outcomes(passed=1)
     done.stdout.fnmatch_lines(["pgassay: testpaths leaves out tests for pgTAP in supabase/tests: 1 file"])
+
+
+def test_the_example_is_told_as_the_document_says() -> None:
+    document = (ROOT / "docs" / "pgtap.md").read_text(encoding="utf-8")
+    _, _, shown = document.partition("$ pgassay test examples/leaky\n")
+    code, said = ask(ROOT, "examples/leaky")
+    assert code == 1
+    assert said[:-1] == [line for line in shown.partition("```")[0].splitlines() if line]

@@ -33,7 +33,7 @@ class Line:
 
 @dataclass
 class Test:
-    """A test: its number as it says it, its description, and the lines of diagnosis after it."""
+    """A test: its number as it says it, its description, and the lines of diagnosis that its statement gave."""
 
     number: int
     came_true: bool
@@ -91,7 +91,7 @@ def read(lines: Iterable[Line]) -> Verdict:
             if len(plans) == 1:
                 verdict.planned = int(plan["count"])
                 verdict.skipped = (plan["why"] or "") if not verdict.planned and plan["what"] else None
-        elif line.text.startswith("#") and verdict.tests:
+        elif line.text.startswith("#") and verdict.tests and verdict.tests[-1].place == line.place:
             verdict.tests[-1].diagnosis.append(line.text)
     verdict.problems.extend(_problems(verdict, plans))
     return verdict
