@@ -217,10 +217,14 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say so where there are tests in SQL that this run passes over, since nobody told pytest to look there."""
+    try:
+        files = _tap_files(config)
+    except pytest.UsageError as error:
+        return f"pgassay: {error}"
     if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
         return None
     folders = [Path(config.rootpath, argument.split("::")[0]).resolve() for argument in config.args]
-    missed = [file for file in _tap_files(config) if not any(file.is_relative_to(folder) for folder in folders)]
+    missed = [file for file in files if not any(file.is_relative_to(folder) for folder in folders)]
     if not missed:
         return None
     place = telling.shown(missed[0].parent, config.rootpath)

@@ -102,6 +102,27 @@ def test_psqls_variables_and_included_files_work(project: Path) -> None:
     assert ask(project)[0] == 0
 
 
+def test_an_error_ends_the_file_unless_its_variables_say_otherwise(project: Path) -> None:
+    goes_on = "\\set ON_ERROR_STOP 0\n\\set ON_ERROR_ROLLBACK 1\n"
+    tests = file("select plan(2);", "select pass();", "select 1 / 0;", "select pass();")
+    write(project, "supabase/tests/a.sql", goes_on + tests)
+    write(project, "supabase/tests/b.sql", "\\ir missing.sql\n")
+    write(project, "supabase/tests/c.sql", file("select plan(1);", "\\i supabase/tests/c.sql"))
+    code, said = ask(project)
+    assert code == 1
+    assert said[0] == "ok    supabase/tests/a.sql: 2 tests"
+    assert said[2] == f"      {project}/supabase/tests/missing.sql: No such file or directory"
+    assert said[4].startswith("FAIL  supabase/tests/c.sql")
+
+
+def test_a_file_that_is_no_text_is_told_as_such(project: Path) -> None:
+    write(project, "supabase/tests/a.sql", "")
+    (project / "supabase/tests/a.sql").write_bytes(b"select '\xff';")
+    code, said = ask(project)
+    assert code == 1
+    assert said[1] == "      supabase/tests/a.sql is not UTF-8: invalid start byte at byte 8."
+
+
 def test_what_a_file_keeps_is_there_for_those_after_it_and_nothing_else_is(project: Path) -> None:
     write(project, "supabase/tests/000-setup.sql", "create function seven() returns int return 7;\n" + file(
         "select plan(1);", "insert into notes values ('a');", "select isnt_empty('select * from notes');"))  # fmt: skip
@@ -198,6 +219,14 @@ def test_pytest_has_an_item_for_each_file_and_tells_what_failed(
     alone = pytester.runpytest_subprocess("--pg", "embedded", "-n", "2", "supabase/tests/b.sql")
     alone.assert_outcomes(failed=1)
     alone.stdout.fnmatch_lines(["supabase/tests/b.sql: 1 of 2 tests failed"])
+
+
+def test_pytest_says_what_is_wrong_with_where_tests_in_sql_are(pytester: pytest.Pytester) -> None:
+    write(pytester.path, "pgassay.toml", '[tool.pgassay]\npgtap = ["nowhere"]\n')
+    write(pytester.path, "test_a.py", "def test_a(): pass")
+    done = pytester.runpytest_subprocess()
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(["pgassay: *pgtap names 'nowhere', which matches no file*"])
 
 
 def test_pytest_says_which_tests_in_sql_it_was_not_told_of(pytester: pytest.Pytester) -> None:

@@ -85,8 +85,10 @@ class _Runner:
             raise _Aborted(f"{self._open[-1]} includes {path}, {_DEEPEST} files deep.")
         try:
             (script,) = migrations.scripts([path])
-        except (MigrationError, OSError) as error:
-            raise _Aborted(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        except MigrationError as error:
+            raise _Aborted(str(error)) from error
+        except OSError as error:
+            raise _Aborted(f"{path}: {error.strerror}") from error
         self._open.append(path)
         for step in psql.steps(script.sql, self._variables):
             if isinstance(step, Command):
