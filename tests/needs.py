@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import pytest
 
+from pgassay.pgtap import source
 from pgassay.servers import Server, embedded, local, system
 
 ROOT = Path(__file__).parents[1]
@@ -81,3 +82,20 @@ def plpgsql_check() -> local.Binaries:
         if (found.bin.parent / "lib" / "plpgsql_check.so").exists():
             return found
     lacks("plpgsql_check", "apt-get install postgresql-15-plpgsql-check")
+
+
+def pgtap() -> tuple[local.Binaries, Path]:
+    """A PostgreSQL with pgTAP as an extension of its own, and pgTAP's SQL."""
+    for found in system.installations():
+        script = source.installed()
+        if script is not None and str(found.version // 10000) in script.parts:
+            return found, script
+    lacks("pgtap", "apt-get install postgresql-15-pgtap")
+
+
+def pg_prove() -> str:
+    """The program that runs files with tests for pgTAP."""
+    found = shutil.which("pg_prove")
+    if found is None:
+        lacks("pgtap", "apt-get install libtap-parser-sourcehandler-pgtap-perl")
+    return found

@@ -32,7 +32,7 @@ NO_TABLE = "none"
 
 _KEYS = (
     "migrations", "before", "seed", "pg", "pg_version", "pg_image", "relations", "tenancy", "waive", "snapshot",
-    "fail_on", "timeout", "rows", "roles", "states", "format", "migrate", "migrate_inputs",
+    "fail_on", "timeout", "rows", "roles", "states", "format", "migrate", "migrate_inputs", "pgtap", "pgtap_sql",
 )  # fmt: skip
 _TENANCY_KEYS = ("tenant", "member", "column", "public", "shared", "published", "tables", "trusted", "secret")
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[[1-9]\d*\])?")
@@ -172,7 +172,8 @@ class Config:
     rows which are made to try the doors with into states that some functions ask for. ``snapshot`` is the file of
     the accepted state, which need not be there; ``fail_on`` the grade, one of `GRADES`, from which on a difference from
     it is an error. ``within`` says who may what within a tenant; a declared ``tenancy`` has it too. ``timeout`` is how
-    many seconds a statement of the project's own may take.
+    many seconds a statement of the project's own may take. ``pgtap`` are patterns of files with tests in SQL below
+    ``root``, None where none are named; ``pgtap_sql`` is a script that makes pgTAP.
 
     ``root`` is the folder of the project: that of ``file``, which ``[tool.pgassay]`` was looked for in, else the one
     that the migrations belong to. ``configured`` is the folder of migrations that the file names, and ``passed_over``
@@ -201,6 +202,8 @@ class Config:
     fail_on: str = "adds"
     timeout: float = _TIMEOUT_SECONDS
     platform: Platform = DEFAULT
+    pgtap: tuple[str, ...] | None = None
+    pgtap_sql: Path | None = None
     file: Path | None = None
     configured: Path | None = None
     passed_over: Path | None = None
@@ -296,6 +299,8 @@ def load(
         snapshot=_snapshot(root, _text(table, "snapshot", where), migrations, configured),
         fail_on=_grade(table, where),
         timeout=_seconds(timeout or environ.get("PGASSAY_TIMEOUT") or table.get("timeout", _TIMEOUT_SECONDS)),
+        pgtap=tuple(_texts(table, "pgtap", where)) if "pgtap" in table else None,
+        pgtap_sql=None if (script := _text(table, "pgtap_sql", where)) is None else root / script,
         file=file,
         configured=configured,
         format=_text(table, "format", where),

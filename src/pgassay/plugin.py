@@ -11,16 +11,20 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from pgassay import config as configuration
-from pgassay import environment, fixtures, migrations, mutants
+from pgassay import environment, fixtures, migrations, mutants, pgtap
 from pgassay.config import Config
 from pgassay.errors import PgassayError
 from pgassay.fixtures import ApiDatabase, Example, Interleave, OwnDatabase, stage
 from pgassay.identity import Clone, Databases, EndedTransaction, Session
+from pgassay.pgtap import source, telling
+from pgassay.pgtap.items import TapFile
+from pgassay.pgtap.suite import ENDINGS, Suite
 from pgassay.servers import Server, running
 from pgassay.templates import Template
 
@@ -120,6 +124,8 @@ def _ask_for_server(offer: dict[str, Any]) -> Server:
 
 _SHARED = pytest.StashKey[SharedServer]()
 _FAILED = pytest.StashKey[bool]()
+_TAP_FILES = pytest.StashKey[list[Path]]()
+_TAP_SUITE = pytest.StashKey[Suite]()
 
 
 def _config(config: pytest.Config) -> Config:
@@ -179,12 +185,80 @@ def _fail(error: PgassayError) -> NoReturn:
     raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
+def _server(config: pytest.Config) -> Server:
+    offer = getattr(config, "workerinput", {}).get("pgassay")
+    return config.stash[_SHARED].get() if offer is None else _ask_for_server(offer)
+
+
+def _template(pytest_config: pytest.Config, server: Server, *, seeded: bool = False) -> Template:
+    """The template; with ``seeded``, rows are in it that config.toml alone names.
+
+    They are for developers to look at: no business of tests in Python, and what tests in SQL are written for.
+    """
+    config = _config(pytest_config)
+    folder = migrations.of(config)
+    seeds = () if config.seed_is_the_projects and not seeded else migrations.scripts(config.seed)
+    # The sessions of tests have all the time that they take: those who wait for a lock, or for a timeout, mean it.
+    with Databases(replace(server, timeout=config.timeout), Session) as patient:
+        return patient.template(migrations.scripts(config.before), (*folder.migrations, *seeds))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the project's tests in SQL, where pytest is to look for tests."""
+    if file_path.suffix not in ENDINGS:
+        return None
+    files = _tap_files(parent.config)
+    if file_path not in files:
+        return None
+    return TapFile.from_parent(parent, path=file_path, suite=partial(_tap_suite, parent.config))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say so where there are tests in SQL that this run passes over, since nobody told pytest to look there."""
+    try:
+        files = _tap_files(config)
+    except pytest.UsageError as error:
+        return f"pgassay: {error}"
+    if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
+        return None
+    folders = [Path(config.rootpath, argument.split("::")[0]).resolve() for argument in config.args]
+    missed = [file for file in files if not any(file.is_relative_to(folder) for folder in folders)]
+    if not missed:
+        return None
+    place = telling.shown(missed[0].parent, config.rootpath)
+    return f"pgassay: testpaths leaves out tests for pgTAP in {place}: {len(missed)} file{'s' * (len(missed) > 1)}"
+
+
+def _tap_files(config: pytest.Config) -> list[Path]:
+    if _TAP_FILES not in config.stash:
+        try:
+            found = pgtap.files(_config(config))
+        except PgassayError as error:
+            raise pytest.UsageError(str(error)) from error
+        config.stash[_TAP_FILES] = [path.resolve() for path in found]
+    return config.stash[_TAP_FILES]
+
+
+def _tap_suite(config: pytest.Config) -> Suite:
+    """What runs them in this process, made when the first is run. Raises `PgassayError`."""
+    if _TAP_SUITE not in config.stash:
+        server = _server(config)
+        settings = _config(config)
+        server = replace(server, timeout=settings.timeout)
+        template = _template(config, server, seeded=True)
+        stack = ExitStack()
+        databases = stack.enter_context(Databases(server, Session))
+        chosen = source.choose(server, settings.pgtap_sql)
+        config.stash[_TAP_SUITE] = stack.enter_context(Suite(databases, template, _tap_files(config), chosen))
+        config.add_cleanup(stack.close)
+    return config.stash[_TAP_SUITE]
+
+
 @pytest.fixture(scope="session")
 def pg_server(pytestconfig: pytest.Config) -> Server:
     """The running PostgreSQL, with the roles of Supabase: one for the whole run, all workers included."""
-    offer = getattr(pytestconfig, "workerinput", {}).get("pgassay")
     try:
-        return pytestconfig.stash[_SHARED].get() if offer is None else _ask_for_server(offer)
+        return _server(pytestconfig)
     except PgassayError as error:
         _fail(error)
 
@@ -200,13 +274,7 @@ def pg_databases(pg_server: Server) -> Iterator[Databases]:
 def pg_template(pytestconfig: pytest.Config, pg_server: Server) -> Template:
     """The database with environment and migrations applied. Not to be connected to: it is what clones are made of."""
     try:
-        config = _config(pytestconfig)
-        folder = migrations.of(config)
-        # rows for developers to look at, which config.toml alone names, are no business of a test's
-        seeds = () if config.seed_is_the_projects else migrations.scripts(config.seed)
-        # The sessions of tests have all the time that they take: those who wait for a lock, or for a timeout, mean it.
-        with Databases(replace(pg_server, timeout=config.timeout), Session) as patient:
-            return patient.template(migrations.scripts(config.before), (*folder.migrations, *seeds))
+        return _template(pytestconfig, pg_server)
     except PgassayError as error:
         _fail(error)
 

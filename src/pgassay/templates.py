@@ -191,11 +191,19 @@ class Databases(Generic[S]):
     @contextmanager
     def copy_of(self, clone: Clone[S]) -> Iterator[Clone[S]]:
         """A copy of ``clone`` as it is now, for a block; its own sessions are closed before."""
+        made = self.clone_of(clone)
+        try:
+            yield made
+        finally:
+            made.close()
+            self.drop_later(made)
+
+    def clone_of(self, clone: Clone[S]) -> Clone[S]:
+        """A copy of ``clone`` as it is now, to be kept; its own sessions are closed before."""
         clone.close()
         self._properties.pop(clone.name, None)
         self._wait_until_alone(clone.name)
-        with self.copy(Template(clone.name)) as made:
-            yield made
+        return self.clone(Template(clone.name))
 
     def _wait_until_alone(self, name: str) -> None:
         """Until sessions that were just closed have ended: PostgreSQL itself looks only ten times a second."""

@@ -752,4 +752,4 @@ def test_tests_in_sql_find_pgtaps_assertions(place: Clone) -> None:
             "ok 5 - nothing",
             "ok 6 - there",
         ]
-        assert owner.execute("select * from finish()").fetchall() == [("# Looks like you failed 1 of 6 tests",)]
+        assert owner.execute("select * from finish()").fetchall() == [("# Looks like you failed 1 test of 6",)]

@@ -22,6 +22,7 @@ COMMANDS = {
     "report-schema": "Print the JSON Schema of what 'pgassay check --report json=FILE' writes.",
     "rollback": "Try the down parts of the migrations in DIR: each goes up, down and up again, on rows.",
     "snapshot": "Write the state of the schema that the migrations in DIR make, to be committed: pgassay.snapshot.",
+    "test": "Run the pgTAP files of the project in DIR on a database with its migrations applied.",
     "up": "Keep a server with the migrations in DIR applied until Ctrl-C, and print how to connect to it.",
 }
 """Each command, and the first line of its help."""

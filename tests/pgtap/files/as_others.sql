@@ -1,0 +1,13 @@
+begin;
+select plan(5);
+set local role authenticated;
+set local request.jwt.claims = '{"role": "authenticated", "sub": "00000000-0000-0000-0000-000000000001"}';
+select is(auth.uid(), '00000000-0000-0000-0000-000000000001'::uuid, 'the caller');
+select throws_ok('delete from app.users', '42501');
+select lives_ok('select * from app.users', 'may read');
+select is_empty('select * from app.users where false', 'reads none');
+set local role anon;
+select throws_ok('select * from app.users', '42501', 'permission denied for schema app', 'anon');
+reset role;
+select * from finish();
+rollback;

@@ -1,0 +1,10 @@
+begin;
+select * from no_plan();
+select * from check_test(ok(true), true, 'passes', '', '');
+select * from check_test(ok(false, 'x'), false, 'fails', 'x', '');
+select * from check_test(is(1, 2, 'x'), false, 'is', 'x', E'        have: 1\n        want: 2');
+select * from check_test(is(1, 2, 'x'), true, 'wrong', 'y', 'z');
+select * from check_test(ok(true), true);
+select * from check_test(ok(true), false, 'other');
+select * from finish();
+rollback;

@@ -1,0 +1,12 @@
+begin;
+select * from no_plan();
+select cmp_ok(1, '<', 2, 'less');
+select cmp_ok(2, '<', 1, 'not less');
+select cmp_ok(2, '<', 1);
+select cmp_ok(1, '=', 1);
+select cmp_ok(null::int, '=', 1, 'null');
+select cmp_ok('a'::text, '<>', 'a', 'text');
+select cmp_ok('a'::text, '~', 'A', 'regexp');
+select cmp_ok(array[1], '@>', array[1, 2], 'contains');
+select * from finish();
+rollback;

@@ -1,0 +1,15 @@
+begin;
+select * from no_plan();
+select col_not_null('app', 'users', 'email', 'named');
+select col_not_null('app', 'users', 'name', 'named');
+select col_not_null('app', 'users', 'nothing', 'named');
+select col_not_null('notes', 'note');
+select col_not_null('notes', 'Odd Name');
+select col_not_null('notes', 'nothing', 'named');
+select col_is_null('app', 'users', 'name', 'named');
+select col_is_null('app', 'users', 'email', 'named');
+select col_is_null('app', 'users', 'nothing', 'named');
+select col_is_null('notes', 'Odd Name');
+select col_is_null('notes', 'note');
+select * from finish();
+rollback;

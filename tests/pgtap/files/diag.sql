@@ -1,0 +1,12 @@
+begin;
+select * from no_plan();
+select diag('a message');
+select diag(E'two\nlines');
+select diag(1);
+select diag('a', 'b', 'c');
+select diag(1, 2);
+select pass('after');
+select collect_tap('a', 'b');
+select collect_tap(array['c', 'd']::varchar[]);
+select * from finish();
+rollback;

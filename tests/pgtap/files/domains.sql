@@ -1,0 +1,18 @@
+begin;
+select * from no_plan();
+select domain_type_is('app', 'email', 'pg_catalog', 'text', 'named');
+select domain_type_is('app', 'email', 'pg_catalog', 'text');
+select domain_type_is('app', 'email', 'text', 'named');
+select domain_type_is('app'::name, 'email'::text, 'integer'::text);
+select domain_type_is('app', 'email', 'integer', 'named');
+select domain_type_is('app', 'nothing', 'text', 'named');
+select domain_type_is('nothing', 'text');
+select domain_type_isnt('app', 'email', 'integer', 'named');
+select domain_type_isnt('app', 'email', 'text', 'named');
+select domain_type_isnt('nothing', 'text');
+select enum_has_labels('app', 'mood', array['sad', 'ok', 'happy'], 'named');
+select enum_has_labels('app', 'mood', array['sad', 'ok', 'happy']);
+select enum_has_labels('app', 'mood', array['ok', 'sad', 'happy'], 'named');
+select enum_has_labels('nothing', array['ok']);
+select * from finish();
+rollback;

@@ -1,0 +1,14 @@
+begin;
+select * from no_plan();
+prepare none as select 1 where false;
+select is_empty('select 1 where false', 'empty');
+select is_empty('none', 'prepared');
+select is_empty('none');
+select is_empty('select id, title from app.posts order by id', 'not empty');
+select is_empty('select 1');
+select isnt_empty('select 1', 'not empty');
+select isnt_empty('select 1');
+select isnt_empty('none', 'empty');
+select isnt_empty('select 1 where false');
+select * from finish();
+rollback;

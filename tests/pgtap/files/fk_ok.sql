@@ -1,0 +1,15 @@
+begin;
+select * from no_plan();
+select fk_ok('app', 'posts', 'user_id', 'app', 'users', 'id', 'named');
+select fk_ok('app', 'posts', 'user_id', 'app', 'users', 'id');
+select fk_ok('app', 'posts', 'title', 'app', 'users', 'id', 'wrong column');
+select fk_ok('app', 'posts', 'user_id', 'app', 'users', 'email', 'wrong column there');
+select fk_ok('app', 'posts', 'user_id', 'app', 'members', 'id', 'wrong table');
+select fk_ok('app', 'member_notes', array['org', 'person'], 'app', 'members', array['org', 'person'], 'two');
+select fk_ok('app', 'member_notes', array['org', 'person'], 'app', 'members', array['org', 'person']);
+select fk_ok('app', 'member_notes', array['person', 'org'], 'app', 'members', array['org', 'person'], 'order');
+select fk_ok('notes', 'id', 'other', 'id', 'named');
+select fk_ok('notes', 'id', 'other', 'id');
+select fk_ok('notes', array['id'], 'other', array['id']);
+select * from finish();
+rollback;

@@ -1,0 +1,12 @@
+begin;
+select * from no_plan();
+select isa_ok(1, 'integer', 'number');
+select isa_ok(1, 'text', 'number');
+select isa_ok(1, 'integer');
+select isa_ok('x'::text, 'int');
+select isa_ok('a@b'::app.email, 'app.email', 'domain');
+select pg_version() = current_setting('server_version');
+select pg_version_num() = current_setting('server_version_num')::int;
+select pgtap_version() >= 1;
+select * from finish();
+rollback;

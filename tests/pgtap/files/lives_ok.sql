@@ -1,0 +1,16 @@
+begin;
+select * from no_plan();
+prepare good as select 1;
+select lives_ok('select 1', 'lives');
+select lives_ok('select 1');
+select lives_ok('good', 'prepared');
+select lives_ok('select 1/0', 'dies');
+select lives_ok('select 1/0');
+select lives_ok('insert into app.posts values (1, 1, ''x'')', 'a key twice');
+select lives_ok('insert into app.posts values (9, 99, ''x'')', 'a key to nowhere');
+select lives_ok('insert into public.notes values (7)', 'a row');
+select is((select count(*)::int from public.notes), 1, 'it is there');
+select throws_ok('insert into public.notes values (8, null)', '23502');
+select is((select count(*)::int from public.notes), 1, 'and no other');
+select * from finish();
+rollback;

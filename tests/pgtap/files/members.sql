@@ -1,0 +1,12 @@
+begin;
+select * from no_plan();
+select is_member_of('authenticated', 'authenticator', 'named');
+select is_member_of('authenticated', array['authenticator', 'anon'], 'named');
+select is_member_of('authenticated', 'authenticator');
+select is_member_of('authenticated', 'anon');
+select is_member_of('nobody', 'anon');
+select isnt_member_of('authenticated', 'anon');
+select isnt_member_of('authenticated', 'authenticator', 'named');
+select isnt_member_of('nobody', array['anon']);
+select * from finish();
+rollback;

@@ -1,0 +1,7 @@
+begin;
+select plan(3);
+select fail('a');
+select fail('b');
+select pass('c');
+select * from finish();
+rollback;

@@ -1,0 +1,4 @@
+begin;
+select * from no_plan();
+select * from finish();
+rollback;

@@ -1,0 +1,4 @@
+begin;
+select pass('a');
+select * from finish();
+rollback;

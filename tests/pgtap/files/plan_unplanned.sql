@@ -1,0 +1,4 @@
+begin;
+select plan(2);
+select * from finish();
+rollback;

@@ -1,0 +1,10 @@
+begin;
+select * from no_plan();
+select roles_are(array['x'], 'named') ~ '^not ok 1 - named\n# Failed test 1: "named"\n#     Extra roles:\n' as told;
+select schemas_are(array['x']) ~ 'Missing schemas:\n#         x' as told;
+select users_are(array['x']) ~ 'Extra users' as told;
+select groups_are(array['x']) ~ 'Missing groups' as told;
+select tablespaces_are(array['pg_default', 'pg_global']);
+select casts_are(array['x AS y']) ~ 'Missing casts:\n#         x AS y' as told;
+select * from finish();
+rollback;

@@ -1,0 +1,12 @@
+begin;
+create schema t;
+create function t.testthis() returns setof text language plpgsql as $$ begin return next pass('simple'); return next is(1, 2, 'other'); end $$;
+create function t.testagain() returns setof text language plpgsql as $$ begin return next pass('again'); insert into public.notes values (1); end $$;
+create function t.setup_notes() returns setof text language plpgsql as $$ begin insert into public.notes values (2); return next is((select count(*)::int from public.notes), 1, 'set up'); end $$;
+create function t.teardown_notes() returns setof text language plpgsql as $$ begin return next pass('torn down'); end $$;
+create function t.startup_a() returns setof text language plpgsql as $$ begin return next pass('started'); end $$;
+create function t.shutdown_a() returns setof text language plpgsql as $$ begin return next pass('shut down'); end $$;
+select findfuncs('t'::name, '^test');
+select findfuncs('t'::name, '^test', 'again');
+select * from runtests('t'::name);
+rollback;

@@ -1,0 +1,12 @@
+begin;
+select plan(4);
+select pass('a');
+savepoint one;
+select pass('b');
+rollback to savepoint one;
+select pass('c');
+create function in_function() returns text language plpgsql as $$ begin return ok(true, 'd'); end $$;
+select in_function();
+do $$ begin perform ok(false, 'e'); end $$;
+select * from finish();
+rollback;

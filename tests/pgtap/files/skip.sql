@@ -1,0 +1,10 @@
+begin;
+select * from no_plan();
+select skip('why', 2);
+select skip(1, 'number first');
+select skip('only why');
+select skip(2);
+select pass('after');
+select skip(null::text, 1);
+select * from finish();
+rollback;

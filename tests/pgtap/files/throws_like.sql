@@ -1,0 +1,17 @@
+begin;
+select * from no_plan();
+select throws_like('select 1/0', 'division%', 'like');
+select throws_like('select 1/0', 'div', 'not like');
+select throws_like('select 1/0', 'div');
+select throws_like('select 1', 'div%', 'no error');
+select throws_like('select 1', 'div%');
+select throws_ilike('select 1/0', 'DIVISION%', 'ilike');
+select throws_ilike('select 1/0', 'x');
+select throws_matching('select 1/0', 'by zero$', 'matching');
+select throws_matching('select 1/0', '^by', 'not matching');
+select throws_matching('select 1/0', '^by');
+select throws_imatching('select 1/0', 'BY', 'in any case');
+select throws_imatching('select 1/0', 'XX', 'in no case');
+select throws_imatching('select 1', 'XX');
+select * from finish();
+rollback;
