@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pgassay import ConfigError, migrations
-from pgassay.migrations import formats
+from pgassay import Clone, ConfigError, MigrationError, migrations
+from pgassay.migrations import Script, formats
 from tests.harness.command import run
 from tests.harness.formats import reading
 
@@ -93,6 +93,16 @@ def test_the_configuration_decides(tmp_path: Path) -> None:
     done = run("check", ".", "--pg", "embedded", cwd=tmp_path)
     assert done.returncode == 2
     assert "'nothing' is no format of migrations" in done.stderr
+
+
+def test_what_its_tool_runs_in_no_transaction_stays_up_to_the_statement_that_fails(clone: Clone) -> None:
+    text = "create table public.stays (id int);\nselect 1 / 0;"
+    for alone, there in ((False, False), (True, True)):
+        script = Script(Path("1_a.sql"), "1_a.sql", text, in_transaction=not alone)
+        with clone.connect_as_owner() as owner:
+            with pytest.raises(MigrationError, match="division by zero"):
+                migrations.apply(owner, script)
+            assert owner.execute("select to_regclass('public.stays') is not null").fetchone() == (there,)
 
 
 @pytest.mark.parametrize("name", [name for name in formats.known() if name not in ("file", "supabase")])

@@ -192,6 +192,8 @@ def test_a_command_finds_the_database_that_is_being_built(
         "for n, where in enumerate((os.environ['DATABASE_URL'], '')):\n"
         "    with psycopg.connect(where) as c:\n"
         "        c.execute(f'create table public.t{n} as select current_user::text as who')\n"
+        "        (name,) = c.execute('select current_database()').fetchone()\n"
+        "        assert name == os.environ['PGDATABASE'], name\n"
     )
     template = pg_databases.template((), (by_command(tmp_path, sys.executable, "-c", program),))
     with pg_databases.copy(template) as clone, clone.connect() as session:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 from pgassay.errors import MigrationError
 from pgassay.migrations.script import Script, decoded
@@ -70,7 +71,7 @@ def in_order(path: Path, scripts: Mapping[tuple[int, ...], Iterable[Script]]) ->
     return tuple(script for _, found in sorted(scripts.items()) for script in found)
 
 
-def refuse_same_version(path: Path, version: str, one: str, other: str) -> None:
+def refuse_same_version(path: Path, version: str, one: str, other: str) -> NoReturn:
     """Raise: two files have the same version."""
     raise MigrationError(
         f"Two migrations in {path} have the version {version}: {one} and {other}.",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from pgassay import migrations
+from pgassay.checks import snapshot
+from pgassay.checks.snapshot import grading
 from pgassay.identity import Databases
+from pgassay.migrations import Script
 from pgassay.migrations.formats import known
 from pgassay.migrations.listing import Listing
+from tests import needs
 from tests.harness.formats import reading
 
 
@@ -47,3 +52,36 @@ def test_data_without_an_end_or_in_another_format_are_refused(tmp_path: Path) ->
     assert "schema.sql:2: the data of this COPY have no end" in reading.refusal(tmp_path)
     reading.write(tmp_path, {"schema.sql": "COPY a (b) FROM stdin WITH (FORMAT csv);\n1\n\\.\n"})
     assert "schema.sql:1: the data of this COPY are not in its text format" in reading.refusal(tmp_path)
+
+
+def test_what_pg_dump_writes_makes_the_same_schema_with_the_same_rows(pg_databases: Databases, tmp_path: Path) -> None:
+    schema = """
+        create type public.mood as enum ('good', 'it''s');
+        create table public.a (id int generated always as identity primary key, t text, j jsonb, m public.mood,
+            b bytea);
+        create table public.b (a_id int references public.a (id), at timestamptz, n numeric[], twice int generated
+            always as (a_id * 2) stored);
+        alter table public.b enable row level security;
+        create policy p on public.b for select to authenticated using (a_id > 1);
+        insert into public.a (t, j, m, b) values
+            (e'tab\\t, line\\n, back\\\\slash, \\\\N', '{"a": "\\\\\\\\ \\""}', 'it''s', '\\x00ff'),
+            (null, null, 'good', ''), ('', '[]', null, null);
+        insert into public.b values (1, '2025-01-01 00:00:00+00', '{1.5,NULL}'), (3, null, null);
+    """
+    origin = pg_databases.template((), (Script(Path("1_a.sql"), "1_a.sql", schema),))
+    with pg_databases.copy(origin) as clone:
+        program = needs.tools(pg_databases.server) / "pg_dump"
+        words = [str(program), clone.server.url(clone.name), "-n", "public", "-f", str(tmp_path / "schema.sql")]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    written = (tmp_path / "schema.sql").read_text()
+    assert "COPY public.a" in written
+    restored = pg_databases.template((), migrations.discover(tmp_path).migrations)
+    states = [snapshot.read_template(pg_databases, template) for template in (origin, restored)]
+    assert grading.compare(*states) == []
+    rows = []
+    for template in (origin, restored):
+        with pg_databases.copy(template) as clone, clone.connect() as session:
+            rows.append([session.execute(f"table public.{name} order by 1".encode()).fetchall() for name in "ab"])
+    assert rows[0] == rows[1]
+    assert [len(found) for found in rows[0]] == [3, 2]
