@@ -205,19 +205,24 @@ def _template(pytest_config: pytest.Config, server: Server, *, seeded: bool = Fa
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect the project's tests in SQL, where pytest is to look for tests."""
-    if file_path.suffix not in ENDINGS:
-        return None
-    files = _tap_files(parent.config)
-    if file_path not in files:
+    if file_path.suffix not in ENDINGS or not _is_tap_file(parent.config, file_path):
         return None
     return TapFile.from_parent(parent, path=file_path, suite=partial(_tap_suite, parent.config))
+
+
+def _is_tap_file(config: pytest.Config, path: Path) -> bool:
+    """Whether it is one; where the configuration does not tell, for an error, one in the usual place fails with it."""
+    try:
+        return path.resolve() in _tap_files(config)
+    except PgassayError:
+        return pgtap.is_in_the_usual_place(path)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say so where there are tests in SQL that this run passes over, since nobody told pytest to look there."""
     try:
         files = _tap_files(config)
-    except pytest.UsageError as error:
+    except PgassayError as error:
         return f"pgassay: {error}"
     if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
         return None
@@ -231,11 +236,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def _tap_files(config: pytest.Config) -> list[Path]:
     if _TAP_FILES not in config.stash:
-        try:
-            found = pgtap.files(_config(config))
-        except PgassayError as error:
-            raise pytest.UsageError(str(error)) from error
-        config.stash[_TAP_FILES] = [path.resolve() for path in found]
+        config.stash[_TAP_FILES] = [path.resolve() for path in pgtap.files(_config(config))]
     return config.stash[_TAP_FILES]
 
 

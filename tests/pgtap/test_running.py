@@ -221,6 +221,16 @@ def test_pytest_has_an_item_for_each_file_and_tells_what_failed(
     alone.stdout.fnmatch_lines(["supabase/tests/b.sql: 1 of 2 tests failed"])
 
 
+def test_a_wrong_configuration_fails_the_tests_in_sql_and_no_others(pytester: pytest.Pytester) -> None:
+    write(pytester.path, "pgassay.toml", "[tool.pgassay]\nmigration = 1\n")
+    write(pytester.path, "supabase/tests/a.sql", "select 1;")
+    write(pytester.path, "supabase/migrations/1_notes.sql", NOTES)
+    write(pytester.path, "test_a.py", "def test_a(): pass")
+    done = pytester.runpytest_subprocess()
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["*has the unknown key 'migration'.", "Did you mean 'migrations'[?]"])
+
+
 def test_pytest_says_what_is_wrong_with_where_tests_in_sql_are(pytester: pytest.Pytester) -> None:
     write(pytester.path, "pgassay.toml", '[tool.pgassay]\npgtap = ["nowhere"]\n')
     write(pytester.path, "test_a.py", "def test_a(): pass")

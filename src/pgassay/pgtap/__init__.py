@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from pgassay.config import Config
 from pgassay.errors import ConfigError
 from pgassay.pgtap.suite import discover
 
-_USUAL = "tests"
-"""The folder beside the migrations of a Supabase project."""
+_PROJECT, _USUAL = "supabase", "tests"
+"""The folder of a Supabase project's database, and that of its tests, beside the migrations."""
+
+
+def is_in_the_usual_place(path: Path) -> bool:
+    """Whether a file lies in ``supabase/tests`` of any project."""
+    return (_PROJECT, _USUAL) in pairwise(path.parts[:-1])
 
 
 def files(settings: Config) -> list[Path]:
@@ -19,7 +25,7 @@ def files(settings: Config) -> list[Path]:
     """
     if settings.pgtap is None:
         folder = None if settings.migrations is None else settings.migrations.parent
-        return discover(folder, [_USUAL]) if folder is not None and folder.resolve().name == "supabase" else []
+        return discover(folder, [_USUAL]) if folder is not None and folder.resolve().name == _PROJECT else []
     for pattern in settings.pgtap:
         if not discover(settings.root, [pattern]):
             raise ConfigError(

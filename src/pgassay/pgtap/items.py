@@ -47,7 +47,7 @@ class TapItem(pytest.Item):
     def runtest(self) -> None:
         """Run the file. Raises `TapFailed`, or `PgassayError` where there is no database to run it in."""
         suite = self._suite()
-        outcome = suite.run(self.path)
+        outcome = suite.run(self.path.resolve())
         self.user_properties.append(("pgtap_tests", len(outcome.verdict.tests)))
         self.user_properties.append(("pgtap_failed", len(outcome.verdict.failed)))
         self.add_report_section("call", "pgTAP", "\n".join(line.text for line in outcome.output.lines))
