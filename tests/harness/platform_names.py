@@ -20,7 +20,13 @@ OWN = SOURCES / "platforms"
 
 def words(platform: Platform) -> re.Pattern[str]:
     """What nobody else may write: as a name, or within a constant."""
-    named = (*platform.roles.api, platform.users.table, *platform.words.functions, platform.words.claims)
+    named = (
+        *platform.roles.api,
+        platform.roles.login,
+        platform.users.table,
+        *platform.words.functions,
+        platform.words.claims,
+    )
     whole, begun = "|".join(map(re.escape, named)), re.escape(platform.words.claim_prefix)
     return re.compile(rf"(?<![\w.])((?:{whole})(?!\w)|{begun})")
 

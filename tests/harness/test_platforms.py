@@ -7,8 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from pgassay import catalog, hints
+from pgassay.checks import rules
 from pgassay.identity import Clone, Session
 from pgassay.platforms import DEFAULT
+from pgassay.schema import tokens
+from pgassay.schema.sources import Condition, Sources
 from tests.harness import platform_names
 
 
@@ -20,6 +24,7 @@ def test_no_other_module_names_what_is_the_platforms() -> None:
     "line",
     [
         'role = "service_role"',
+        "query = \"select pg_has_role('authenticator', 'a_role', 'member')\"",
         'query = "select from auth.users"',
         'query = f"grant select on {table} to anon, {other}"',
         "identity = Identity.anon()",
@@ -66,3 +71,43 @@ def test_roles_are_quoted_in_sql_where_they_need_it(role: str, written: str) -> 
     roles = replace(DEFAULT.roles, anonymous=role, signed_in="users")
     assert roles.held == f"{written}, users"
     assert roles.told == f"{role} and users"
+
+
+OTHER = replace(
+    DEFAULT,
+    name="another",
+    roles=replace(DEFAULT.roles, anonymous="visitor", signed_in="customer"),
+    words=replace(DEFAULT.words, user="public.caller", claim_prefix="jwt.claims."),
+)
+SCHEMA = """
+create role visitor;
+create role customer;
+grant usage on schema public to visitor, customer;
+create function public.caller() returns uuid language sql as $$ select null::uuid $$;
+create table public.notes (id int primary key, author uuid);
+revoke all on public.notes from public, anon, authenticated, service_role;
+grant select on public.notes to customer;
+"""
+
+
+def test_claims_of_another_platform_are_read_by_its_own_prefix() -> None:
+    asked = (Condition("public.notes", "own", "author = current_setting('jwt.claims.person')"),)
+    assert tokens.read(Sources(conditions=asked, platform=OTHER)).reads("person")
+    assert not tokens.read(Sources(conditions=asked)).reads("person")
+
+
+def test_the_schema_is_read_and_judged_for_the_callers_of_the_sessions_platform(clone: Clone) -> None:
+    with clone.connect() as session, session.transaction(force_rollback=True):
+        session.execute(SCHEMA.encode())
+        relations = catalog.read(session)
+        assert "public.notes" not in hints.read(session, relations).reached
+        assert "public.notes" not in {finding.object for finding in rules.check(session, frozenset())}
+        session.platform = OTHER
+        assert "public.notes" in hints.read(session, relations).reached
+        (found,) = [one for one in rules.check(session, frozenset()) if one.object == "public.notes"]
+        assert "customer can reach" in found.observed
+        session.execute("alter table public.notes enable row level security")
+        session.execute("create policy own on public.notes to customer using (author = public.caller())")
+        assert hints.read(session, relations).policies["public.notes"].callers
+        session.platform = DEFAULT
+        assert not hints.read(session, relations).policies["public.notes"].callers

@@ -8,12 +8,11 @@ from typing import Any
 
 import psycopg
 
-from pgassay import hints, tenancy
+from pgassay import hints, platforms, tenancy
 from pgassay.catalog import Function, Relation
 from pgassay.config import Tenancy
 from pgassay.errors import internal_error
 from pgassay.hints import Hints
-from pgassay.platforms import DEFAULT
 from pgassay.tenancy import Inference
 
 OBJECT = "isolation"
@@ -43,7 +42,9 @@ def of(
     """The tenancy to judge by: ``declared``, else what is inferred from the database that ``relations`` are of."""
     try:
         known = hints.read(connection, relations)
-        return _of(declared, relations, functions, known)
+        callers = frozenset(platforms.of(connection).roles.callers)
+        called = any(function.roles & callers and not function.immutable for function in functions)
+        return _of(declared, relations, known, called)
     except psycopg.Error:
         raise
     except Exception as error:
@@ -53,9 +54,7 @@ def of(
         return Intent(declared, notes=(f"Tables of reference were not looked for: {why}",))
 
 
-def _of(
-    declared: Tenancy | None, relations: tuple[Relation, ...], functions: Iterable[Function], known: Hints
-) -> Intent:
+def _of(declared: Tenancy | None, relations: tuple[Relation, ...], known: Hints, called: bool) -> Intent:
     if declared is not None:
         listed = tenancy.references(relations, known, declared)
         return Intent(replace(declared, public=declared.public | set(listed)), notes=_noted(declared, listed))
@@ -63,7 +62,7 @@ def _of(
     if found.tenancy is None:
         nobodys = Tenancy(tenancy.USERS, None, "user_id")
         listed = tenancy.references(relations, known, nobodys)
-        if not any(_is_called(function) for function in functions) and _is_closed(known, listed):
+        if not called and _is_closed(known, listed):
             return Intent(replace(nobodys, public=frozenset(listed)), notes=_noted(nobodys, listed))
         why = f"no tenancy is declared, and the schema does not settle it. {found.doubt} pgassay init tells more."
         if found.forgeable is None:
@@ -81,10 +80,6 @@ def _of(
         {**known.unread, **{question.object: question.text for question in questions}},
         _noted(found.tenancy, listed),
     )
-
-
-def _is_called(function: Function) -> bool:
-    return bool(function.roles & {*DEFAULT.roles.callers}) and not function.immutable
 
 
 def _is_closed(known: Hints, but: Iterable[str]) -> bool:

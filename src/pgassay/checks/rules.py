@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from pgassay import sqltree
+from pgassay import platforms, sqltree
 from pgassay.catalog import PLATFORM
 from pgassay.checks.finding import NOTE, WARNING, Finding
-from pgassay.platforms import DEFAULT
+from pgassay.platforms import DEFAULT, Roles
 from pgassay.sqltree import trees
 
 RLS_DISABLED = "rls-disabled"
@@ -255,30 +255,31 @@ def check(session: psycopg.Connection[Any], established: frozenset[str]) -> list
     """
     with session.transaction(force_rollback=True), session.cursor(row_factory=namedtuple_row) as cursor:
         cursor.execute("set local search_path = pg_catalog")
+        roles = platforms.of(session).roles
 
         def ask(query: str) -> list[Any]:
             elsewhere = [name for name in PLATFORM if name not in ("storage", "realtime")]
-            values = {"platform": list(PLATFORM), "elsewhere": elsewhere, "callers": list(DEFAULT.roles.callers)}
+            values = {"platform": list(PLATFORM), "elsewhere": elsewhere, "callers": list(roles.callers)}
             text = query.replace("<own>", _OWN).replace("<reached by>", _REACHED_BY)
             return cursor.execute(text.encode(), values).fetchall()
 
         writable = {row.nspname: row.quoted for row in ask(_WRITABLE_SCHEMAS)}
         return [
-            *_rls_disabled(ask(_OPEN_TABLES), established),
-            *_definer_search_path(ask(_DEFINERS), writable),
-            *_definer_view(ask(_VIEWS), established),
+            *_rls_disabled(ask(_OPEN_TABLES), established, roles),
+            *_definer_search_path(ask(_DEFINERS), writable, roles),
+            *_definer_view(ask(_VIEWS), established, roles),
             *_policy_per_row_auth(ask(_POLICIES)),
             *_fk_without_index(ask(_FOREIGN_KEYS)),
         ]
 
 
-def _rls_disabled(tables: Iterable[Any], established: frozenset[str]) -> Iterator[Finding]:
+def _rls_disabled(tables: Iterable[Any], established: frozenset[str], roles: Roles) -> Iterator[Finding]:
     for table in tables:
         name = f"{table.nspname}.{table.relname}"
         kind = "partition" if table.relispartition else "foreign table" if table.relkind == "f" else "table"
         mend = f"alter table {table.quoted} enable row level security;"
         if table.relkind == "f":  # it cannot have any
-            mend = f"revoke all on {table.quoted} from public, {DEFAULT.roles.held};"
+            mend = f"revoke all on {table.quoted} from public, {roles.held};"
         yield Finding(
             RLS_DISABLED,
             name,
@@ -288,7 +289,7 @@ def _rls_disabled(tables: Iterable[Any], established: frozenset[str]) -> Iterato
         )
 
 
-def _definer_search_path(functions: Iterable[Any], writable: dict[str, str]) -> Iterator[Finding]:
+def _definer_search_path(functions: Iterable[Any], writable: dict[str, str], roles: Roles) -> Iterator[Finding]:
     """Without a fixed path, and with one that callers can put things on, they choose what the owner executes.
 
     It is a warning: what the API offers has no way to set a path, or to make a table, type or function. Of a function
@@ -308,7 +309,7 @@ def _definer_search_path(functions: Iterable[Any], writable: dict[str, str]) -> 
             if planted:
                 observed = f"{who}, and its search_path has {_and(planted)}, where API roles can create objects"
                 mend = f"revoke create on schema {', '.join(writable[name] for name in planted)} "
-                mend += f"from public, {DEFAULT.roles.held};"
+                mend += f"from public, {roles.held};"
             elif not bare and path[-1] != "pg_temp" and function.may_make_temporary:
                 observed = f"{who}, and its search_path does not end with pg_temp, where tables are looked for first"
                 fixed = [quoted for quoted in _quoted_path(function.path) if quoted != "pg_temp"]
@@ -319,7 +320,7 @@ def _definer_search_path(functions: Iterable[Any], writable: dict[str, str]) -> 
         yield Finding(DEFINER_SEARCH_PATH, signature, observed, mend, NOTE if function.is_of_triggers else WARNING)
 
 
-def _definer_view(views: Iterable[Any], established: frozenset[str]) -> Iterator[Finding]:
+def _definer_view(views: Iterable[Any], established: frozenset[str], roles: Roles) -> Iterator[Finding]:
     for view in views:
         name = f"{view.nspname}.{view.relname}"
         if name in established:
@@ -328,7 +329,7 @@ def _definer_view(views: Iterable[Any], established: frozenset[str]) -> Iterator
             observed = (
                 f"it is a materialized view, which has no row level security, and {_and(view.roles)} can reach it"
             )
-            mend = f"revoke all on {view.quoted} from public, {DEFAULT.roles.held};"
+            mend = f"revoke all on {view.quoted} from public, {roles.held};"
         else:
             observed = f"it reads with the rights of {view.owner}, whom row level security does not hold, "
             observed += f"and {_and(view.roles)} can reach it"

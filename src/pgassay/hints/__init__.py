@@ -10,32 +10,33 @@ from typing import Any
 
 import psycopg
 
-from pgassay.catalog import PLATFORM, Relation
+from pgassay import platforms
+from pgassay.catalog import Relation
 from pgassay.hints import queries
 from pgassay.hints.costing import costing
 from pgassay.hints.facts import OBJECTS, Column, Facts, Hints, Way
 from pgassay.hints.reader import Reader
-from pgassay.platforms import DEFAULT
 
 __all__ = ["OBJECTS", "Column", "Facts", "Hints", "Way", "read"]
 
 
 def read(connection: psycopg.Connection[Any], relations: Iterable[Relation]) -> Hints:
     """Read them from the database that ``relations`` were read from."""
+    platform = platforms.of(connection)
     with connection.transaction(), connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute("set local search_path = pg_catalog")
 
         wanted = {
-            "platform": [*PLATFORM, "information_schema"],
-            "callers": [*DEFAULT.roles.callers],
-            "anonymous": DEFAULT.roles.anonymous,
+            "platform": [*platform.schemas, "information_schema"],
+            "callers": [*platform.roles.callers],
+            "anonymous": platform.roles.anonymous,
         }
 
         def rows(query: str) -> list[Any]:
             return cursor.execute(query.encode(), wanted).fetchall()
 
         unread: dict[str, str] = {}
-        reader = Reader(relations, rows(queries.FUNCTIONS), unread)
+        reader = Reader(relations, rows(queries.FUNCTIONS), platform.words, unread)
         policies: dict[str, Facts] = {}
         ways: dict[str, tuple[Way, ...]] = {}
         entries: dict[str, tuple[Way, ...]] = {}

@@ -13,6 +13,7 @@ from pgassay.hints.functions import Function, read
 from pgassay.hints.joins import Joins
 from pgassay.hints.reading import constant, is_now_within, joined, qualified, result, sources
 from pgassay.hints.terms import Scope, Terms
+from pgassay.platforms import Words
 from pgassay.sqltree import trees
 
 _EQUALITIES = ("AEXPR_OP", "AEXPR_OP_ANY", "AEXPR_IN", "AEXPR_NOT_DISTINCT")
@@ -23,7 +24,11 @@ class Reader:
     """Follows expressions of a schema through its functions."""
 
     def __init__(
-        self, relations: Iterable[Relation], functions: Iterable[tuple[str, str, str]], unread: dict[str, str]
+        self,
+        relations: Iterable[Relation],
+        functions: Iterable[tuple[str, str, str]],
+        words: Words,
+        unread: dict[str, str],
     ) -> None:
         self._unread = unread
         columns = {relation.full_name: {c.name for c in relation.columns} for relation in relations}
@@ -34,7 +39,7 @@ class Reader:
                 function = read(definition)
                 if function is not None:
                     definitions.setdefault(f"{schema}.{function_name}", []).append(function)
-        self._terms = Terms(columns, definitions)
+        self._terms = Terms(columns, definitions, words)
         self._joins = Joins(self._terms)
         self._known: dict[tuple[int, tuple[Term, ...]], Facts] = {}
         self.written: frozenset[str] = frozenset()

@@ -9,10 +9,9 @@ from pgassay import sqltree
 from pgassay.hints.facts import CALLER, OBJECTS, Claim, Column, Folder, Term
 from pgassay.hints.functions import Function
 from pgassay.hints.reading import constant, elements, qualified
-from pgassay.platforms import DEFAULT
+from pgassay.platforms import Words
 from pgassay.sqltree import trees
 
-_WORDS = DEFAULT.words
 _DEPTH = 8
 """How deep functions are followed for what they give back."""
 
@@ -27,10 +26,16 @@ class Scope:
 
 
 class Terms:
-    """What expressions stand for in a schema: ``columns`` of its relations, ``definitions`` of its functions."""
+    """What expressions stand for in a schema: ``columns`` of its relations, ``definitions`` of its functions.
 
-    def __init__(self, columns: Mapping[str, set[str]], definitions: Mapping[str, list[Function]]) -> None:
+    ``words`` are what the platform's SQL calls the caller.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, set[str]], definitions: Mapping[str, list[Function]], words: Words
+    ) -> None:
         self.columns = columns
+        self.words = words
         self.definitions = definitions
 
     def within(self, function: Function, arguments: list[Term]) -> Scope:
@@ -112,18 +117,18 @@ class Terms:
 
     def _term_of_call(self, node: Any, scope: Scope, depth: int) -> Term:
         name = qualified(node.funcname)
-        if name == _WORDS.user:
+        if name == self.words.user:
             return CALLER
-        if name == _WORDS.all_claims:
+        if name == self.words.all_claims:
             return Claim(())
         constants = [constant(argument) for argument in node.args]
         if name.removeprefix("pg_catalog.") == "current_setting" and constants:
-            if constants[0] == _WORDS.claims:
+            if constants[0] == self.words.claims:
                 return Claim(())
-            if constants[0] == _WORDS.user_setting:
+            if constants[0] == self.words.user_setting:
                 return CALLER
-            if constants[0].startswith(_WORDS.claim_prefix):
-                return Claim((constants[0].removeprefix(_WORDS.claim_prefix),))
+            if constants[0].startswith(self.words.claim_prefix):
+                return Claim((constants[0].removeprefix(self.words.claim_prefix),))
         if name.removeprefix("pg_catalog.") == "split_part" and constants[1:2] == ["/"] and constants[2].isdigit():
             resolved = self.term(node.args[0], scope, depth)
             return Folder(int(constants[2])) if resolved == Column(OBJECTS, "name") else None

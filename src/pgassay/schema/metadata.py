@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from pgassay import sqltree
-from pgassay.platforms import DEFAULT
 from pgassay.schema.sources import Ask, Sources
 
 _COLUMN = "raw_user_meta_data"
@@ -38,7 +37,9 @@ class Reader:
 
 def readers(ask: Ask, sources: Sources) -> list[Reader]:
     """All that reads keys of the metadata, in the order of their names."""
-    triggers = {name: (trigger, is_later) for name, trigger, is_later in ask(_TRIGGERS, {"users": DEFAULT.users.table})}
+    triggers = {
+        name: (trigger, is_later) for name, trigger, is_later in ask(_TRIGGERS, {"users": sources.platform.users.table})
+    }
     named: list[tuple[str, str, bool, str, list[sqltree.Node]]] = []
     for function in sources.functions:
         trigger, is_later = (None, True) if function.parameters else triggers.get(function.full_name, (None, True))

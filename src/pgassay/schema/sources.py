@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, LiteralString
 
 from pgassay import sqltree
-from pgassay.catalog import PLATFORM
+from pgassay.platforms import DEFAULT, Platform
 from pgassay.sqltree import Node
 
 _FUNCTIONS: LiteralString = """
@@ -127,6 +127,7 @@ class Sources:
     functions: tuple[Function, ...] = ()
     views: tuple[View, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    platform: Platform = DEFAULT
 
     @cached_property
     def handed(self) -> dict[str, dict[str, None]]:
@@ -166,14 +167,15 @@ class Sources:
         return [each for each in self.functions if each in found]
 
 
-def read(ask: Ask) -> Sources:
-    """The sources of the database that ``ask`` asks."""
-    platform = {"platform": [*PLATFORM]}
+def read(ask: Ask, platform: Platform = DEFAULT) -> Sources:
+    """The sources of the database that ``ask`` asks, which is one of ``platform``."""
+    wanted = {"platform": [*platform.schemas]}
     return Sources(
         tuple(
             Function(schema, name, tuple(parameters), *others)
-            for schema, name, parameters, *others in ask(_FUNCTIONS, platform)
+            for schema, name, parameters, *others in ask(_FUNCTIONS, wanted)
         ),
-        tuple(View(*row) for row in ask(_VIEWS, platform)),
-        tuple(Condition(*row) for row in ask(_CONDITIONS, platform)),
+        tuple(View(*row) for row in ask(_VIEWS, wanted)),
+        tuple(Condition(*row) for row in ask(_CONDITIONS, wanted)),
+        platform,
     )

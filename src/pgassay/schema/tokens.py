@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pgassay import sqltree
-from pgassay.platforms import DEFAULT
 from pgassay.schema.sources import Condition, Sources, View
 
 USER_METADATA = "user_metadata"
@@ -49,13 +48,13 @@ def read(sources: Sources) -> Token:
     is_whole = is_whole and all(sqltree.is_parsed(one.definition) for one in functions if one.is_called)
     for tree in itertools.chain.from_iterable([*(one.trees for one in asked), *(one.trees for one in functions)]):
         paths |= set(sqltree.keys(tree))
-        words |= set(_words(tree))
+        words |= set(_words(tree, sources.platform.words.claim_prefix))
     return Token(frozenset(paths), frozenset(words), is_whole)
 
 
-def _words(tree: sqltree.Node) -> Iterator[str]:
+def _words(tree: sqltree.Node, prefix: str) -> Iterator[str]:
     for constant in sqltree.constants(tree):
-        yield str(constant).removeprefix(DEFAULT.words.claim_prefix)
+        yield str(constant).removeprefix(prefix)
         yield from str(constant).strip("{}").split(",")  # as in '{app_metadata,role}'
     for names in sqltree.columns(tree):
         yield from names[-1:]

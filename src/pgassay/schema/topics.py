@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pgassay import sqltree
-from pgassay.platforms import DEFAULT
 from pgassay.schema.sources import Function, Sources
 from pgassay.sqltree import Node
 
 EXTENSIONS = ("broadcast", "presence")
 _MOST = 4
 """So many forms of a topic are tried."""
-_NO_TOPICS = {*EXTENSIONS, "postgres_changes", *DEFAULT.roles.callers, DEFAULT.words.claims, "realtime.topic"}
+_NO_TOPICS = {*EXTENSIONS, "postgres_changes", "realtime.topic"}
 _TABLE = "realtime.messages"
 
 
@@ -36,12 +35,14 @@ class Topics:
 def read(sources: Sources) -> Topics:
     """What the policies say of topics."""
     asked = [tree for one in sources.conditions if one.relation == _TABLE for tree in one.trees]
+    platform = sources.platform
+    no_topics = {*_NO_TOPICS, *platform.roles.callers, platform.words.claims}
     trees = [*_with_functions(asked, sources.followed())]
     texts = dict.fromkeys(
         constant.rstrip("%")
         for tree in trees
         for constant in sqltree.constants(tree)
-        if isinstance(constant, str) and constant not in _NO_TOPICS
+        if isinstance(constant, str) and constant not in no_topics
     )
     words = [text for text in texts if any(map(str.isalnum, text))]
     marks = [text for text in texts if text and not any(map(str.isalnum, text))]

@@ -38,7 +38,7 @@ create function pgassay_probe.messages()
 returns table (id pg_catalog.text, topic pg_catalog.text, private pg_catalog.bool, payload pg_catalog.jsonb)
 language sql security definer set search_path = pg_catalog as {body};
 revoke all on function pgassay_probe.messages() from public, {roles};
-grant execute on function pgassay_probe.messages() to {authenticator}, {owner}
+grant execute on function pgassay_probe.messages() to {login}, {owner}
 """)
 _BODY: LiteralString = "select m.id::pg_catalog.text, m.topic, m.private, m.payload from realtime.messages as m"
 _AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
@@ -73,7 +73,7 @@ def install(world: World, filled: Clone) -> None:
             _FUNCTION.format(
                 body=sql.Literal(_BODY),
                 roles=sql.SQL(", ").join(map(sql.Identifier, world.platform.roles.api)),
-                authenticator=sql.Identifier(world.platform.roles.login),
+                login=sql.Identifier(world.platform.roles.login),
                 owner=sql.Identifier(owner),
             )
         )

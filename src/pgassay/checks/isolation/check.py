@@ -124,7 +124,7 @@ cross join lateral (
             join pg_catalog.pg_roles as r
                 on o.id = 0 or pg_catalog.pg_has_role(r.oid, o.id, 'usage')
             where
-                pg_catalog.pg_has_role('authenticator', r.oid, 'member') and not (r.rolbypassrls or r.rolsuper)
+                pg_catalog.pg_has_role(%s, r.oid, 'member') and not (r.rolbypassrls or r.rolsuper)
         )
 ) as p
 where c.relkind in ('r', 'p') and c.relrowsecurity and p.commands <@ '{r}'
@@ -493,7 +493,8 @@ class _Check:
         self._faults = Faults(world)
         self._endless: set[str] = set()
         """Policies that ask themselves, to which nobody who is entitled gets an answer."""
-        self._closed = {name for name, is_read in world.ask(_CLOSED) if not is_read or name in world.tenancy.public}
+        closed = world.ask(_CLOSED, [world.platform.roles.login])
+        self._closed = {name for name, is_read in closed if not is_read or name in world.tenancy.public}
         self._closed |= set(filter(self._is_view, world.tenancy.public))
         """Where no row is reached, whoever owns it, or all are on purpose."""
         self._whole: list[Target] = []

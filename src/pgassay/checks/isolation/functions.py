@@ -47,7 +47,7 @@ _LIKELIEST = 8
 _OF_THE_API = """
 select pg_catalog.max(pg_catalog.split_part(entry, '=', 2))
 from pg_catalog.pg_db_role_setting as s
-join pg_catalog.pg_roles as r on s.setrole = r.oid and r.rolname = 'authenticator'
+join pg_catalog.pg_roles as r on s.setrole = r.oid and r.rolname = %s
 left join pg_catalog.pg_database as d on s.setdatabase = d.oid
 cross join lateral pg_catalog.unnest(s.setconfig) as entry
 where
@@ -231,7 +231,7 @@ class Calls:
 
     def _is_before_requests(self, function: Function) -> bool:
         """Whether the API calls it before each request: what it is for is to refuse, and to give settings."""
-        ((named,),) = self._world.ask(_OF_THE_API, ["pgrst.db_pre_request"])
+        ((named,),) = self._world.ask(_OF_THE_API, [self._world.platform.roles.login, "pgrst.db_pre_request"])
         return named in (function.name, f"{function.schema}.{function.name}")
 
     def _tried(self, function: Function) -> list[tuple[Call, Answer]]:
@@ -379,7 +379,7 @@ def offered(world: World) -> set[str]:
     A setting of the role authenticator decides that. What config.toml says is of development alone, so that it only
     adds to those that look like it: the ones with tables that the API's roles have rights to.
     """
-    ((decided,),) = world.ask(_OF_THE_API, ["pgrst.db_schemas"])
+    ((decided,),) = world.ask(_OF_THE_API, [world.platform.roles.login, "pgrst.db_schemas"])
     ((of_development,),) = world.ask("select pg_catalog.current_setting('pgrst.db_schemas', true)")
     if decided:
         return set(map(str.strip, decided.split(",")))

@@ -63,7 +63,7 @@ create function pgassay_probe.requests()
 returns table (method pg_catalog.text, place pg_catalog.text, body pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
 revoke all on function pgassay_probe.requests() from public, {roles};
-grant execute on function pgassay_probe.requests() to {authenticator}, {owner}
+grant execute on function pgassay_probe.requests() to {login}, {owner}
 """)
 _AS_WHO_LOGGED_IN: LiteralString = "select pg_catalog.set_config('role', 'none', true)"
 _REQUESTS: LiteralString = "select method, place, body from pgassay_probe.requests()"
@@ -85,7 +85,7 @@ def install(world: World, filled: Clone) -> None:
             _FUNCTION.format(
                 body=sql.Literal(body.as_string(None)),
                 roles=sql.SQL(", ").join(map(sql.Identifier, world.platform.roles.api)),
-                authenticator=sql.Identifier(world.platform.roles.login),
+                login=sql.Identifier(world.platform.roles.login),
                 owner=sql.Identifier(owner),
             )
         )

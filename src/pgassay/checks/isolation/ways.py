@@ -35,7 +35,7 @@ cross join pg_catalog.unnest(array['select', 'insert', 'update', 'delete']) as o
 where
     c.relkind in ('r', 'p', 'v', 'm')
     and n.nspname not in ('pg_catalog', 'information_schema') and not pg_catalog.starts_with(n.nspname, 'pg_')
-    and pg_catalog.pg_has_role('authenticator', r.oid, 'member') and r.rolname <> 'authenticator'
+    and pg_catalog.pg_has_role(%(login)s, r.oid, 'member') and r.rolname <> %(login)s
     and not (r.rolbypassrls or r.rolsuper)
     and pg_catalog.has_schema_privilege(r.oid, n.oid, 'usage')
     and case
@@ -73,7 +73,7 @@ class Ways:
 
     def __post_init__(self) -> None:
         self.policies = policies.read(self.world.ask)
-        self._rights = [Right(*row) for row in self.world.ask(_RIGHTS)]
+        self._rights = [Right(*row) for row in self.world.ask(_RIGHTS, {"login": self.world.platform.roles.login})]
         self._helpers = helpers.read(self.world.sources)
         self._forms: dict[tuple[str, str], tuple[str, ...]] = {}
 

@@ -76,14 +76,14 @@ where pg_catalog.age(t.xmin) operator(pg_catalog.<) pg_catalog.age({}::pg_catalo
 """)
 _LINES = sql.SQL("""
 create schema pgassay_probe;
-grant usage on schema pgassay_probe to {authenticator};
+grant usage on schema pgassay_probe to {login};
 create function pgassay_probe.lines(whole pg_catalog.bool)
 returns table (relation pg_catalog.text, line pg_catalog.text)
 language plpgsql security definer set search_path = pg_catalog as {body};
 create function pgassay_probe.remove_key(relation pg_catalog.text, key pg_catalog.text) returns pg_catalog.void
 language plpgsql security definer set search_path = pg_catalog set lock_timeout = '1s' as {remove};
 revoke all on all functions in schema pgassay_probe from public, {roles};
-grant execute on all functions in schema pgassay_probe to {authenticator}
+grant execute on all functions in schema pgassay_probe to {login}
 """)
 # What was there before the first row was made is told in a number, unless all is asked for: it can be a lot.
 _LINES_OF = sql.SQL("""
@@ -351,7 +351,7 @@ class World:
     @cached_property
     def sources(self) -> Sources:
         """The functions, views and policies as they are written."""
-        return sources.read(self.ask)
+        return sources.read(self.ask, self.platform)
 
     @cached_property
     def bodies(self) -> Bodies:
@@ -426,7 +426,7 @@ class World:
             _LINES.format(
                 body=sql.Literal(f"begin return query {sql.SQL(' union all ').join(parts).as_string(None)}; end"),
                 remove=sql.Literal(_REMOVE),
-                authenticator=sql.Identifier(self.platform.roles.login),
+                login=sql.Identifier(self.platform.roles.login),
                 roles=sql.SQL(", ").join(map(sql.Identifier, self.platform.roles.api)),
             )
         )
