@@ -76,12 +76,12 @@ class Making:
         It is ``needed`` for something else that was made there.
         """
         wanted = [*self._wanted()]
-        if not wanted and not self._witnesses.rows:
+        if not wanted and not self._witnesses.rows.made:
             self._tables.remove()
             return needed
         before = self._shown(self._ways.truth)
         self._ways.actors += self._witnesses.actors
-        groups = [_Made(relation, "", {label: row}, True) for relation, label, row in self._witnesses.rows]
+        groups = [_Made(relation, "", {label: row}, True) for relation, label, row in self._witnesses.rows.made]
         groups += [group for policy, branch in wanted for group in self._made(policy, branch)]
         self._know(groups)
         try:
@@ -97,7 +97,7 @@ class Making:
         apart = [group for group in groups if group.is_flagged and any(key in group.keys for *_, key in shown)]
         changed = [
             (relation, row, values, _key(relation.full_name, relation.primary_key, row))
-            for relation, row, values in self._witnesses.changed
+            for relation, row, values in self._witnesses.rows.changed
         ]
         mine = {key for group in groups for key in group.keys} | {key for *_, key in changed}
         shown_keys = {key for *_, key in shown}

@@ -6,22 +6,19 @@ is as the condition asks: somebody who is there already, or a new one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
-from psycopg.rows import dict_row
 
-from pgassay.catalog import Relation
-from pgassay.checks.isolation import changes
 from pgassay.checks.isolation.belonging import LABELS
 from pgassay.checks.isolation.matrix import Actor
 from pgassay.checks.isolation.wanted import Wanted, in_order
 from pgassay.checks.isolation.ways import Ways
+from pgassay.checks.isolation.witness_rows import Rows
 from pgassay.config import Membership
 from pgassay.rows import Row, Unfilled
 from pgassay.schema import conditions
@@ -34,21 +31,20 @@ _USERS = 8
 """In the names of so many users of a tenant rows are made that are to be the caller's."""
 _TIMES = (Special.BEFORE, Special.NOW, Special.AFTER)
 
-Made = list[tuple[Relation, Row]]
 Bound = dict[Same, Any]
 
 
 @dataclass
 class Witnesses:
-    """Makes them where `World.connection` leads: new ``actors``, and ``rows`` with their table and tenant."""
+    """Makes them where `World.connection` leads: new ``actors``, and ``rows``."""
 
     ways: Ways
     actors: list[Actor] = field(default_factory=list)
-    rows: list[tuple[Relation, str, Row]] = field(default_factory=list)
-    changed: list[tuple[Relation, Row, Row]] = field(default_factory=list)
-    """Tenants' own rows as they were, and the values that these were given."""
     _member: Membership | None = None
     _done: dict[tuple[str, UUID, tuple[Needed, ...]], tuple[UUID, Bound]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rows = Rows(self.ways.world)
 
     def make(self) -> None:
         """Make them for each way that nobody took."""
@@ -84,14 +80,14 @@ class Witnesses:
         )
 
     def _is_made(self, pattern: tuple[Needed, ...], label: str, user: UUID, known: Bound) -> bool:
-        world, before = self.ways.world, (len(self.rows), len(self.changed))
+        world, before = self.ways.world, self.rows.mark
         try:
             with world.connection.transaction():
                 self._make(pattern, label, user, known)
         except (psycopg.Error, Unfilled):
             if world.connection.closed:
                 raise
-            del self.rows[before[0] :], self.changed[before[1] :]
+            self.rows.go_back(before)
             return False
         return True
 
@@ -164,86 +160,17 @@ class Witnesses:
         relation = world.relations[needed.relation]
         values = self._known(needed, label, user, bound)
         if needed.relation == world.tenancy.tenant:
-            row: Row | None = self._found(relation, values) or self._tenant(relation, label, values)
+            row: Row | None = self.rows.found(relation, values) or self.rows.of_tenant(relation, label, values)
         elif self._is_there(needed, label, values):
-            row = self._found(relation, values)
+            row = self.rows.found(relation, values)
         else:
-            known = self._found(relation, values) if needed.relation in world.tenancy.public else None
-            row = known or self._new(relation, label, values)
+            known = self.rows.found(relation, values) if needed.relation in world.tenancy.public else None
+            row = known or self.rows.new(relation, label, values)
         if row is None:
             raise Unfilled(f"there is no such row of {needed.relation}")
         for name, value in needed.values:
             if isinstance(value, Same):
                 bound.setdefault(value, row[name])
-
-    def _tenant(self, relation: Relation, label: str, values: Row) -> Row | None:
-        """The tenant's own row, once it has these values; None where its key would be another one."""
-        world = self.ways.world
-        row = world.tenants.rows.get(relation.full_name, {}).get(label)
-        if row is None or any(str(row[name]) != str(values[name]) for name in relation.primary_key if name in values):
-            return None
-        values = {name: value for name, value in values.items() if name not in relation.primary_key}
-        if not values:
-            return None
-        change = changes.update(world, relation, row, values)
-        world.connection.execute(change.statement, change.values)
-        self.changed.append((relation, row, values))
-        return self._found(relation, {name: row[name] for name in relation.primary_key})
-
-    def _new(self, relation: Relation, label: str, values: Row) -> Row:
-        """A new row; the one that is there, or one that refers to new rows, where its key is taken."""
-        try:
-            return self._further(relation, label, values)
-        except Unfilled as refused:
-            found = self._found(relation, values)
-            if found is not None:
-                return found
-            if (other := self._of_another(relation, label, values)) is not None:
-                return self._further(relation, label, {**other, **values})
-            if self._referred(relation, label, values):
-                return self._further(relation, label, values)
-            world = self.ways.world
-            references, made = world.maker.anew(relation, world.tenants, label, refused, values)
-            self.rows += [(target, label, row) for target, row in made]
-            if not references:
-                raise
-            return self._further(relation, label, {**references, **values})
-
-    def _of_another(self, relation: Relation, label: str, values: Row) -> Row | None:
-        """What makes a row of a tenant without members, where the wanted one names this tenant as another party."""
-        world = self.ways.world
-        column, name = world.tenancy.column_of(relation.full_name), world.tenancy.tenant
-        parties = {here for key in relation.foreign_keys if key.target == name for here, _ in key.columns}
-        is_named = any(values.get(here) == world.tenants.ids[label] for here in parties - {column})
-        tenant = (
-            world.maker.further_tenant(world.tenants, label) if is_named and column in parties - {*values} else None
-        )
-        if tenant is None:
-            return None
-        found: Row = {column: tenant[world.relations[name].primary_key[0]]}
-        for key in relation.foreign_keys:
-            there = dict(key.columns).get(column)
-            if there is not None and key.target != name:
-                target = world.relations[key.target]
-                row = world.maker.further(target, world.tenants, label, {there: found[column]})
-                found |= {here: row[other] for here, other in key.columns}
-        return found
-
-    def _referred(self, relation: Relation, label: str, values: Row) -> bool:
-        """Make the rows to which these values refer, as a cart of the user's; whether any was lacking."""
-        before, world = len(self.rows), self.ways.world
-        for key in relation.foreign_keys:
-            target = world.relations.get(key.target)
-            there = {other: values[here] for here, other in key.columns if values.get(here) is not None}
-            if target is not None and len(there) == len(key.columns) and self._found(target, there) is None:
-                self._further(target, label, there)
-        return len(self.rows) > before
-
-    def _further(self, relation: Relation, label: str, values: Row) -> Row:
-        world = self.ways.world
-        row = world.maker.further(relation, world.tenants, label, values, is_new=True)
-        self.rows.append((relation, label, row))
-        return row
 
     def _is_there(self, needed: Needed, label: str, values: Row) -> bool:
         """Whether any row of the tenant will do, and there is one."""
@@ -292,21 +219,6 @@ class Witnesses:
     def _own(self, value: Any, user: UUID | None) -> Any:
         return user if value is Special.CALLER else value
 
-    def _found(self, relation: Relation, values: Mapping[str, Any]) -> Row | None:
-        """A row that there is with these values, the first by its key."""
-        table = sql.Identifier(relation.schema, relation.name)
-        asked = [
-            sql.SQL("{} is not distinct from {}").format(sql.Identifier(name), sql.Literal(value))
-            for name, value in values.items()
-        ]
-        statement = sql.SQL("select * from {} where {} order by {} limit 1").format(
-            table,
-            sql.SQL(" and ").join(asked or [sql.Composed([sql.SQL("true")])]),
-            sql.SQL(", ").join(map(sql.Identifier, relation.primary_key or [relation.columns[0].name])),
-        )
-        with self.ways.world.connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement).fetchone()
-
     # callers
 
     def _somebody(
@@ -329,7 +241,7 @@ class Witnesses:
         actor: Actor | None = None
         row: Row | None = None
         for user in known:
-            row = self._found(relation, {member.tenant: world.tenants.ids[label], member.user: user})
+            row = self.rows.found(relation, {member.tenant: world.tenants.ids[label], member.user: user})
             if row is not None and all(_agrees(row[name], value) for name, value in wanted.items()):
                 break
             row = None
