@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -460,13 +461,25 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever fails here: a process that nobody ends would be waited for without an end."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 @pytest.mark.parametrize(
     ("how", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGKILL, -9)], ids=lambda how: str(how)
 )
 def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code: int) -> None:
-    with subprocess.Popen(
-        [*PGASSAY, "up", "--pg", "embedded"], cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
-    ) as up:
+    with (
+        subprocess.Popen(
+            [*PGASSAY, "up", "--pg", "embedded"], cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+        ) as up,
+        ended(up),
+    ):
         assert up.stdout is not None
         lines: list[str] = []
         while not lines or "until Ctrl-C" not in lines[-1]:
@@ -475,6 +488,7 @@ def test_a_server_that_is_kept_is_gone_however_it_ends(how: signal.Signals, code
         with psycopg.connect(url) as connection:
             assert connection.execute("select current_user").fetchone() == ("postgres",)
             connection.execute("create extension if not exists pgtap with schema extensions")  # as tests in SQL begin
+            connection.execute("select extensions.plan(1)")
             assert connection.execute("select extensions.ok(true, 'a test')").fetchone() == ("ok 1 - a test",)
             home = Path(connection.info.host)
         assert home.is_dir()
