@@ -69,7 +69,7 @@ def refuse_passing_over(connection: psycopg.Connection[Any], scripts: Iterable[S
             for index in _made(statement, there):
                 raise MigrationError(
                     f"{script.path}:{statement.code_line}: the index {index} is there already, but invalid: a CREATE "
-                    "INDEX CONCURRENTLY has failed, or is still at work. IF NOT EXISTS would pass over it.",
+                    "INDEX CONCURRENTLY has failed, or is still at work.",
                     hint=f"If none is at work, mend what it failed of, as rows that are there twice. Then remove it, "
                     f"and apply again: {index.drop(connection)}",
                 )

@@ -37,8 +37,8 @@ def platform(connection: Connection) -> str:
     if not missing:
         return ""
     return (
-        f"This is no database of {DEFAULT.title}: it lacks {', '.join(missing)}. Migrations that need them fail here, "
-        "and nothing keeps API users apart."
+        f"This is no database of {DEFAULT.title}: it lacks {', '.join(missing)}. Migrations that need what it lacks "
+        "fail here."
     )
 
 

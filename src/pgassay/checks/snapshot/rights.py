@@ -28,6 +28,8 @@ def _grant(change: Change) -> Graded:
     if more:
         return Grade.LOOSENS, f"{role} may {_rights_in_words(more)} now"
     less = sorted(right for right in before if not _has(after, right))
+    if not less:
+        return Grade.CHANGES, f"{role} has the same rights as before, written otherwise"
     return Grade.BREAKS, f"{role} may not {_rights_in_words(less)} any more"
 
 
