@@ -98,6 +98,16 @@ def test_a_helper_that_opens_rows_shows_in_the_access_though_no_policy_changed(p
     assert done.stdout.endswith("\nTo accept them: pgassay snapshot --update --reason '…'\n")
 
 
+def test_nothing_is_said_of_what_a_function_gives_since_it_is_not_called(project: Path) -> None:
+    function = "create function public.size_of(t text) returns bigint language sql as $$ select length(t) $$;"
+    add(project, function)
+    assert run("snapshot", "--update", "--pg", "embedded", cwd=project).returncode == 0
+    add(project, f"{function} alter function public.size_of(text) security definer;")
+    done = run("snapshot", "--check", "--pg", "embedded", cwd=project)
+    told = " ".join(done.stdout.split())
+    assert "nobody was observed to reach more in tables and views; it was not called, as pgassay check does" in told
+
+
 def test_a_wider_access_is_accepted_only_with_a_reason_which_is_kept(project: Path) -> None:
     before = accepted(project)
     add(project, "create policy more on public.orgs for select to authenticated using (id is null);")

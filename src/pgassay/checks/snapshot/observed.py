@@ -34,9 +34,7 @@ def told(differences: Iterable[Difference], before: State, after: State) -> Iter
         elif seen:
             yield replace(difference, what=f"{difference.what}; observed: {seen[0]}")
         elif difference.object.kind in _CALLED:
-            said = (
-                "nobody was observed to reach more in tables and views; pgassay check calls it, which is not done here"
-            )
+            said = "nobody was observed to reach more in tables and views; it was not called, as pgassay check does"
             yield replace(difference, what=f"{difference.what}; {said}")
         else:
             yield replace(difference, what=f"{difference.what}; nobody was observed to reach more {where}")
