@@ -160,7 +160,11 @@ class Witnesses:
         relation = world.relations[needed.relation]
         values = self._known(needed, label, user, bound)
         if needed.relation == world.tenancy.tenant:
-            row: Row | None = self.rows.found(relation, values) or self.rows.of_tenant(relation, label, values)
+            row: Row | None = self.rows.found(relation, values)
+            is_this_one = not values.keys().isdisjoint(relation.primary_key)
+            # what the caller has, as the domain of an address, others have as well: no tenant is made theirs by it
+            if row is None and not (is_this_one and _asks_the_caller(needed)):
+                row = self.rows.of_tenant(relation, label, values)
         elif self._is_there(needed, label, values):
             row = self.rows.found(relation, values)
         else:
