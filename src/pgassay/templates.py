@@ -191,19 +191,18 @@ class Databases(Generic[S]):
     @contextmanager
     def copy_of(self, clone: Clone[S]) -> Iterator[Clone[S]]:
         """A copy of ``clone`` as it is now, for a block; its own sessions are closed before."""
-        made = self.clone_of(clone)
-        try:
+        with self.copy(self._as_it_is(clone)) as made:
             yield made
-        finally:
-            made.close()
-            self.drop_later(made)
 
     def clone_of(self, clone: Clone[S]) -> Clone[S]:
         """A copy of ``clone`` as it is now, to be kept; its own sessions are closed before."""
+        return self.clone(self._as_it_is(clone))
+
+    def _as_it_is(self, clone: Clone[S]) -> Template:
         clone.close()
         self._properties.pop(clone.name, None)
         self._wait_until_alone(clone.name)
-        return self.clone(Template(clone.name))
+        return Template(clone.name)
 
     def _wait_until_alone(self, name: str) -> None:
         """Until sessions that were just closed have ended: PostgreSQL itself looks only ten times a second."""

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 
 from pgassay.config import Config
 from pgassay.errors import ConfigError, MigrationError
 from pgassay.migrations.script import Script
+from pgassay.servers.server import url_of
 
 FORMAT = "command"
 _SAID_LINES = 40
@@ -111,22 +111,24 @@ def _without_libpq() -> dict[str, str]:
 def _variables(connection: Connection) -> Iterator[tuple[str, str]]:
     """How a client of libpq, and one that takes a URL, finds the database of ``connection``."""
     info = connection.info
-    yield "DATABASE_URL", url(info.host, info.port, info.user, info.password, info.dbname)
+    yield (
+        "DATABASE_URL",
+        url_of(
+            {
+                "host": info.host,
+                "port": str(info.port),
+                "user": info.user,
+                "password": info.password,
+                "dbname": info.dbname,
+            }
+        ),
+    )
     yield "PGHOST", info.host
     yield "PGPORT", str(info.port)
     yield "PGUSER", info.user
     yield "PGDATABASE", info.dbname
     if info.password:
         yield "PGPASSWORD", info.password
-
-
-def url(host: str, port: int, user: str, password: str, database: str) -> str:
-    """The URL of a database; a host that begins with a slash is the folder of a socket."""
-    account = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    name = quote(database, safe="")
-    if host.startswith("/"):
-        return f"postgresql://{account}@/{name}?host={quote(host, safe='/')}&port={port}"
-    return f"postgresql://{account}@{host}:{port}/{name}"
 
 
 def _end_of(output: bytes) -> str:

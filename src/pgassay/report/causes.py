@@ -10,6 +10,7 @@ from pgassay.checks.finding import Finding
 from pgassay.checks.rules import PERFORMANCE
 from pgassay.checks.run import Run
 from pgassay.report.groups import what
+from pgassay.wording import count
 
 SEVERITIES = ("error", "question", "warning", "note")
 """The worst first."""
@@ -68,7 +69,7 @@ class Cause:
         if worst.identity and worst.observed.startswith(worst.identity):
             said = worst.identity + said
         if self.others:
-            said += f"; {_count(len(self.others), 'other')} too"
+            said += f"; {count(len(self.others), 'other')} too"
         if self.doors:
             said += f"; also {', '.join(self.doors)}"
         where = named(self.objects, 1)
@@ -100,10 +101,6 @@ def named(names: tuple[str, ...], most: int) -> str:
     """The first of ``names``, and how many more."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _together(findings: Iterable[Finding]) -> Iterable[list[Finding]]:

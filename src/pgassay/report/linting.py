@@ -13,6 +13,7 @@ from pgassay.checks.run import Run
 from pgassay.report.causes import named
 from pgassay.report.terminal import Hanging
 from pgassay.report.visible import visible
+from pgassay.wording import count
 
 _NAMED = 3
 
@@ -35,7 +36,7 @@ def lint(run: Run, lacking: Mapping[str, str], *, verbose: bool = False) -> Rend
         lines.append(Hanging(Text("waived  ", "dim"), Text(visible(what), "dim")))
     left_out = [f"{name} was left out, since this server lacks it: {why}" for name, why in lacking.items()]
     lines += [Hanging(Text("note  ", "dim"), Text(visible(note), "dim")) for note in (*run.notes, *left_out)]
-    parts = [_count(len(errors), "error"), _count(len(others), "warning")]
+    parts = [count(len(errors), "error"), count(len(others), "warning")]
     parts += [f"{len(run.unjudged)} not judged"] if run.unjudged else []
     parts += [f"{len(run.waived)} waived"] if run.waived else []
     style = "bold red" if errors else "bold yellow" if others or run.unjudged else "bold green"
@@ -71,7 +72,3 @@ def _folded(findings: Iterable[Finding]) -> Iterator[RenderableType]:
         more = f", {len(same)} times" if len(same) > 1 else ""
         said = visible(f": {name}{first.observed}  [{first.rule}{more}]")
         yield Text.assemble(visible(place), (first.severity, "bold yellow"), said)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

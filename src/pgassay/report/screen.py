@@ -16,6 +16,7 @@ from pgassay.checks.run import FOUND, Run
 from pgassay.report import access, causes, tenancy
 from pgassay.report.causes import Cause, named
 from pgassay.report.visible import in_a_line
+from pgassay.wording import count
 
 LINES = 25
 """So many lines the whole output has, those about server and migrations among them."""
@@ -86,12 +87,12 @@ def _found(run: Run, room: int, width: int) -> tuple[Lines, bool]:
     lines = [line for entry in told for line in entry]
     if len(told) < len(every):
         left = every[len(told) :]
-        lines.append(Text(f"… and {_count(len(left), 'more cause')}, the worst of severity {left[0].worst.severity}"))
+        lines.append(Text(f"… and {count(len(left), 'more cause')}, the worst of severity {left[0].worst.severity}"))
     judged = _fitting(groups, room - len(lines), len(reasons))
     lines += [line for entry in judged for line in entry]
     if len(judged) < len(reasons):
         names = sum(len(names) for _, names in reasons[len(judged) :])
-        lines.append(Text(f"… and {_count(names, 'more object')} {_NOT_JUDGED}"))
+        lines.append(Text(f"… and {count(names, 'more object')} {_NOT_JUDGED}"))
     return lines, most == _MOST_LINES and needed <= room and len(every) <= _MOST_CAUSES
 
 
@@ -150,15 +151,15 @@ def _totals(run: Run, width: int) -> Lines:
     told = causes.of(run)
     counted = sum(len(cause.findings) for cause in told)
     advice, notes = len(causes.advice(run)), len(run.notes) + sum(f.severity == "note" for f in run.findings)
-    parts = [_count(counted, "finding")]
+    parts = [count(counted, "finding")]
     if counted:
         objects = {finding.object for cause in told for finding in cause.findings}
-        parts = [_count(len(told), "cause"), f"{_count(counted, 'finding')} at {_count(len(objects), 'object')}"]
+        parts = [count(len(told), "cause"), f"{count(counted, 'finding')} at {count(len(objects), 'object')}"]
     parts += [f"{len(run.unjudged)} {_NOT_JUDGED}"] if run.unjudged else []
     parts += [f"{len(run.waived)} waived"] if run.waived else []
     parts += [f"{advice} about performance (pgassay lint)"] if advice else []
-    parts += [_count(notes, "note")] if notes else []
-    parts += [_count(run.probes.run, "probe")]
+    parts += [count(notes, "note")] if notes else []
+    parts += [count(run.probes.run, "probe")]
     style = "bold red" if run.exit_code == FOUND else "bold yellow" if run.unjudged else "bold green"
     taken = f"{ways.share(run.ways)}. " if run.ways else ""
     lines = (f"{', '.join(parts)} in {run.seconds:.1f} s", taken + meaning(run))
@@ -207,7 +208,3 @@ def _whole(line: Text) -> Text:
     """The same for a terminal to break, if anybody: what is copied from it is in one piece."""
     line.no_wrap, line.overflow = True, "ignore"
     return line
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -12,6 +12,7 @@ from pgassay.pgtap import telling
 from pgassay.pgtap.source import Source
 from pgassay.pgtap.suite import Outcome
 from pgassay.report.visible import visible
+from pgassay.wording import count
 
 _SHOWN = 12
 """Lines of what failed in a file, without ``verbose``."""
@@ -48,11 +49,7 @@ def _sum(outcomes: Sequence[Outcome], source: Source) -> Iterator[Text]:
     failed = sum(not test.passed for test in tests)
     files = sum(not outcome.passed for outcome in outcomes)
     yield Text(
-        f"{_count(len(outcomes), 'file')}, {_count(len(tests), 'test')}: {len(tests) - failed} passed, {failed} failed"
-        + (f"; {_count(files, 'file')} did not pass" if files else "")
+        f"{count(len(outcomes), 'file')}, {count(len(tests), 'test')}: {len(tests) - failed} passed, {failed} failed"
+        + (f"; {count(files, 'file')} did not pass" if files else "")
     )
     yield Text(f"By {source}.", "yellow" if source.ours else "")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

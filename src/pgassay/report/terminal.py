@@ -22,6 +22,7 @@ from pgassay.report.causes import named
 from pgassay.report.groups import Group as Found
 from pgassay.report.groups import by_object
 from pgassay.report.visible import in_a_line, visible
+from pgassay.wording import count
 
 _NARROWEST = 20
 """So many characters a line has room for, however far it is indented."""
@@ -51,11 +52,11 @@ def applied(
     ``place`` is the folder as a person would write it. With ``names`` there is a line for each migration, too.
     """
     seconds = sum(script.seconds for script in scripts)
-    count = len(folder.migrations)
-    seeds = scripts[before + count :]
+    number = len(folder.migrations)
+    seeds = scripts[before + number :]
     alone = sum(script.autocommit for script in scripts)
-    said = f"Applied {_count(count, 'migration')}{f' of {in_a_line(place)}' if place else ''} in {seconds:.2f} s"
-    said += f", {_count(before, 'file')} before them" if before else ""
+    said = f"Applied {count(number, 'migration')}{f' of {in_a_line(place)}' if place else ''} in {seconds:.2f} s"
+    said += f", {count(before, 'file')} before them" if before else ""
     said += f", {in_a_line(named(tuple(seed.script.name for seed in seeds), 2))} after them" if seeds else ""
     said += f"; {alone} outside of a transaction" if alone else ""
     lines: list[RenderableType] = [Text(said)]
@@ -87,7 +88,7 @@ def migration(script: Applied) -> Text:
 
 def plan(plan: Plan, folder: Folder, rehearsed: Rehearsed | None) -> RenderableType:
     """What was applied to a database, or would be, where it was ``rehearsed``."""
-    pending = _count(len(plan.pending), "migration")
+    pending = count(len(plan.pending), "migration")
     lines = [
         Text(
             f"  {in_a_line(script.name)}: whether it was changed since is not known: the ledger does not have it",
@@ -99,7 +100,7 @@ def plan(plan: Plan, folder: Folder, rehearsed: Rehearsed | None) -> RenderableT
     if rehearsed is not None and plan.pending:
         lines.append(Text(f"Would apply {pending}, and has changed nothing:"))
         lines += [Text(f"  {in_a_line(script.name)}") for script in plan.pending]
-        tried = _count(len(rehearsed.tried), "migration")
+        tried = count(len(rehearsed.tried), "migration")
         if rehearsed.tried:
             lines.append(Text(f"Tried {tried} in a transaction that was rolled back: nothing was refused.", "green"))
         if rehearsed.untried:
@@ -109,7 +110,7 @@ def plan(plan: Plan, folder: Folder, rehearsed: Rehearsed | None) -> RenderableT
     elif plan.pending:
         lines.append(Text(f"Applied {pending}.", "bold green"))
     else:
-        lines.append(Text(f"Nothing to apply: {_count(len(plan.applied), 'migration')} had been applied before."))
+        lines.append(Text(f"Nothing to apply: {count(len(plan.applied), 'migration')} had been applied before."))
     return Group(*lines)
 
 
@@ -217,7 +218,3 @@ def console(*, stderr: bool = False) -> Console:
     watched = (sys.stderr if stderr else sys.stdout).isatty()
     width = None if watched else _UNBROKEN
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -282,7 +282,7 @@ class Maker:
         # what else a membership refers to, as a role, is what other members' refer to, those of the tenant first
         others = [sent for (name, _), sent in self._sent.items() if name == relation.full_name]
         there: Row = next((sent for sent in others if sent.get(member.tenant) == tenant_id), {})
-        there = there or self._first(relation, {member.tenant: tenant_id}) or next(iter(others), {})
+        there = there or self.first(relation, {member.tenant: tenant_id}) or next(iter(others), {})
         referred = {here: there[here] for key in relation.foreign_keys for here, _ in key.columns if here in there}
         known = {**referred, **self.members_have, member.tenant: tenant_id, member.user: user_id, **more}
         if relation.primary_key == (member.user,):
@@ -1120,21 +1120,29 @@ class Maker:
 
     def _existing(self, relation: Relation, known: Row) -> Row | None:
         """The one row with those values, if there is one and no more."""
-        rows = self._with(relation, known) if known else []
-        return rows[0] if len(rows) == 1 else None
-
-    def _first(self, relation: Relation, known: Row) -> Row | None:
-        """Of the rows with those values the first by its key."""
-        rows = self._with(relation, known)
-        return min(rows, key=lambda row: [str(row[name]) for name in relation.primary_key], default=None)
-
-    def _with(self, relation: Relation, known: Row) -> list[Row]:
+        if not known:
+            return None
         statement = sql.SQL("select * from {} where {}").format(
             sql.Identifier(relation.schema, relation.name),
             sql.SQL(" and ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder()) for name in known),
         )
         with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-            return cursor.execute(statement, list(known.values())).fetchall()
+            rows = cursor.execute(statement, list(known.values())).fetchall()
+        return rows[0] if len(rows) == 1 else None
+
+    def first(self, relation: Relation, known: Mapping[str, Any]) -> Row | None:
+        """Of the rows with those values the first by its key."""
+        asked = [
+            sql.SQL("{} is not distinct from {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in known.items()
+        ]
+        statement = sql.SQL("select * from {} where {} order by {} limit 1").format(
+            sql.Identifier(relation.schema, relation.name),
+            sql.SQL(" and ").join(asked or [sql.Composed([sql.SQL("true")])]),
+            sql.SQL(", ").join(map(sql.Identifier, relation.primary_key or [relation.columns[0].name])),
+        )
+        with self._connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+            return cursor.execute(statement).fetchone()
 
 
 def circles(relations: Sequence[Relation], follows: Any) -> list[list[Relation]]:

@@ -129,17 +129,8 @@ class Server:
     def url(self, database: str, *, user: str | None = None) -> str:
         """The same as a URL, as people and clients of libpq take it. With a password, where there is one."""
         params = conninfo_to_dict(self.conninfo(database, user=user))
-        name, password = params.pop("user", ""), params.pop("password", "")
-        params.pop("application_name"), params.pop("dbname")
-        account = quote(str(name), safe="") + (f":{quote(str(password), safe='')}" if password else "")
-        host, port = str(params.pop("host", "")), str(params.pop("port", "5432"))
-        if host.startswith("/"):
-            params = {"host": host, "port": port, **params}
-            place = ""
-        else:
-            place = f"{host}:{port}"
-        options = urlencode({key: str(value) for key, value in params.items()}, quote_via=quote, safe="/")
-        return f"postgresql://{account}@{place}/{quote(database, safe='')}" + (f"?{options}" if options else "")
+        params.pop("application_name")
+        return url_of({key: str(value) for key, value in params.items()})
 
     def connect(
         self,
@@ -182,3 +173,18 @@ def free_the_name_postgres(server: Server) -> None:
     """Rename the database ``postgres`` of a new server: for a migration, that is the database under test."""
     with psycopg.connect(server.conninfo("template1"), autocommit=True) as connection:
         connection.execute(sql.SQL("alter database postgres rename to {}").format(sql.Identifier(server.maintenance)))
+
+
+def url_of(params: Mapping[str, str]) -> str:
+    """The URL of a database, of what libpq calls these; a host that begins with a slash is the folder of a socket."""
+    left = dict(params)
+    name, password, database = (left.pop(key, "") for key in ("user", "password", "dbname"))
+    account = quote(name, safe="") + (f":{quote(password, safe='')}" if password else "")
+    host, port = left.pop("host", ""), left.pop("port", "5432")
+    if host.startswith("/"):
+        left = {"host": host, "port": port, **left}
+        place = ""
+    else:
+        place = f"{host}:{port}"
+    options = urlencode(left, quote_via=quote, safe="/")
+    return f"postgresql://{account}@{place}/{quote(database, safe='')}" + (f"?{options}" if options else "")

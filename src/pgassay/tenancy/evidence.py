@@ -7,6 +7,7 @@ from pgassay.hints import Column
 from pgassay.platforms import DEFAULT
 from pgassay.tenancy.model import USERS, Candidate, Found
 from pgassay.tenancy.observed import Observed
+from pgassay.wording import count
 
 
 def shown(schema: Observed, candidate: Found) -> Candidate:
@@ -51,11 +52,6 @@ def of_column(number: int) -> str:
     if not number:
         return "No other table has a column for the tenant."
     return f"{count(number, 'table')} {have(number)} this column."
-
-
-def count(number: int, noun: str) -> str:
-    """A number of things, as a person writes it."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def have(number: int) -> str:

@@ -7,13 +7,14 @@ from collections import Counter
 from pgassay.config import NO_TABLE, Membership, Share, Tenancy
 from pgassay.hints import OBJECTS, Column
 from pgassay.platforms import DEFAULT
-from pgassay.tenancy.evidence import count, have, of_column, of_member
+from pgassay.tenancy.evidence import have, of_column, of_member
 from pgassay.tenancy.memberships import opened
 from pgassay.tenancy.model import USERS, Found, Inference, Question, written
 from pgassay.tenancy.names import SHARES
 from pgassay.tenancy.observed import Observed
 from pgassay.tenancy.paths import Paths
 from pgassay.tenancy.routes import itself, routes, tenant_columns
+from pgassay.wording import count
 
 
 class Rules:

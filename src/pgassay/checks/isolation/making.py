@@ -94,17 +94,17 @@ class Making:
         """Ask again with these rows, and whether they may stay."""
         self._ways.truth = self._tables.fill(self._ways.actors)
         shown = self._shown(self._ways.truth) - before
-        apart = [group for group in groups if group.is_flagged and any(key in group.keys for *_, key in shown)]
+        shown_keys = {key for *_, key in shown}
+        apart = [group for group in groups if group.is_flagged and not shown_keys.isdisjoint(group.keys)]
         changed = [
             (relation, row, values, _key(relation.full_name, relation.primary_key, row))
             for relation, row, values in self._witnesses.rows.changed
         ]
         mine = {key for group in groups for key in group.keys} | {key for *_, key in changed}
-        shown_keys = {key for *_, key in shown}
         put_back = [(relation, row, values) for relation, row, values, key in changed if key in shown_keys]
         # a row that names a user may have given them rights that nobody is to have here
         grants = any(True for group in groups for _ in self._world.maker.users_in(group.relation))
-        is_sound = (not grants or all(key in mine for *_, key in shown)) and self._taken_out(apart, put_back)
+        is_sound = (not grants or shown_keys <= mine) and self._taken_out(apart, put_back)
         gone = apart if is_sound else groups
         self._forget(gone)
         keys = {key for group in gone for key in group.keys} | {key for *_, key in changed}

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from psycopg import sql
-from psycopg.rows import dict_row
 
 from pgassay.catalog import Relation
 from pgassay.checks.isolation import changes
@@ -47,14 +42,14 @@ class Rows:
         change = changes.update(world, relation, row, values)
         world.connection.execute(change.statement, change.values)
         self.changed.append((relation, row, values))
-        return self.found(relation, {name: row[name] for name in relation.primary_key})
+        return self.world.maker.first(relation, {name: row[name] for name in relation.primary_key})
 
     def new(self, relation: Relation, label: str, values: Row) -> Row:
         """A new row; the one that is there, or one that refers to new rows, where its key is taken."""
         try:
             return self._further(relation, label, values)
         except Unfilled as refused:
-            found = self.found(relation, values)
+            found = self.world.maker.first(relation, values)
             if found is not None:
                 return found
             if (other := self._of_another(relation, label, values)) is not None:
@@ -94,7 +89,7 @@ class Rows:
         for key in relation.foreign_keys:
             target = world.relations.get(key.target)
             there = {other: values[here] for here, other in key.columns if values.get(here) is not None}
-            if target is not None and len(there) == len(key.columns) and self.found(target, there) is None:
+            if target is not None and len(there) == len(key.columns) and self.world.maker.first(target, there) is None:
                 self._further(target, label, there)
         return len(self.made) > before
 
@@ -103,18 +98,3 @@ class Rows:
         row = world.maker.further(relation, world.tenants, label, values, is_new=True)
         self.made.append((relation, label, row))
         return row
-
-    def found(self, relation: Relation, values: Mapping[str, Any]) -> Row | None:
-        """A row that there is with these values, the first by its key."""
-        table = sql.Identifier(relation.schema, relation.name)
-        asked = [
-            sql.SQL("{} is not distinct from {}").format(sql.Identifier(name), sql.Literal(value))
-            for name, value in values.items()
-        ]
-        statement = sql.SQL("select * from {} where {} order by {} limit 1").format(
-            table,
-            sql.SQL(" and ").join(asked or [sql.Composed([sql.SQL("true")])]),
-            sql.SQL(", ").join(map(sql.Identifier, relation.primary_key or [relation.columns[0].name])),
-        )
-        with self.world.connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement).fetchone()

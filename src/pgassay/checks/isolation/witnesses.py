@@ -160,15 +160,15 @@ class Witnesses:
         relation = world.relations[needed.relation]
         values = self._known(needed, label, user, bound)
         if needed.relation == world.tenancy.tenant:
-            row: Row | None = self.rows.found(relation, values)
+            row: Row | None = self.ways.world.maker.first(relation, values)
             is_this_one = not values.keys().isdisjoint(relation.primary_key)
             # what the caller has, as the domain of an address, others have as well: no tenant is made theirs by it
             if row is None and not (is_this_one and _asks_the_caller(needed)):
                 row = self.rows.of_tenant(relation, label, values)
         elif self._is_there(needed, label, values):
-            row = self.rows.found(relation, values)
+            row = self.ways.world.maker.first(relation, values)
         else:
-            known = self.rows.found(relation, values) if needed.relation in world.tenancy.public else None
+            known = self.ways.world.maker.first(relation, values) if needed.relation in world.tenancy.public else None
             row = known or self.rows.new(relation, label, values)
         if row is None:
             raise Unfilled(f"there is no such row of {needed.relation}")
@@ -245,7 +245,7 @@ class Witnesses:
         actor: Actor | None = None
         row: Row | None = None
         for user in known:
-            row = self.rows.found(relation, {member.tenant: world.tenants.ids[label], member.user: user})
+            row = self.ways.world.maker.first(relation, {member.tenant: world.tenants.ids[label], member.user: user})
             if row is not None and all(_agrees(row[name], value) for name, value in wanted.items()):
                 break
             row = None

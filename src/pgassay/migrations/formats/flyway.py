@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,7 @@ def _script(listing: Listing, file: Path, version: str | None, values: Mapping[s
 
 
 def _with_undo(script: Script, undo: Mapping[tuple[int, ...], list[Script]]) -> Script:
-    found = undo.get(_numbers(script.version or "0"), [None])[0]
-    return Script(
-        script.path, script.name, script.sql, script.version, down=found, in_transaction=script.in_transaction
-    )
+    return replace(script, down=undo.get(_numbers(script.version or "0"), [None])[0])
 
 
 def _placeholders(folder: Path) -> dict[str, str]:
